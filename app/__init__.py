@@ -1,0 +1,89 @@
+"""The application: `create_app` is the one place where the rooms meet."""
+
+import logging
+
+from flask import Flask, Response, request
+from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAllowed
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from app.commands import Commands
+from app.context import EXTENSION, Services
+from app.dial.answers import xml_reply
+from app.dial.blueprint import bp as dial_bp
+from app.dial.handout import PREFIX
+from app.incoming import Request
+from app.ops.health import bp as health_bp
+from app.ops.metrics import bp as metrics_bp
+from app.ops.metrics import use_metrics
+from app.ops.outgoing import use_outgoing
+from app.ops.request_id import use_request_ids
+from app.plan.load import configured_plan
+from app.records.journal import Journal
+from app.records.spool import Drainer, Spool
+from app.records.store import Store
+from app.reports.answers import dial_answer
+from app.reports.setup import use_reports
+from config import Config
+
+log = logging.getLogger(__name__)
+
+MAX_BODY_BYTES = 64 * 1024
+
+
+def create_app(config: Config, shared: Services | None = None) -> Flask:
+    """Make the application from its settings. Opens no connection: that waits for the process that serves."""
+    app = Flask(__name__, static_folder=None)
+    app.request_class = Request
+    app.url_map.strict_slashes = False
+    app.url_map.merge_slashes = False  # A doubled slash is answered 404 in place, not by a redirect.
+    app.config.update(SECRET_KEY=config.secret_key, MAX_CONTENT_LENGTH=MAX_BODY_BYTES)
+    app.extensions[EXTENSION] = shared or make_services(config)
+    app.cli = Commands()
+    use_request_ids(app)
+    use_metrics(app)
+    use_outgoing(app, lambda found: dial_answer(found).model_dump_json())
+    app.register_blueprint(dial_bp)
+    app.register_blueprint(health_bp)
+    app.register_blueprint(metrics_bp)
+    use_reports(app)
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(Exception, _unexpected_error)
+    if config.trusted_proxies:
+        hops = config.trusted_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, hops, hops, hops, hops)  # type: ignore[method-assign]
+    return app
+
+
+def make_services(config: Config) -> Services:
+    """Make what the rooms share."""
+    store = Store(config.database_url, timeout=config.store_timeout)
+    journal = Journal(store, announce=config.events_url is not None)
+    spool = Spool(config.instance_dir / "spool", zone=config.plivo_timezone)
+    plan = configured_plan(
+        config.dial_plan,
+        dial_to=config.dial_to,
+        timeout=config.dial_timeout,
+        time_limit=config.dial_time_limit,
+        caller_id=config.dial_caller_id,
+    )
+    return Services(
+        config=config, plan=plan, store=store, journal=journal, spool=spool, drainer=Drainer(spool, journal)
+    )
+
+
+def _is_plivos(path: str) -> bool:
+    return path == PREFIX or path.startswith(f"{PREFIX}/")
+
+
+def _http_error(error: HTTPException) -> Response | HTTPException:
+    if not _is_plivos(request.path):
+        return error
+    reply = xml_reply(status=error.code or 500)
+    if isinstance(error, MethodNotAllowed) and error.valid_methods:
+        reply.headers["Allow"] = ", ".join(sorted(error.valid_methods))
+    return reply
+
+
+def _unexpected_error(error: Exception) -> Response | HTTPException:
+    log.error("request_failed", exc_info=error, extra={"path": request.path})
+    return _http_error(InternalServerError())

@@ -1,0 +1,1 @@
+"""The Plivo account over its REST API."""

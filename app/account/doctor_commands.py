@@ -1,0 +1,41 @@
+"""`flask doctor`."""
+
+import json
+from dataclasses import asdict
+
+import click
+from flask.cli import with_appcontext
+
+from app.account.access import Access, access_options
+from app.account.doctor import examine
+from app.account.setup import read_number
+from app.context import services
+
+
+@click.command()
+@access_options
+@click.option("--app-name", default="dialstatus", show_default=True, help="The Plivo application's name.")
+@click.option("--number", "numbers", multiple=True, help="A number that must be on it; may be repeated.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@with_appcontext
+def doctor(
+    api_url: str,
+    phlo_url: str,
+    ngrok_url: str,
+    timeout: float,
+    app_name: str,
+    numbers: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Check everything that must be true, and say what to do."""
+    access = Access(api_url=api_url, phlo_url=phlo_url, ngrok_url=ngrok_url, timeout=timeout)
+    wanted = [read_number(number) for number in numbers]
+    checks = []
+    for check in examine(services(), access, app_name=app_name, numbers=wanted):
+        checks.append(check)
+        if not as_json:
+            click.echo(check)
+    well = all(check.ok is not False for check in checks)
+    if as_json:
+        click.echo(json.dumps({"ok": well, "checks": [asdict(check) for check in checks]}, ensure_ascii=False))
+    raise SystemExit(0 if well else 1)

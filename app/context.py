@@ -1,0 +1,31 @@
+"""What the factory made, for the entry rooms: settings, store and journal in one place."""
+
+from dataclasses import dataclass
+from typing import cast
+
+from flask import current_app
+
+from app.plan.model import Plan
+from app.records.journal import Journal
+from app.records.spool import Drainer, Spool
+from app.records.store import Store
+from config import Config
+
+EXTENSION = "dialstatus"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """What one application holds: its settings, its plan, its store, and what writes to it."""
+
+    config: Config
+    plan: Plan
+    store: Store
+    journal: Journal
+    spool: Spool
+    drainer: Drainer
+
+
+def services() -> Services:
+    """Give the running application's services."""
+    return cast(Services, current_app.extensions[EXTENSION])

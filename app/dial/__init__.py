@@ -1,0 +1,1 @@
+"""What Plivo asks us and tells us."""

@@ -1,0 +1,91 @@
+"""The commands `flask plan …`: check a dial plan, show it, and try outcomes on it."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO
+
+import click
+
+from app.context import services
+from app.plan.describe import describe_decision, describe_plan, describe_route
+from app.plan.load import PlanError, configured_plan, load_plan
+from app.plan.model import Plan
+from app.plan.next import Decision, Ring, after, start
+from app.plan.values import OUTCOME_WORDS
+from app.voice.outcome import Outcome
+
+_SECONDS_OF_OTHER_OUTCOMES = 5
+_FILE = click.Path(path_type=Path, dir_okay=False)
+
+cli = click.Group("plan", help="Check, show and try the dial plan.")
+
+
+class _Refused(click.ClickException):
+    """Show every mistake of a plan on its own line."""
+
+    def show(self, file: IO[str] | None = None) -> None:
+        click.echo(self.message, file=file, err=file is None)
+
+
+@cli.command()
+@click.argument("file", type=_FILE)
+def check(file: Path) -> None:
+    """Say every mistake in a plan FILE, as the server would when it starts."""
+    plan = _load(file)
+    steps = sum(len(route.steps) for route in plan.routes.values())
+    click.echo(f"{file.name} is a valid plan: routes {len(plan.routes)}, steps {steps}, endings {len(plan.endings)}.")
+
+
+@cli.command()
+@click.option("--called", metavar="NUMBER", help="Show only what happens to calls for this number of yours.")
+@click.option("--file", type=_FILE, help="A plan's file; without it the plan of the settings.")
+def show(called: str | None, file: Path | None) -> None:
+    """Print the plan as a readable tree."""
+    plan = _load(file)
+    click.echo(describe_plan(plan) if called is None else describe_route(plan, plan.route_for(called)))
+
+
+@cli.command("try")
+@click.option("--called", metavar="NUMBER", help="The number of yours that is called.")
+@click.option("--caller", metavar="NUMBER", default="+14155550123", show_default=True, help="Who calls.")
+@click.option("--at", type=click.DateTime(), help="When, in UTC; without it now.")
+@click.option("--file", type=_FILE, help="A plan's file; without it the plan of the settings.")
+@click.argument("outcomes", nargs=-1, type=click.Choice([str(word) for word in OUTCOME_WORDS]))
+def try_(called: str | None, caller: str, at: datetime | None, file: Path | None, outcomes: tuple[str, ...]) -> None:
+    """Say what the caller gets when the dials end with these OUTCOMES, one after another.
+
+    A missed dial is taken to last its whole timeout, any other five seconds.
+    """
+    plan = _load(file)
+    route = plan.route_for(called)
+    now = datetime.now(UTC) if at is None else at.replace(tzinfo=UTC)
+    decision = start(plan, route, caller=caller, now=now)
+    elapsed = 0
+    click.echo(f"The caller {describe_decision(decision)}.")
+    for index, outcome in enumerate(outcomes):
+        if not isinstance(decision, Ring):
+            click.echo(f"Left over, since the call is over: {' '.join(outcomes[index:])}.")
+            return
+        elapsed += decision.timeout if outcome == Outcome.MISSED else _SECONDS_OF_OTHER_OUTCOMES
+        decision = _after(plan, decision, Outcome(outcome), elapsed)
+        click.echo(f"{outcome}: the caller {describe_decision(decision)}.")
+
+
+def _after(plan: Plan, ring: Ring, outcome: Outcome, elapsed: int) -> Decision:
+    return after(plan, ring.route, ring.step.name, outcome, elapsed_seconds=elapsed, rounds=ring.round)
+
+
+def _load(file: Path | None) -> Plan:
+    try:
+        if file is not None:
+            return load_plan(file)
+        config = services().config
+        return configured_plan(
+            config.dial_plan,
+            dial_to=config.dial_to,
+            timeout=config.dial_timeout,
+            time_limit=config.dial_time_limit,
+            caller_id=config.dial_caller_id,
+        )
+    except PlanError as error:
+        raise _Refused(str(error)) from error

@@ -1,0 +1,26 @@
+"""The URLs we hand out: absolute, with our dial id or ticket, and with Plivo's retry fragment.
+
+Plivo never sends the fragment back and does not sign it (Plivo, callback configuration).
+"""
+
+from app.plan.document import Urls
+from config import Config
+
+PREFIX = "/dialstatus"
+
+
+def urls(config: Config, base_url: str, *, ticket: str, dial: str) -> Urls:
+    """Give the URLs of one document; `ticket` and `dial` are queries, the whole ticket and the dial id alone."""
+    control, notice = config.retry_control, config.retry_notice
+    return Urls(
+        action_url=_url(base_url, "action", ticket, control),
+        confirm_url=_url(base_url, "confirm", ticket, control),
+        voicemail_url=_url(base_url, "voicemail", ticket, control),
+        callback_url=_url(base_url, "callback", dial, notice),
+        recording_url=_url(base_url, "recording", dial, notice),
+        method=config.dial_method,
+    )
+
+
+def _url(base_url: str, name: str, query: str, fragment: str) -> str:
+    return f"{base_url}{PREFIX}/{name}/?{query}#{fragment}"

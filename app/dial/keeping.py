@@ -1,0 +1,112 @@
+"""Keep what arrived: in the store, or on the spool while somebody waits on the line."""
+
+import logging
+from dataclasses import replace
+
+from app.dial.arrival import Arrival
+from app.records.receipt import Kept, Receipt, ReceiptRefused, StoreUnavailable
+from app.records.spool import SpoolFull
+from app.records.state import Placement
+from app.voice.events import Event, Kind, parse
+from app.voice.numbers import mask
+from app.voice.xml import EMPTY
+
+log = logging.getLogger(__name__)
+
+
+def translate(arrival: Arrival) -> Event:
+    """Translate an arrival into its event."""
+    return parse(arrival.kind, arrival.first, at=arrival.received_at, zone=arrival.services.config.plivo_timezone)
+
+
+def keep_control(arrival: Arrival, event: Event, reply: str, placement: Placement | None = None) -> str:
+    """Keep a control request and give the reply for it: the first one, where the request came before.
+
+    Where the store does not take it in time it goes on the spool, and the caller gets the reply all the same.
+    """
+    if arrival.method == "HEAD":
+        return reply
+    receipt = _receipt(arrival, event, reply, placement)
+    try:
+        kept = arrival.services.journal.append(receipt)
+    except StoreUnavailable as error:
+        _spool(arrival, receipt, error)
+        return reply
+    _log_dial_ended(arrival, kept)
+    return reply if kept.deliveries == 1 else kept.reply or EMPTY
+
+
+def keep_notice(arrival: Arrival, event: Event) -> Kept | None:
+    """Keep a notice; None for a HEAD request, of which nothing is kept, and for one the store refuses for good.
+
+    Raises `StoreUnavailable`: nobody waits on the line, and Plivo brings it again.
+    """
+    if arrival.method == "HEAD":
+        return None
+    receipt = _receipt(arrival, event, EMPTY, None)
+    try:
+        kept = arrival.services.journal.append(receipt)
+    except ReceiptRefused as error:
+        _spool(arrival, receipt, error)  # Brought again it would be refused again: it is set aside for a person to see.
+        return None
+    _log_dial_ended(arrival, kept)
+    return kept
+
+
+def _receipt(arrival: Arrival, event: Event, reply: str, placement: Placement | None) -> Receipt:
+    return Receipt(
+        kind=arrival.kind,
+        method=arrival.method,
+        path=arrival.path,
+        query=arrival.query,
+        params=arrival.params,
+        signature=arrival.verification.verdict.value,
+        sender=arrival.sender,
+        request_id=arrival.request_id,
+        received_at=arrival.received_at,
+        dial_id=arrival.dial_id,
+        event=event,
+        placement=placement,
+        reply=None if reply == EMPTY else reply,
+        reply_micros=arrival.elapsed_micros(),
+    )
+
+
+def _spool(arrival: Arrival, receipt: Receipt, error: Exception) -> None:
+    try:
+        arrival.services.spool.put(receipt)
+    except SpoolFull:
+        # The caller is served, but this receipt is nowhere else: the log is the last place left.
+        log.exception("receipt_lost", extra={"kind": receipt.kind.value, "dial_id": receipt.dial_id})
+        return
+    log.error("receipt_spooled", extra={"kind": receipt.kind.value, "dial_id": receipt.dial_id, "error": str(error)})
+    arrival.services.drainer.wake()
+
+
+def _log_dial_ended(arrival: Arrival, kept: Kept) -> None:
+    if arrival.kind not in {Kind.ACTION, Kind.PHLO} or kept.dial is None:
+        return
+    dial = kept.dial
+    log.info(
+        "dial_ended",
+        extra={
+            "dial_id": dial.dial_id,
+            "call_uuid": kept.call_uuid,
+            "dial_status": dial.dial_status,
+            "dial_ring_status": dial.dial_ring_status,
+            "dial_hangup_cause": dial.dial_hangup_cause,
+            "dial_a_leg_uuid": kept.call_uuid,
+            "dial_b_leg_uuid": dial.b_leg_uuid,
+            "outcome": dial.outcome,
+            "from": mask(dial.from_number),
+            "to": mask(dial.to_number),
+            "signature": arrival.verification.verdict.value,
+            "deliveries": kept.deliveries,
+            "request_id": arrival.request_id,
+        },
+    )
+
+
+def as_hangup(arrival: Arrival) -> Arrival:
+    """Read an answer URL request as the hangup notice that it is."""
+    return replace(arrival, kind=Kind.HANGUP)

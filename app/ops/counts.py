@@ -1,0 +1,136 @@
+"""Numbers that every worker counts for itself and any worker can add up.
+
+Each process counts in memory and writes its numbers to a file of its own once a second, so that counting costs a
+webhook next to nothing and a full disk costs it nothing. A process takes over the file of one that has ended and counts
+on from there: nothing starts at zero with a new worker, and there are never more files than there were workers at once.
+"""
+
+import atexit
+import fcntl
+import json
+import logging
+import threading
+from bisect import bisect_left
+from collections import Counter
+from pathlib import Path
+from typing import TextIO
+
+log = logging.getLogger(__name__)
+
+Key = tuple[str, ...]  # The metric's name, then its labels' values.
+
+BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)  # seconds
+BUCKET_NAMES = (*(f"{bound:g}" for bound in BUCKETS), "+Inf")
+
+_MOST_PROCESSES = 1024
+_PAUSE = 1.0  # Seconds between two writings; so much is lost when a worker is killed.
+
+
+class Counts:
+    """The counts of this process, and through files in `directory` those of all."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._values: Counter[Key] = Counter()
+        self._changed = False
+        # Reentrant: what goes wrong here is logged, and what is logged may be counted.
+        self._lock = threading.RLock()
+        self._is_open = False
+        self._mine: TextIO | None = None  # The lock on our file, held for as long as this process lives.
+        self._path: Path | None = None
+        self._is_failing = False
+        self._stopping = threading.Event()
+
+    def add(self, *key: str, amount: float = 1) -> None:
+        """Count something."""
+        with self._lock:
+            if not self._is_open:
+                self._open()
+            self._values[key] += amount  # type: ignore[assignment]
+            self._changed = True
+
+    def observe(self, name: str, label: str, seconds: float) -> None:
+        """Count a duration in its bucket and in the sum of all."""
+        with self._lock:
+            self.add(name, label, BUCKET_NAMES[bisect_left(BUCKETS, seconds)])
+            self.add(f"{name}_sum", label, amount=seconds)
+
+    def total(self) -> Counter[Key]:
+        """Add up what all processes have counted: this one up to now, the others up to a second ago."""
+        with self._lock:
+            if not self._is_open:
+                self._open()
+            total = Counter(self._values)
+        for path in self._directory.glob("*.json"):
+            if path != self._path:
+                total.update(_read(path))
+        return total
+
+    def flush(self) -> None:
+        """Write this process's counts to its file, if they have changed."""
+        with self._lock:
+            if self._path is None or not self._changed:
+                return
+            text = json.dumps(list(self._values.items()))
+            self._changed = False
+        try:
+            unfinished = self._path.with_suffix(".new")
+            unfinished.write_text(text)
+            unfinished.replace(self._path)
+        except OSError as error:
+            self._fail(error)
+        else:
+            self._is_failing = False
+
+    def stop(self) -> None:
+        """Write for the last time and leave the file to another process."""
+        self._stopping.set()
+        self.flush()
+        if self._mine is not None:
+            self._mine.close()
+
+    def _open(self) -> None:
+        self._is_open = True
+        try:
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._take_file()
+        except OSError as error:
+            self._fail(error)
+            return
+        threading.Thread(target=self._write_on, name="counts", daemon=True).start()
+        atexit.register(self.stop)
+
+    def _take_file(self) -> None:
+        for number in range(_MOST_PROCESSES):
+            mine = (self._directory / f"{number}.lock").open("w")
+            try:
+                fcntl.flock(mine, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                mine.close()
+                continue
+            self._mine, self._path = mine, self._directory / f"{number}.json"
+            self._values.update(_read(self._path))
+            return
+        raise OSError(f"{_MOST_PROCESSES} processes hold a file in {self._directory} already")
+
+    def _write_on(self) -> None:
+        while not self._stopping.wait(_PAUSE):
+            self.flush()
+
+    def _fail(self, error: OSError) -> None:
+        """Say once that the counts of this process are seen by itself alone."""
+        self._changed = True
+        if not self._is_failing:
+            self._is_failing = True
+            log.warning("counts_not_written", extra={"error": str(error)})
+
+
+def _read(path: Path) -> Counter[Key]:
+    """Read a file; what cannot be read counts for nothing, and is written anew by whoever takes it over."""
+    try:
+        return Counter({tuple(key): value for key, value in json.loads(path.read_text())})
+    except FileNotFoundError:
+        return Counter()
+    except (OSError, ValueError, TypeError) as error:
+        log.warning("counts_not_read", extra={"file": path.name, "error": type(error).__name__})
+        return Counter()

@@ -1,0 +1,49 @@
+"""Health: is the process alive, and could it keep a report now? Open to all, and telling nothing else."""
+
+import logging
+from typing import cast
+
+from flask import Blueprint, Response, current_app, jsonify
+from flask.blueprints import BlueprintSetupState
+
+from app.context import EXTENSION, Services
+from app.ops.bounded import Bounded
+from app.records.readiness import prove_write
+from app.records.receipt import StoreUnavailable
+
+log = logging.getLogger(__name__)
+bp = Blueprint("health", __name__)
+
+_EXTENSION = "dialstatus-readiness"
+
+
+@bp.record
+def _make_readiness(setup: BlueprintSetupState) -> None:
+    store = cast(Services, setup.app.extensions[EXTENSION]).store
+    # Each proof is a write that webhooks wait for, and anybody may ask for one.
+    proof = Bounded(lambda: prove_write(store), timeout=store.timeout, name="readiness")
+    setup.app.extensions[_EXTENSION] = proof
+
+
+@bp.get("/healthz")
+def healthz() -> Response:
+    """Say that this process answers. No store is touched: restarting a server does not bring its store back."""
+    return _uncached(jsonify(status="ok"))
+
+
+@bp.get("/readyz")
+def readyz() -> Response:
+    """Say whether a report could be kept now, proved by a write."""
+    proof: Bounded[None] = current_app.extensions[_EXTENSION]
+    try:
+        proof.ask()
+    except StoreUnavailable as error:
+        log.error("not_ready", extra={"reason": str(error)})  # noqa: TRY400  # The reason says all.
+        return _uncached(jsonify(status="unavailable", reason=str(error)), status=503)
+    return _uncached(jsonify(status="ok"))
+
+
+def _uncached(response: Response, *, status: int = 200) -> Response:
+    response.status_code = status
+    response.headers["Cache-Control"] = "no-store"
+    return response

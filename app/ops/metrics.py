@@ -1,0 +1,165 @@
+"""Metrics: what is counted, where, and how a collector gets it."""
+
+import logging
+import platform
+import re
+import sqlite3
+import tomllib
+from collections.abc import Sequence
+from functools import cache
+
+from flask import Blueprint, Flask, Response, current_app, g, request
+
+from app.access import has_token
+from app.context import EXTENSION, Services, services
+from app.ops.bounded import Bounded
+from app.ops.counts import Counts, Key
+from app.ops.exposition import CONTENT_TYPE, Metric, exposition
+from app.records.keys import now
+from app.records.receipt import StoreUnavailable
+from app.records.standing import Standing, standing
+from app.records.state import DialState
+from config import ROOT
+
+bp = Blueprint("metrics", __name__)
+
+_EXTENSION = "dialstatus-metrics"
+_STANDING_TIMEOUT = 5.0  # Seconds; a collector waits ten.
+_EVENT = re.compile(r"[a-z_]{1,60}")
+
+METRICS = (
+    Metric(
+        name="receipts_total",
+        kind="counter",
+        help="Requests on Plivo's routes, by kind, verdict on the signature and status replied.",
+        labels=("kind", "signature", "status"),
+    ),
+    Metric(
+        name="reply_seconds",
+        kind="histogram",
+        help="Time from a request's arrival to its reply, commit included.",
+        labels=("kind",),
+    ),
+    Metric(name="dials_ended_total", kind="counter", help="Dials that ended, by outcome.", labels=("outcome",)),
+    Metric(
+        name="troubles_total",
+        kind="counter",
+        help="Log lines of level warning and above, by event.",
+        labels=("event", "level"),
+    ),
+    Metric(name="store_up", kind="gauge", help="1 when the store answered just now, else 0."),
+    Metric(name="open_dials", kind="gauge", help="Dials begun within a day that have not ended."),
+    Metric(
+        name="newest_report_age_seconds",
+        kind="gauge",
+        help="Age of the newest report on a dial, among the thousand newest dials.",
+    ),
+    Metric(name="spool_receipts", kind="gauge", help="Receipts on local disk that wait for the store."),
+    Metric(name="outgoing_waiting", kind="gauge", help="Ended dials that EVENTS_URL has yet to be told of."),
+    Metric(name="build_info", kind="gauge", help="Always 1.", labels=("version", "python")),
+)
+# What alerts ask for is there from the start: an increase from nothing is none to Prometheus.
+_FROM_THE_START: tuple[Key, ...] = (
+    ("troubles_total", "batch_failed", "warning"),
+    ("troubles_total", "control_failed", "error"),
+    ("troubles_total", "event_given_up", "error"),
+    ("troubles_total", "notice_not_kept", "warning"),
+    ("troubles_total", "receipt_lost", "error"),
+    ("troubles_total", "receipt_spooled", "error"),
+    ("troubles_total", "signature_refused", "warning"),
+)
+
+
+class Metrics:
+    """What one application counts, and what it asks the store when a collector comes."""
+
+    def __init__(self, shared: Services, counts: Counts) -> None:
+        self.counts = counts
+        self._spool = shared.spool
+        self._standing = Bounded(lambda: standing(shared.store), timeout=_STANDING_TIMEOUT, name="standing")
+
+    def values(self) -> dict[Key, float]:
+        """Give every value there is now. A store or spool that cannot be asked leaves its values out."""
+        values: dict[Key, float] = dict.fromkeys(_FROM_THE_START, 0)
+        values.update(self.counts.total())
+        values["build_info", _version(), platform.python_version()] = 1
+        try:
+            values.update(_of_standing(self._standing.ask()))
+            values["store_up",] = 1
+        except StoreUnavailable:
+            values["store_up",] = 0
+        try:
+            values["spool_receipts",] = self._spool.size()
+        except (sqlite3.Error, OSError):
+            logging.getLogger(__name__).warning("spool_not_read")
+        return values
+
+
+def use_metrics(app: Flask) -> None:
+    """Count every reply on Plivo's routes, every dial that ends, and every trouble that is logged."""
+    shared: Services = app.extensions[EXTENSION]
+    counts = Counts(shared.config.instance_dir / "metrics")
+    shared.journal.on_ended = lambda dials: _count_ends(counts, dials)
+    app.extensions[_EXTENSION] = Metrics(shared, counts)
+    app.after_request(_count_reply)
+    logger = logging.getLogger("app")
+    for handler in [one for one in logger.handlers if isinstance(one, _TroubleCounter)]:
+        logger.removeHandler(handler)
+    logger.addHandler(_TroubleCounter(counts))
+
+
+@bp.get("/metrics")
+def metrics() -> Response:
+    """Tell every metric in Prometheus' text format, to whoever brings the reports token."""
+    if not has_token(request, services().config.reports_token):
+        return Response("Bring REPORTS_TOKEN as bearer token.\n", 401, {"WWW-Authenticate": "Bearer"})
+    text = exposition(METRICS, _metrics().values())
+    return Response(text, headers={"Cache-Control": "no-store"}, content_type=CONTENT_TYPE)
+
+
+def _metrics() -> Metrics:
+    found: Metrics = current_app.extensions[_EXTENSION]
+    return found
+
+
+def _count_reply(response: Response) -> Response:
+    # Made by the guard, the first to read the request; whoever did not come so far is not counted.
+    arrival = g.get("arrival")
+    if arrival is not None and request.method != "HEAD":
+        counts = _metrics().counts
+        kind = arrival.kind.value
+        counts.add("receipts_total", kind, arrival.verification.verdict.value, str(response.status_code))
+        counts.observe("reply_seconds", kind, arrival.elapsed_micros() / 1_000_000)
+    return response
+
+
+def _count_ends(counts: Counts, dials: Sequence[DialState]) -> None:
+    for dial in dials:
+        counts.add("dials_ended_total", dial.outcome)
+
+
+class _TroubleCounter(logging.Handler):
+    """Counts the application's warnings and errors by their event, which is a static word."""
+
+    def __init__(self, counts: Counts) -> None:
+        super().__init__(logging.WARNING)
+        self._counts = counts
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Count one record."""
+        if isinstance(record.msg, str) and _EVENT.fullmatch(record.msg):
+            self._counts.add("troubles_total", record.msg, record.levelname.lower())
+
+
+def _of_standing(found: Standing) -> dict[Key, float]:
+    values: dict[Key, float] = {("open_dials",): found.open_dials, ("outgoing_waiting",): found.outgoing}
+    if found.newest_report_at is not None:
+        values["newest_report_age_seconds",] = max(0, now() - found.newest_report_at) / 1000
+    return values
+
+
+@cache
+def _version() -> str:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    version: str = project["project"]["version"]
+    return version

@@ -1,0 +1,27 @@
+"""An id for each request: the one a proxy gave it, else one of ours. Log lines, receipts and the reply carry it."""
+
+import os
+import re
+
+from flask import Flask, Response, request
+
+_USABLE = re.compile(r"[A-Za-z0-9._:+/=@-]{1,100}", re.ASCII)
+_HEADER = "HTTP_X_REQUEST_ID"
+
+
+def use_request_ids(app: Flask) -> None:
+    """See to it that each request has an id before anything else looks at it."""
+    app.before_request(_ensure_request_id)
+    app.after_request(_tell_request_id)
+
+
+def _ensure_request_id() -> None:
+    environ = request.environ
+    if not _USABLE.fullmatch(environ.get(_HEADER, "")):
+        environ[_HEADER] = os.urandom(8).hex()
+
+
+def _tell_request_id(response: Response) -> Response:
+    if request_id := request.environ.get(_HEADER):
+        response.headers["X-Request-ID"] = request_id
+    return response

@@ -1,0 +1,108 @@
+"""Say in plain words what a plan, a route or a decision is."""
+
+from collections.abc import Iterator
+
+from app.plan.hours import WEEKDAYS, Hours
+from app.plan.model import Ending, Hangup, Plan, Play, Prompt, Redirect, Route, Say, Step, Voicemail
+from app.plan.next import Decision, End, Ring, Why
+from app.plan.values import ANY_NUMBER, QUIET_OUTCOMES
+
+_WHY = {
+    Why.BLOCKED: "the caller is blocked",
+    Why.CLOSED: "outside the opening hours",
+    Why.LED_HERE: "the step's after leads here",
+    Why.NO_STEP_LEFT: "no step is left",
+    Why.STEP_IS_GONE: "the step is no longer in the plan",
+    Why.RANG_TOO_LONG: "max_ring_seconds is reached",
+    Why.TOO_MANY_ROUNDS: "max_rounds is reached",
+}
+
+
+def describe_plan(plan: Plan) -> str:
+    """Draw every route of a plan as a tree."""
+    return "\n\n".join(describe_route(plan, route) for route in plan.routes.values())
+
+
+def describe_route(plan: Plan, route: Route) -> str:
+    """Draw one route as a tree: who gets through, who rings, and what is heard at the end."""
+    branches = [*_before(plan, route), *(_step(route, step) for step in route.steps.values())]
+    branches.append([f"at last: {_named_ending(plan, route.ending)}"])
+    return "\n".join([f"{route.name}: calls to {_called(plan, route)}", *_tree(branches)])
+
+
+def describe_decision(decision: Decision) -> str:
+    """Say what the caller gets."""
+    if isinstance(decision, Ring):
+        heard = f"hears {_prompt(decision.greeting)}, then " if decision.greeting is not None else ""
+        return f"{heard}rings {decision.step.name}: {_ring(decision.step, decision.timeout)}"
+    if isinstance(decision, End):
+        return f"gets the ending {decision.name}: {describe_ending(decision.ending)} ({_WHY[decision.why]})"
+    return "gets nothing more: the call is over"
+
+
+def describe_ending(ending: Ending) -> str:
+    """Say what an ending does."""
+    match ending:
+        case Say() | Play():
+            return f"hear {_prompt(ending)}, then hang up"
+        case Hangup():
+            return "hang up" if ending.hangup == "normal" else f"hang up as {ending.hangup}"
+        case Redirect():
+            return f"go on with {ending.redirect}"
+        case Voicemail():
+            return f"hear {_prompt(ending.voicemail)}, then leave a message of up to {ending.max_length} s"
+
+
+def _tree(branches: list[list[str]]) -> Iterator[str]:
+    for index, (first, *others) in enumerate(branches):
+        is_last = index == len(branches) - 1
+        yield f"{'└─' if is_last else '├─'} {first}"
+        yield from (f"{'  ' if is_last else '│ '}   {line}" for line in others)
+
+
+def _called(plan: Plan, route: Route) -> str:
+    anything = "any other number" if len(plan.routes) > 1 else "any number"
+    return ", ".join(anything if number == ANY_NUMBER else number for number in route.called)
+
+
+def _before(plan: Plan, route: Route) -> Iterator[list[str]]:
+    if route.blocked is not None:
+        yield [f"blocked: {', '.join(route.blocked.callers)} → {_named_ending(plan, route.blocked.ending)}"]
+    if route.hours is not None:
+        yield [f"open in {route.hours.time_zone}", *_days(route.hours), f"else → {route.hours.otherwise}"]
+    if route.greeting is not None:
+        yield [f"first: hear {_prompt(route.greeting)}"]
+
+
+def _days(hours: Hours) -> Iterator[str]:
+    for weekday, name in enumerate(WEEKDAYS):
+        if spans := hours.day(weekday):
+            yield f"{name} {', '.join(str(span) for span in spans)}"
+
+
+def _step(route: Route, step: Step) -> list[str]:
+    following = route.step_after(step.name)
+    leads = [f"{outcome} → {name}" for outcome, name in step.after.items()]
+    quiet = [outcome for outcome in QUIET_OUTCOMES if outcome not in step.after]
+    leads.append(f"else → {following.name if following is not None else 'at last'}")
+    over = f"{' or '.join(sorted(quiet))} → the call is over" if quiet else ""
+    return [f"{step.name}: {_ring(step, step.timeout)}", *leads, *([over] if over else [])]
+
+
+def _ring(step: Step, timeout: int) -> str:
+    together = " and ".join(target.address for target in step.ring)
+    parts = [f"{together} for {timeout} s"]
+    if step.confirm_key is not None:
+        parts.append(f"to be accepted with {step.confirm_key}")
+    if step.record:
+        parts.append("recorded")
+    return ", ".join(parts)
+
+
+def _prompt(prompt: Prompt | Say | Play) -> str:
+    played = None if isinstance(prompt, Say) else prompt.play
+    return played if played is not None else f"“{'' if isinstance(prompt, Play) else prompt.say}”"
+
+
+def _named_ending(plan: Plan, name: str) -> str:
+    return f"{name}: {describe_ending(plan.ending_named(name))}"

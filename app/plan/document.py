@@ -1,0 +1,184 @@
+"""Turn decisions into Plivo's XML."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+
+from app.plan.model import (
+    BUILT_IN_ENDINGS,
+    Ending,
+    Hangup,
+    Plan,
+    Play,
+    Prompt,
+    Redirect,
+    Say,
+    Step,
+    Target,
+    Voicemail,
+)
+from app.plan.next import Decision, End, Ring, Why
+from app.voice import xml
+
+_SPOKEN_KEYS = {"*": "star", "#": "hash"}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Urls:
+    """The absolute URLs Plivo is given, with their query and retry fragment; `method` is for all of them.
+
+    `confirm_url` is fetched by POST whatever the method (Plivo, Dial XML reference: confirmSound).
+    """
+
+    action_url: str
+    callback_url: str
+    confirm_url: str
+    recording_url: str
+    voicemail_url: str
+    method: str = "POST"
+
+
+def document(decision: Decision, urls: Urls) -> str:
+    """Write the document of a decision; a loaded plan never makes this raise."""
+    return xml.render(*elements(decision, urls))
+
+
+def elements(decision: Decision, urls: Urls) -> tuple[xml.Element, ...]:
+    """Return the elements of a decision's document; none when there is nothing to say."""
+    if isinstance(decision, Ring):
+        return _ring(decision, urls)
+    if isinstance(decision, End):
+        return _ending(decision.ending, urls)
+    return ()
+
+
+def confirm_document(step: Step | None) -> str:
+    """Write what a callee hears before talking; without a step (a newer plan) or prompt, a plain sentence."""
+    if step is not None and step.confirm_prompt is not None:
+        return xml.render_prompt(_prompt(step.confirm_prompt))
+    key = step.confirm_key if step is not None else None
+    asked = f" Press {_SPOKEN_KEYS.get(key, key)} to take it." if key is not None else ""
+    return xml.render_prompt(xml.Speak(text=f"You have a call.{asked}"))
+
+
+def voicemail_taken_document(ending: Ending) -> str:
+    """Write what the caller gets once the message is recorded: the thanks if there are any, and the end."""
+    thanks = ending.thanks if isinstance(ending, Voicemail) else None
+    return xml.render(*((_prompt(thanks),) if thanks is not None else ()), xml.Hangup())
+
+
+def samples(plan: Plan) -> Iterator[tuple[str, Callable[[], str]]]:
+    """Yield every table that makes documents, with a function that writes them with long URLs."""
+    long = "https://example.com/" + "a" * 2000
+    urls = Urls(action_url=long, callback_url=long, confirm_url=long, recording_url=long, voicemail_url=long)
+    for name, ending in {**BUILT_IN_ENDINGS, **plan.endings}.items():
+        end = End(name=name, ending=ending, why=Why.NO_STEP_LEFT)
+        yield f"endings.{name}", partial(document, end, urls)
+        yield f"endings.{name}", partial(voicemail_taken_document, ending)
+    for route in plan.routes.values():
+        for step in route.steps.values():
+            ring = Ring(route=route, step=step, round=1, timeout=step.timeout, greeting=route.greeting)
+            yield f"routes.{route.name}.steps.{step.name}", partial(document, ring, urls)
+            yield f"routes.{route.name}.steps.{step.name}", partial(confirm_document, step)
+
+
+def _prompt(prompt: Prompt | Say | Play) -> xml.Speak | xml.Play:
+    if isinstance(prompt, Play) or (isinstance(prompt, Prompt) and prompt.play is not None):
+        return xml.Play(url=prompt.play or "", loop=prompt.times)
+    return xml.Speak(text=prompt.say or "", voice=prompt.voice, language=prompt.language, loop=prompt.times)
+
+
+def _ring(ring: Ring, urls: Urls) -> tuple[xml.Element, ...]:
+    before: list[xml.Element] = [_prompt(ring.greeting)] if ring.greeting is not None else []
+    if ring.step.record:
+        before.append(_recording(ring.step, urls))
+    return (*before, _dial(ring, urls))
+
+
+def _recording(step: Step, urls: Urls) -> xml.Record:
+    """Record the conversation: Dial itself has no such attribute (Plivo, Record XML reference)."""
+    return xml.Record(
+        start_on_dial_answer=True,
+        redirect=False,
+        max_length=step.time_limit,
+        file_format=step.record_format,
+        callback_url=urls.recording_url,
+        callback_method=urls.method,
+    )
+
+
+def _dial(ring: Ring, urls: Urls) -> xml.Dial:
+    step = ring.step
+    asks = step.confirm_key is not None or step.confirm_prompt is not None
+    return xml.Dial(
+        targets=tuple(_target(target) for target in step.ring),
+        action=urls.action_url,
+        method=urls.method,
+        redirect=True,
+        callback_url=urls.callback_url,
+        callback_method=urls.method,
+        timeout=ring.timeout,
+        time_limit=step.time_limit,
+        caller_id=step.caller_id or ring.route.caller_id,
+        caller_name=step.caller_name or ring.route.caller_name,
+        confirm_sound=step.confirm_sound or (urls.confirm_url if asks else None),
+        confirm_key=step.confirm_key,
+        confirm_timeout=step.confirm_timeout,
+        dial_music=step.dial_music,
+        hangup_on_star=step.hangup_on_star,
+        digits_match=step.digits_match,
+        digits_match_b_leg=step.digits_match_b_leg,
+        sip_headers=step.sip_headers,
+        call_type=step.call_type,
+        machine_detection=step.machine_detection,
+    )
+
+
+def _target(target: Target) -> xml.Number | xml.User:
+    if target.number is not None:
+        return xml.Number(
+            number=target.number,
+            send_digits=target.send_digits,
+            send_digits_mode=target.send_digits_mode,
+            send_on_preanswer=target.send_on_preanswer,
+            sip_headers=target.sip_headers,
+            caller_id=target.caller_id,
+            caller_name=target.caller_name,
+        )
+    return xml.User(
+        address=target.user or "",
+        send_digits=target.send_digits,
+        send_on_preanswer=target.send_on_preanswer,
+        sip_headers=target.sip_headers,
+        sip_auth_username=target.sip_auth_username,
+        sip_auth_password=target.sip_auth_password,
+        caller_id=target.caller_id,
+        caller_name=target.caller_name,
+    )
+
+
+def _ending(ending: Ending, urls: Urls) -> tuple[xml.Element, ...]:
+    match ending:
+        case Say() | Play():
+            return (_prompt(ending), xml.Hangup())
+        case Hangup():
+            return (xml.Hangup(reason=None if ending.hangup == "normal" else ending.hangup),)
+        case Redirect():
+            return (xml.Redirect(url=ending.redirect, method=ending.method),)
+        case Voicemail():
+            return (_prompt(ending.voicemail), _message(ending, urls))
+
+
+def _message(ending: Voicemail, urls: Urls) -> xml.Record:
+    return xml.Record(
+        action=urls.voicemail_url,
+        method=urls.method,
+        redirect=True,
+        callback_url=urls.recording_url,
+        callback_method=urls.method,
+        file_format=ending.format,
+        timeout=ending.silence,
+        max_length=ending.max_length,
+        play_beep=ending.beep,
+        finish_on_key=ending.finish_on_key,
+    )

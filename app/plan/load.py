@@ -1,0 +1,132 @@
+"""Read a dial plan from its file: a valid plan, or every mistake in a sentence of its own."""
+
+import difflib
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from app.plan import callers, document, hours, model
+from app.plan.model import Plan
+from app.plan.rules import mistakes
+from app.plan.table import Table
+from app.voice.xml import XmlError
+
+_KNOWN_KEYS = frozenset(
+    name
+    for table in (*vars(model).values(), hours.Hours, callers.Blocked)
+    if isinstance(table, type) and issubclass(table, Table)
+    for name in table.model_fields
+)
+_SAYINGS = {
+    "missing": "{key} is missing",
+    "tuple_type": "{key} is no list; write it in square brackets",
+    "model_type": "{key} is no table",
+    "dict_type": "{key} is no table",
+    "too_short": "{key} is empty; write at least one",
+    "ending": f"{{key}} is no ending; write exactly one of {', '.join(model.VERBS)} in it",
+}
+
+
+class PlanError(ValueError):
+    """Say what is wrong with a plan: one sentence for each mistake, in `problems`."""
+
+    def __init__(self, problems: tuple[str, ...]) -> None:
+        """Keep the sentences and join them, one a line."""
+        self.problems = problems
+        super().__init__("\n".join(problems))
+
+
+def load_plan(path: Path) -> Plan:
+    """Read and check a plan; raises `PlanError` with every mistake: file, table, key and what to write."""
+    try:
+        tables = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise PlanError((f"{path} cannot be read: {error}",)) from error
+    except tomllib.TOMLDecodeError as error:
+        raise PlanError((f"{path.name} is not valid TOML: {error}",)) from error
+    return plan_from_tables(tables, source=path.name)
+
+
+def configured_plan(
+    path: Path | None, *, dial_to: tuple[str, ...], timeout: int, time_limit: int, caller_id: str | None
+) -> Plan:
+    """Give the plan the settings ask for: the file's, or without one the plan that rings `dial_to` at once."""
+    if path is not None:
+        return load_plan(path)
+    return Plan.from_targets(dial_to, timeout=timeout, time_limit=time_limit, caller_id=caller_id)
+
+
+def plan_from_tables(tables: Mapping[str, Any], *, source: str) -> Plan:
+    """Check the tables of a plan; `source` is the name its mistakes are reported under."""
+    problems = [_place(source, table) + sentence for table, sentence in mistakes(tables)]
+    try:
+        plan = Plan.model_validate(_with_names(tables))
+    except ValidationError as error:
+        details = error.errors(include_url=False)
+        raise PlanError((*(_sentence(source, detail) for detail in details), *problems)) from error
+    if not problems:
+        problems = [_place(source, table) + sentence for table, sentence in _unwritable(plan)]
+    if problems:
+        raise PlanError(tuple(problems))
+    return plan
+
+
+def _with_names(tables: Mapping[str, Any]) -> dict[str, Any]:
+    """Tell every route and step its own name, under a key that no TOML file writes by accident."""
+    routes = {
+        name: {**route, "(name)": name, **({"steps": _named(route["steps"])} if "steps" in route else {})}
+        if isinstance(route, dict)
+        else route
+        for name, route in _items(tables.get("routes"))
+    }
+    return {**tables, "routes": routes} if routes else dict(tables)
+
+
+def _named(steps: object) -> object:
+    if not isinstance(steps, dict):
+        return steps
+    return {name: {**step, "(name)": name} if isinstance(step, dict) else step for name, step in steps.items()}
+
+
+def _items(table: object) -> Iterator[tuple[str, Any]]:
+    yield from table.items() if isinstance(table, dict) else ()
+
+
+def _place(source: str, table: str) -> str:
+    return f"{source} [{table}]: " if table else f"{source}: "
+
+
+def _sentence(source: str, detail: ErrorDetails) -> str:
+    path = [part for part in detail["loc"] if part != "[key]"]
+    if path[0] == "endings" and len(path) > 2:
+        del path[2]  # Pydantic names the kind of ending it chose; the file does not.
+    numbered = next((index for index, part in enumerate(path) if isinstance(part, int)), len(path))
+    *tables, key = path[:numbered]
+    entry = f"{key} entry {int(path[numbered]) + 1}: " if numbered < len(path) else ""
+    inner = ".".join(str(part) for part in path[numbered + 1 :])
+    table = ".".join(str(part) for part in tables)
+    return _place(source, table) + entry + _statement(inner if entry else str(key), detail)
+
+
+def _statement(key: str, detail: ErrorDetails) -> str:
+    if detail["type"] == "value_error":
+        message = str(detail["ctx"]["error"])
+        return message if not key or key in message else f"{key}: {message}"
+    if detail["type"] == "extra_forbidden":
+        close = difflib.get_close_matches(key, _KNOWN_KEYS - {"name"}, n=1, cutoff=0.75)
+        hint = f"write {close[0]} if you meant that" if close else "remove it"
+        return f"{key} is an unknown key; {hint}"
+    return _SAYINGS.get(detail["type"], f"{{key}}: {detail['msg']}").format(key=key or "it")
+
+
+def _unwritable(plan: Plan) -> Iterator[tuple[str, str]]:
+    """Write every document of the plan once, so that no caller meets what cannot be written."""
+    for place, write in document.samples(plan):
+        try:
+            write()
+        except XmlError as error:
+            yield place, str(error)

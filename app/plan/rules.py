@@ -1,0 +1,150 @@
+"""What must hold between the keys of a plan, found in the raw tables so that every mistake shows at once.
+
+Each rule yields (table, sentence). Values of a wrong kind are skipped here: the models report them.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from app.plan.model import BUILT_IN_ENDINGS
+from app.plan.values import ANY_NUMBER, OUTCOME_WORDS, QUIET_OUTCOMES
+from app.voice.numbers import normalise
+
+Mistake = tuple[str, str]
+Raw = Mapping[str, Any]
+
+
+def mistakes(tables: Raw) -> Iterator[Mistake]:
+    """Yield every mistake that more than one key makes together."""
+    endings = set(BUILT_IN_ENDINGS) | set(_table(tables, "endings"))
+    yield from _called_twice(tables)
+    for name, ending in _tables(tables, "endings"):
+        for key in ("voicemail", "thanks"):
+            yield from _prompt(f"endings.{name}.{key}", ending.get(key))
+    for name, route in _tables(tables, "routes"):
+        place = f"routes.{name}"
+        yield from _route(place, route)
+        yield from _names(place, route, endings)
+        yield from _unreachable(place, route)
+        for step_name, step in _tables(route, "steps"):
+            yield from _step(f"{place}.steps.{step_name}", step)
+
+
+def _table(tables: Raw, key: str) -> Raw:
+    value = tables.get(key)
+    return value if isinstance(value, dict) else {}
+
+
+def _tables(tables: Raw, key: str) -> Iterator[tuple[str, Raw]]:
+    for name, table in _table(tables, key).items():
+        if isinstance(table, dict):
+            yield name, table
+
+
+def _called_twice(tables: Raw) -> Iterator[Mistake]:
+    serves: dict[str, str] = {}
+    for name, route in _tables(tables, "routes"):
+        called = route.get("called", [ANY_NUMBER])
+        for written in called if isinstance(called, list) else []:
+            number = normalise(written) if isinstance(written, str) else None
+            if number is not None and number in serves:
+                yield (
+                    f"routes.{name}",
+                    f"called has {number}, which route {serves[number]} serves; remove one of them",
+                )
+            elif number is not None:
+                serves[number] = name
+
+
+def _route(place: str, route: Raw) -> Iterator[Mistake]:
+    yield from _prompt(f"{place}.greeting", route.get("greeting"))
+    if not route.get("steps") and "ending" not in route:
+        yield place, "there are neither steps nor an ending; write one of them"
+
+
+def _names(place: str, route: Raw, endings: set[str]) -> Iterator[Mistake]:
+    """Check that every name leads to a step of this route or to an ending."""
+    steps = set(_table(route, "steps"))
+    for name in sorted(steps & endings):
+        yield f"{place}.steps.{name}", f"an ending is called {name} too; rename one of them"
+    wanted = [
+        (place, "ending", route.get("ending"), endings),
+        (f"{place}.blocked", "ending", _table(route, "blocked").get("ending"), endings),
+        (f"{place}.hours", "otherwise", _table(route, "hours").get("otherwise"), endings | steps),
+    ]
+    for name, step in _tables(route, "steps"):
+        leads = _table(step, "after").items()
+        wanted += [(f"{place}.steps.{name}.after", key, value, endings | steps) for key, value in leads]
+    for where, key, value, known in wanted:
+        if isinstance(value, str) and value not in known:
+            yield where, f"{key} is {value!r}, which does not exist; write one of {', '.join(sorted(known))}"
+
+
+def _unreachable(place: str, route: Raw) -> Iterator[Mistake]:
+    """Follow every outcome of every step that a call can come to."""
+    steps = list(_table(route, "steps"))
+    waiting = [*steps[:1], _table(route, "hours").get("otherwise")]
+    reached: set[str] = set()
+    while waiting:
+        name = waiting.pop()
+        if isinstance(name, str) and name in steps and name not in reached:
+            reached.add(name)
+            following = steps[steps.index(name) + 1 : steps.index(name) + 2]
+            waiting += _leads(_table(_table(route, "steps"), name), following)
+    for name in steps:
+        if name not in reached:
+            yield f"{place}.steps.{name}", "no step leads here; name it in the after of another, or remove it"
+
+
+def _leads(step: Raw, following: list[str]) -> Iterator[object]:
+    after = _table(step, "after")
+    for outcome in OUTCOME_WORDS:
+        if outcome in after:
+            yield after[outcome]
+        elif outcome not in QUIET_OUTCOMES:
+            yield from following
+
+
+def _step(place: str, step: Raw) -> Iterator[Mistake]:
+    yield from _prompt(f"{place}.confirm_prompt", step.get("confirm_prompt"))
+    if "confirm_prompt" in step and "confirm_sound" in step:
+        yield place, "confirm_prompt and confirm_sound exclude each other; write one of them"
+    if "confirm_timeout" in step and not step.keys() & {"confirm_key", "confirm_prompt", "confirm_sound"}:
+        yield place, "confirm_timeout waits for a key that is not asked for; write confirm_key too"
+    if "record_format" in step and step.get("record") is not True:
+        yield place, "record_format needs a recording; write record = true"
+    ring = step.get("ring")
+    targets = ring if isinstance(ring, list) else []
+    addresses = Counter(_address(target) for target in targets)
+    for address, count in addresses.items():
+        if address is not None and count > 1:
+            yield place, f"ring has {address} {count} times; write it once"
+    for index, target in enumerate(targets, start=1):
+        if isinstance(target, dict):
+            yield from ((place, f"ring entry {index}: {sentence}") for sentence in _target(target))
+
+
+def _address(target: object) -> str | None:
+    written = target.get("number", target.get("user")) if isinstance(target, dict) else target
+    return normalise(written) if isinstance(written, str) else None
+
+
+def _target(target: Raw) -> Iterator[str]:
+    if ("number" in target) == ("user" in target):
+        yield "there is not exactly one of number and user; write one of them"
+    elif "user" in target and "send_digits_mode" in target:
+        yield "send_digits_mode is for a number; remove it"
+    elif "number" in target and target.keys() & {"sip_auth_username", "sip_auth_password"}:
+        yield "sip_auth_username and sip_auth_password are for a SIP user; remove them"
+    if ("sip_auth_username" in target) != ("sip_auth_password" in target):
+        yield "sip_auth_username and sip_auth_password need each other; write both"
+
+
+def _prompt(place: str, prompt: object) -> Iterator[Mistake]:
+    if not isinstance(prompt, dict):
+        return
+    if ("say" in prompt) == ("play" in prompt):
+        yield place, "there is not exactly one of say and play; write one of them"
+    elif "play" in prompt and prompt.keys() & {"voice", "language"}:
+        yield place, "voice and language are for a sentence; remove them, or write say instead of play"

@@ -1,0 +1,1 @@
+"""What is kept about calls, and how it is written."""

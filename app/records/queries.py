@@ -1,0 +1,161 @@
+"""What reports select: dials newest first, one dial, one call with everything about it."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, RowMapping, Select, and_, func, or_, select, union_all
+
+from app.records.reading import call_of, dial_of, leg_of, recording_of
+from app.records.state import CallState, DialState, LegState, RecordingState
+from app.records.tables import calls, dials, legs, receipts, recordings
+from app.records.wanted import Branches, Wanted, alternatives, in_time
+
+# How many dials a page may look at where one filter finds them and another throws them away. A page that would
+# look at more ends early and says where to go on, so that no page is slow, however rarely the filters meet.
+LOOKED_AT = 10_000
+RECEIPTS_SHOWN = 1000  # More webhooks than that of one call are no report that anybody reads.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundDial:
+    """A dial with what its report's receipt says: the signature's verdict and how often it was delivered."""
+
+    dial: DialState
+    call_uuid: str
+    signature: str | None
+    deliveries: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """Dials, newest first, and the key to go on before; None at the end."""
+
+    dials: list[FoundDial]
+    before: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundCall:
+    """One call whole. Receipts are rows of their table, in the order received."""
+
+    call: CallState
+    dials: list[FoundDial]
+    legs: list[LegState]
+    receipts: list[RowMapping]
+    recordings: list[RecordingState]
+
+
+def find_dials(connection: Connection, wanted: Wanted, *, limit: int, before: int | None = None) -> Page:
+    """Find the newest dials that are wanted, of those with a smaller key than `before`.
+
+    A page may hold fewer than `limit` and yet not be the last.
+    """
+    filters = alternatives(connection, wanted)
+    if not all(filters):
+        return Page(dials=[], before=None)
+    bounds = in_time(wanted)
+    if before is not None:
+        bounds.append(dials.c.dial_key < before)
+    walks, others = (filters[0], filters[1:]) if filters else ([and_(True)], [])
+    floor = _floor(connection, walks, bounds) if others else None
+    if floor is not None:
+        bounds = [*bounds, dials.c.dial_key >= floor]
+    keys = _walk(walks, bounds, LOOKED_AT if others else limit + 1)
+    found = _whole(connection, _dials(keys).where(*(or_(*branches) for branches in others)).limit(limit + 1))
+    if len(found) > limit:
+        return Page(dials=found[:limit], before=found[limit - 1].dial.dial_key)
+    return Page(dials=found, before=floor)
+
+
+def find_dial(connection: Connection, dial_id: str) -> FoundDial | None:
+    """Find one dial by its id."""
+    found = _whole(connection, _joined().where(dials.c.dial_id == dial_id))
+    return found[0] if found else None
+
+
+def find_dial_by_key(connection: Connection, dial_key: int) -> FoundDial | None:
+    """Find one dial by its row's key."""
+    found = _whole(connection, _joined().where(dials.c.dial_key == dial_key))
+    return found[0] if found else None
+
+
+def find_call(connection: Connection, call_uuid: str) -> FoundCall | None:
+    """Find one call with its dials, legs, receipts and recordings, each in the order of time."""
+    row = connection.execute(select(calls).where(calls.c.call_uuid == call_uuid)).mappings().first()
+    if row is None:
+        return None
+    call = call_of(row)
+    of_call = (
+        connection.execute(select(table).where(table.c.call_key == call.call_key)).mappings()
+        for table in (legs, recordings)
+    )
+    found_legs, found_recordings = of_call
+    arrived = connection.execute(
+        select(receipts).where(receipts.c.call_key == call.call_key).limit(RECEIPTS_SHOWN)
+    ).mappings()
+    return FoundCall(
+        call=call,
+        dials=_whole(connection, _joined().where(dials.c.call_key == call.call_key).order_by(dials.c.dial_key)),
+        legs=sorted(map(leg_of, found_legs), key=lambda leg: (leg.position or 0, leg.b_leg_uuid)),
+        receipts=sorted(arrived, key=lambda receipt: (receipt["received_at"], receipt["receipt_key"])),
+        recordings=sorted(map(recording_of, found_recordings), key=lambda recording: recording.recorded_at),
+    )
+
+
+def find_receipt(connection: Connection, receipt_key: int) -> RowMapping | None:
+    """Find one receipt: the row of its table."""
+    return connection.execute(select(receipts).where(receipts.c.receipt_key == receipt_key)).mappings().first()
+
+
+def _floor(connection: Connection, walks: Branches, bounds: Branches) -> int | None:
+    """Find the smallest key down to which every walk may go, of so many rows; None when all reach their end."""
+    ends = [
+        select(dials.c.dial_key)
+        .where(walk, *bounds)
+        .order_by(dials.c.dial_key.desc())
+        .offset(LOOKED_AT // len(walks) - 1)
+        .limit(1)
+        .scalar_subquery()
+        for walk in walks
+    ]
+    reached = [key for key in connection.execute(select(*ends)).one() if key is not None]
+    return max(reached, default=None)
+
+
+def _walk(walks: Branches, bounds: Branches, rows: int) -> Select[tuple[int]]:
+    """Select the newest keys of several index walks, each key once."""
+    newest = [
+        select(dials.c.dial_key).where(walk, *bounds).order_by(dials.c.dial_key.desc()).limit(rows) for walk in walks
+    ]
+    if len(newest) == 1:
+        return newest[0]
+    every = union_all(*(select(one.subquery()) for one in newest)).subquery()
+    return select(every.c.dial_key).distinct().order_by(every.c.dial_key.desc()).limit(rows)
+
+
+def _dials(keys: Select[tuple[int]]) -> Select[tuple[object, ...]]:
+    # Fixed as a table of its own, it is walked by the index that was meant, whatever the planner believes.
+    walk = keys.cte("walk").prefix_with("MATERIALIZED")
+    return _joined().join(walk, walk.c.dial_key == dials.c.dial_key).order_by(dials.c.dial_key.desc())
+
+
+def _joined() -> Select[tuple[object, ...]]:
+    return (
+        select(
+            dials, calls.c.call_uuid, receipts.c.signature, func.coalesce(receipts.c.deliveries, 0).label("deliveries")
+        )
+        .select_from(dials)
+        .join(calls, calls.c.call_key == dials.c.call_key)
+        .outerjoin(receipts, receipts.c.receipt_key == dials.c.report_key)
+    )
+
+
+def _whole(connection: Connection, statement: Select[tuple[object, ...]]) -> list[FoundDial]:
+    return [
+        FoundDial(
+            dial=dial_of(row),
+            call_uuid=row["call_uuid"],
+            signature=row["signature"],
+            deliveries=row["deliveries"],
+        )
+        for row in connection.execute(statement).mappings()
+    ]

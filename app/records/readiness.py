@@ -1,0 +1,47 @@
+"""The proof that the store takes a write: a row that is written, committed and means nothing else."""
+
+from sqlite3 import Error as SqliteError
+
+import psycopg
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.records.keys import now
+from app.records.migrate import is_current
+from app.records.receipt import StoreUnavailable
+from app.records.store import Store
+
+_CURRENT: set[str] = set()  # The stores whose tables were found up to date: while this version runs they stay so.
+
+
+def prove_write(store: Store) -> None:
+    """Commit a row on a new connection. Raises `StoreUnavailable` with a sentence that says what is missing."""
+    _require_migrations(store)
+    writer = store.connect_writer()
+    mark = "?" if store.is_sqlite else "%s"
+    try:
+        writer.begin([])
+        writer.cursor.execute(
+            f"INSERT INTO readiness (readiness_key, proved_at) VALUES (1, {mark}) "  # noqa: S608
+            "ON CONFLICT (readiness_key) DO UPDATE SET proved_at = excluded.proved_at",
+            (now(),),
+        )
+        writer.commit()
+    except (SqliteError, psycopg.Error) as error:
+        # The driver's own words may name the host and the user.
+        raise StoreUnavailable(f"the store took no write: {type(error).__name__}") from error
+    finally:
+        writer.discard()
+
+
+def _require_migrations(store: Store) -> None:
+    name = store.url.render_as_string()
+    if name in _CURRENT:
+        return
+    try:
+        with store.engine.connect() as connection:
+            current = is_current(connection)
+    except (SQLAlchemyError, OSError) as error:
+        raise StoreUnavailable("the store cannot be reached") from error
+    if not current:
+        raise StoreUnavailable("the tables are not those of this version; run flask --app wsgi db upgrade")
+    _CURRENT.add(name)

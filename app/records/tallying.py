@@ -1,0 +1,239 @@
+"""Count the hours and days that are over, so that figures need not look at their dials again.
+
+It runs beside the write path and never in it: no webhook waits for a counter, on one node or on several. What is
+counted is exact all the same. The writer leaves a mark, in its own transaction, for each dial that changes once its
+hour may have been counted; a span with a mark is not used, and counted anew.
+"""
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import tzinfo
+from typing import Any
+
+from sqlalchemy import Connection, and_, case, delete, func, insert, null, select, text
+from sqlalchemy.exc import DBAPIError
+
+from app.records.keys import COUNTED_AFTER, first_key, key_time, now
+from app.records.receipt import StoreUnavailable
+from app.records.spans import HOUR, Level, Span, day_of, holds_any, hours_of, marked_times
+from app.records.store import Store
+from app.records.tables import dials, late_changes, tallies, tally_spans
+from app.voice.outcome import Outcome
+
+log = logging.getLogger(__name__)
+
+_LOCK = 0x74616C6C  # Any number that no other application takes on this database.
+_NAMES = ("outcome", "dial_status", "dial_hangup_cause", "route", "to_number", "targets", "answered_by")
+_PAUSE = 0.01  # seconds between two transactions: on SQLite, webhooks write in between
+_LONGEST = 0.02  # seconds after which a transaction takes no further span
+
+
+def count_spans(store: Store, zone: tzinfo, *, at: int | None = None, stop: threading.Event | None = None) -> int:
+    """Count every hour and day of `zone` that is over and not counted, or marked; tell how many that were.
+
+    Two that run at once do not hinder each other: one of them does nothing. `at` is the time in milliseconds.
+    Raises `StoreUnavailable`.
+    """
+    stop = stop or threading.Event()
+    counted = 0
+    try:
+        with store.engine.connect() as connection, _alone(connection, store) as is_alone:
+            if not is_alone:
+                return 0
+            _drop_other_days(connection, store, zone)
+            due = _due(connection, zone, (now() if at is None else at) - COUNTED_AFTER)
+            while not stop.is_set():
+                with _writing(connection, store):
+                    done = _count_for_a_while(connection, due)
+                if not done:
+                    break
+                counted += done
+                stop.wait(_PAUSE)
+    except DBAPIError as error:
+        raise StoreUnavailable("the store did not answer in time") from error
+    if counted:
+        log.info("spans_counted", extra={"spans": counted})
+    return counted
+
+
+@contextmanager
+def _alone(connection: Connection, store: Store) -> Iterator[bool]:
+    # On SQLite each span is counted in a transaction that nobody else writes beside.
+    if store.is_sqlite:
+        yield True
+        return
+    connection.execution_options(isolation_level="AUTOCOMMIT")
+    is_alone = bool(connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": _LOCK}))
+    try:
+        yield is_alone
+    finally:
+        if is_alone:
+            connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _LOCK})
+
+
+@contextmanager
+def _writing(connection: Connection, store: Store) -> Iterator[None]:
+    """Hold one transaction in which everything read is of one moment."""
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if store.is_sqlite else "BEGIN ISOLATION LEVEL REPEATABLE READ")
+    try:
+        yield
+    except BaseException:
+        connection.exec_driver_sql("ROLLBACK")
+        raise
+    connection.exec_driver_sql("COMMIT")
+
+
+def _due(connection: Connection, zone: tzinfo, horizon: int) -> Iterator[tuple[Level, Span]]:
+    """Give what is to be counted: hours and days from where the last count ended, then those that are marked."""
+    last = connection.scalar(select(func.max(tally_spans.c.finish)).where(tally_spans.c.level == Level.HOUR.value))
+    if last is None:
+        first_dial = connection.scalar(select(func.min(dials.c.dial_key)))
+        if first_dial is None:
+            return
+        last = day_of(key_time(first_dial), zone).start
+    while last < horizon:
+        day = day_of(last, zone)
+        yield from ((Level.HOUR, hour) for hour in hours_of(day) if last <= hour.start and hour.finish <= horizon)
+        if day.finish > horizon:
+            break
+        yield Level.DAY, day
+        last = day.finish
+    marked = {day_of(moment, zone) for moment in marked_times(connection)}
+    for day in sorted(marked):
+        moments = marked_times(connection)
+        hours = [hour for hour in hours_of(day) if holds_any(hour, moments) and hour.finish <= horizon]
+        yield from ((Level.HOUR, hour) for hour in hours)
+        if hours and day.finish <= horizon:
+            yield Level.DAY, day
+
+
+def _count_for_a_while(connection: Connection, due: Iterator[tuple[Level, Span]]) -> int:
+    """Count what is due until a transaction has lasted long enough; tell how many spans that were."""
+    started, counted = time.monotonic(), 0
+    while time.monotonic() - started < _LONGEST and (one := next(due, None)):
+        _count(connection, *one)
+        counted += 1
+    return counted
+
+
+def _count(connection: Connection, level: Level, span: Span) -> None:
+    if level is Level.HOUR:
+        _count_hour(connection, span)
+    elif _is_whole(connection, span):
+        _count_day(connection, span)
+
+
+def _count_hour(connection: Connection, hour: Span) -> None:
+    """Count an hour's dials. Its marks are answered by that, but its day has to be counted anew."""
+    waited = case((dials.c.outcome == Outcome.ANSWERED.value, dials.c.ring_seconds), else_=null())
+    columns = [dials.c[name] for name in _NAMES]
+    within = and_(dials.c.dial_key >= first_key(hour.start), dials.c.dial_key < first_key(hour.finish))
+    rows = connection.execute(
+        select(*columns, waited, func.count(), func.coalesce(func.sum(dials.c.talk_seconds), 0))
+        .where(within)
+        .group_by(*columns, waited)
+    ).all()
+    found: dict[tuple[Any, ...], _Tally] = {}
+    for *names, seconds, number, talked in rows:
+        found.setdefault(tuple(names), _Tally()).add(number, int(talked), {} if seconds is None else {seconds: number})
+    connection.execute(
+        delete(late_changes).where(
+            late_changes.c.dial_key >= first_key(hour.start), late_changes.c.dial_key < first_key(hour.finish)
+        )
+    )
+    _drop(connection, Level.DAY, hour)
+    _store(connection, Level.HOUR, hour, found)
+
+
+def _count_day(connection: Connection, day: Span) -> None:
+    """Add a day's hours up."""
+    rows = connection.execute(
+        select(*(tallies.c[name] for name in _NAMES), tallies.c.dials, tallies.c.talk_seconds, tallies.c.waits).where(
+            tallies.c.level == Level.HOUR.value, tallies.c.start >= day.start, tallies.c.start < day.finish
+        )
+    )
+    found: dict[tuple[Any, ...], _Tally] = {}
+    for *names, number, talked, waits in rows:
+        found.setdefault(tuple(names), _Tally()).add(number, talked, json.loads(waits) if waits else {})
+    _store(connection, Level.DAY, day, found)
+
+
+def _is_whole(connection: Connection, day: Span) -> bool:
+    """Tell whether every hour of a day is counted and none marked."""
+    counted = connection.scalar(
+        select(func.count()).where(
+            tally_spans.c.level == Level.HOUR.value,
+            tally_spans.c.start >= day.start,
+            tally_spans.c.finish <= day.finish,
+        )
+    )
+    marked = connection.scalar(
+        select(func.count()).where(
+            late_changes.c.dial_key >= first_key(day.start), late_changes.c.dial_key < first_key(day.finish)
+        )
+    )
+    return counted == len(hours_of(day)) and not marked
+
+
+class _Tally:
+    """The dials of one span that are alike."""
+
+    __slots__ = ("dials", "talk_seconds", "waits")
+
+    def __init__(self) -> None:
+        self.dials = 0
+        self.talk_seconds = 0
+        self.waits: dict[str, int] = {}
+
+    def add(self, number: int, talked: int, waits: dict[Any, int]) -> None:
+        self.dials += number
+        self.talk_seconds += talked
+        for seconds, times in waits.items():
+            self.waits[str(seconds)] = self.waits.get(str(seconds), 0) + times
+
+
+def _store(connection: Connection, level: Level, span: Span, found: dict[tuple[Any, ...], _Tally]) -> None:
+    _drop(connection, level, span)
+    connection.execute(insert(tally_spans).values(level=level.value, start=span.start, finish=span.finish))
+    rows = [
+        {
+            "level": level.value,
+            "start": span.start,
+            "number": number,
+            **dict(zip(_NAMES, names, strict=True)),
+            "dials": tally.dials,
+            "talk_seconds": tally.talk_seconds,
+            "waits": json.dumps(tally.waits, separators=(",", ":")) if tally.waits else None,
+        }
+        for number, (names, tally) in enumerate(found.items())
+    ]
+    if rows:
+        connection.execute(insert(tallies), rows)
+
+
+def _drop(connection: Connection, level: Level, span: Span) -> None:
+    """Drop every span of a level that has a moment in common with this one."""
+    overlapping = select(tally_spans.c.start).where(
+        tally_spans.c.level == level.value,
+        tally_spans.c.start < span.finish,
+        tally_spans.c.start >= span.start - 2 * 24 * HOUR,
+        tally_spans.c.finish > span.start,
+    )
+    for start in connection.scalars(overlapping).all():
+        connection.execute(delete(tallies).where(tallies.c.level == level.value, tallies.c.start == start))
+        connection.execute(delete(tally_spans).where(tally_spans.c.level == level.value, tally_spans.c.start == start))
+
+
+def _drop_other_days(connection: Connection, store: Store, zone: tzinfo) -> None:
+    """Start again where the time zone was changed: its days begin at other moments."""
+    last = connection.scalar(select(func.max(tally_spans.c.start)).where(tally_spans.c.level == Level.DAY.value))
+    if last is None or day_of(last, zone).start == last:
+        return
+    log.info("tallies_start_again", extra={"zone": str(zone)})
+    with _writing(connection, store):
+        connection.execute(delete(tallies))
+        connection.execute(delete(tally_spans))

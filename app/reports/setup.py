@@ -1,0 +1,25 @@
+"""How the factory takes the reports in."""
+
+from flask import Flask
+from flask_bootstrap import Bootstrap5
+
+from app.reports.api import bp as api_bp
+from app.reports.login import LIFETIME, Sessions
+from app.reports.pages import bp as pages_bp
+from app.reports.tallier import use_tallier
+
+
+def use_reports(app: Flask) -> None:
+    """Register the pages and the API, and how sessions are kept."""
+    app.config.update(
+        BOOTSTRAP_SERVE_LOCAL=True,
+        PERMANENT_SESSION_LIFETIME=LIFETIME,
+        SESSION_COOKIE_NAME="dialstatus_session",
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_REFRESH_EACH_REQUEST=False,  # It ends when it ends, however busy.
+    )
+    app.session_interface = Sessions()
+    Bootstrap5(app)
+    use_tallier(app)
+    app.register_blueprint(pages_bp)
+    app.register_blueprint(api_bp)

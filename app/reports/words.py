@@ -1,0 +1,89 @@
+"""How the pages say things: outcomes, numbers, times and lengths of time."""
+
+import re
+from datetime import datetime, tzinfo
+
+from app.voice.numbers import mask
+from app.voice.outcome import Outcome
+
+OUTCOMES: dict[str, str] = {
+    Outcome.ANSWERED: "Answered",
+    Outcome.MISSED: "Missed",
+    Outcome.CALLER_GAVE_UP: "Caller gave up",
+    Outcome.BUSY: "Busy",
+    Outcome.REJECTED: "Declined",
+    Outcome.UNREACHABLE: "Unreachable",
+    Outcome.FAILED: "Failed",
+    Outcome.UNKNOWN: "Unknown",
+    Outcome.IN_PROGRESS: "In progress",
+}
+KINDS = {
+    "answer": "Plivo asked what to do",
+    "action": "Plivo reported how the dial ended",
+    "callback": "News of a leg",
+    "ring": "The call is ringing",
+    "hangup": "The call ended",
+    "recording": "A recording is ready",
+    "phlo": "PHLO reported",
+    "fallback": "Plivo asked the fallback URL",
+    "confirm": "Whoever picked up was asked to accept",
+    "voicemail": "The caller left a message",
+    "cdr": "Plivo's call detail record",
+}
+SIGNATURES = {
+    "valid": "signed by Plivo",
+    "unchecked": "not checked",
+}
+_NUMBER_IN_TEXT = re.compile(r"(?<![\w-])\+?[0-9]{8,15}(?![\w-])", re.ASCII)
+
+
+def duration(seconds: int | None) -> str:
+    """Write seconds as people say them."""
+    if seconds is None:
+        return "–"
+    if seconds < 60:
+        return f"{seconds} s"
+    minutes, rest = divmod(seconds, 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours:,} h {minutes} min" if minutes and hours < 10 else f"{hours:,} h"
+
+
+def clock(at: int | None, zone: tzinfo, *, pattern: str = "%-d %b %Y, %H:%M:%S") -> str:
+    """Write a moment in milliseconds as a local time."""
+    if at is None:
+        return "–"
+    try:
+        return datetime.fromtimestamp(at / 1000, zone).strftime(pattern)
+    except (ValueError, OverflowError, OSError):
+        return "–"
+
+
+def iso(at: int, zone: tzinfo) -> str:
+    """Write a moment for machines."""
+    try:
+        return datetime.fromtimestamp(at / 1000, zone).isoformat(timespec="seconds")
+    except (ValueError, OverflowError, OSError):
+        return ""
+
+
+def number(text: str | None, *, masked: bool) -> str:
+    """Write a number, or only its end."""
+    return ((mask(text) if masked else text) or "–") if text else "–"
+
+
+def hide_numbers(text: str, *, masked: bool) -> str:
+    """Write free text with every number in it masked, where numbers are."""
+    return _NUMBER_IN_TEXT.sub(lambda found: mask(found[0]) or "", text) if masked else text
+
+
+def share(part: int, whole: int) -> str:
+    """Write a part of a whole in percent."""
+    return f"{100 * part / whole:.0f} %" if whole else "–"
+
+
+def readable(value: object) -> str:
+    """Write a parameter's value: several are joined, and what no encoding can write is replaced."""
+    text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return text.encode("utf-8", "replace").decode("utf-8")

@@ -1,0 +1,1 @@
+"""A local Plivo, to try everything without a phone."""

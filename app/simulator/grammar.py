@@ -1,0 +1,193 @@
+"""What Plivo's XML may hold, as data: elements, their attributes, values and children.
+
+Sources: Plivo, "XML reference" (Response, Dial, Record, Speak, Play, Wait, Hangup, Redirect, GetDigits),
+and the nesting that plivo-python 4.63.0 allows.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+Check = Callable[[str], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """What an attribute or a body may be: a test, and the words that say it to a person."""
+
+    wanted: str
+    check: Check
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """What one element may hold. `attributes` None: any, unchecked; `body` None: no text is expected."""
+
+    attributes: Mapping[str, "Value"] | None = field(default_factory=dict)
+    children: frozenset[str] = frozenset()
+    needs_child: bool = False
+    body: Value | None = None
+
+
+def is_absolute(url: str) -> bool:
+    """Tell whether a URL has a scheme that Plivo calls and a host."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return parts.scheme in {"http", "https"} and bool(parts.hostname)
+
+
+def _matches(wanted: str, pattern: str) -> Value:
+    compiled = re.compile(pattern)
+    return Value(wanted, lambda text: compiled.fullmatch(text) is not None)
+
+
+def _whole(least: int, wanted: str) -> Value:
+    return Value(wanted, lambda text: text.isascii() and text.isdigit() and int(text) >= least)
+
+
+ANY = Value("any text", lambda _text: True)
+TEXT = Value("some text", lambda text: bool(text.strip()))
+BOOLEAN = _matches("true or false", "true|false")
+METHOD = _matches("GET or POST", "GET|POST")
+SECONDS = _whole(1, "a whole number of seconds, at least 1")
+COUNT = _whole(0, "a whole number")
+ABSOLUTE_URL = Value("an absolute http:// or https:// URL", is_absolute)
+MUSIC = Value("an absolute URL, real or none", lambda text: text in {"real", "none"} or is_absolute(text))
+NUMBER = _matches("a number in E.164 form, as +14155550100", r"\+?[1-9][0-9]{4,14}")
+SIP_USER = _matches("a SIP address, as sip:alice@phone.plivo.com", r"sips?:[^@\s]+@[^@\s]+")
+CALLER_ID = _matches("a number in E.164 form or a SIP user", r"\+?[0-9]{3,15}|(sips?:)?[^\s@]+(@[^\s@]+)?|")
+CALLER_NAME = Value("at most 50 characters", lambda text: len(text) <= 50)
+KEY = _matches("one digit, # or *", r"[0-9#*]")
+PATTERNS = _matches("digits, parted by commas", r"[0-9#*wW]+(,[0-9#*wW]+)*")
+SEND_DIGITS = _matches("digits, #, *, w and W", r"[0-9#*wW]+")
+_PAIR = "[A-Za-z0-9]+=[A-Za-z0-9%]*"
+SIP_HEADERS = _matches("name=value,name2=value2 in letters and digits", f"{_PAIR}(,{_PAIR})*")
+REASON = _matches("busy or rejected", "busy|rejected")
+SIP_PASSWORD = Value("8 to 128 characters", lambda text: 8 <= len(text) <= 128)
+
+_SSML = frozenset({"break", "cont", "emphasis", "lang", "p", "phoneme", "prosody", "s", "say-as", "sub", "w"})
+_PROMPTS = frozenset({"Speak", "Play", "Wait"})
+
+_TARGET = {
+    "sendDigits": SEND_DIGITS,
+    "sendOnPreanswer": BOOLEAN,
+    "sipHeaders": SIP_HEADERS,
+    "callerId": CALLER_ID,
+    "callerName": CALLER_NAME,
+}
+
+# The action URL and its method have verdicts of their own (7022, 7032), found when the action is due.
+_ACTION = {"action": ANY, "method": ANY, "redirect": BOOLEAN}
+
+RULES: Mapping[str, Rule] = {
+    "Response": Rule(
+        children=frozenset(
+            {
+                "Conference",
+                "Dial",
+                "DTMF",
+                "GetDigits",
+                "GetInput",
+                "Hangup",
+                "Message",
+                "MultiPartyCall",
+                "Play",
+                "PreAnswer",
+                "Record",
+                "Redirect",
+                "Speak",
+                "Stream",
+                "Wait",
+            }
+        )
+    ),
+    "Dial": Rule(
+        attributes=_ACTION
+        | {
+            "hangupOnStar": BOOLEAN,
+            "timeLimit": SECONDS,
+            "timeout": SECONDS,
+            "callerId": CALLER_ID,
+            "callerName": CALLER_NAME,
+            "confirmSound": ABSOLUTE_URL,
+            "confirmKey": KEY,
+            "confirmTimeout": SECONDS,
+            "dialMusic": MUSIC,
+            "callbackUrl": ABSOLUTE_URL,
+            "callbackMethod": METHOD,
+            "digitsMatch": PATTERNS,
+            "digitsMatchBLeg": PATTERNS,
+            "sipHeaders": SIP_HEADERS,
+            "machineDetection": ANY,
+            "callType": _matches("voice or whatsapp", "voice|whatsapp"),
+        },
+        children=frozenset({"Number", "User"}),
+        needs_child=True,
+    ),
+    "Number": Rule(attributes=_TARGET | {"sendDigitsMode": ANY}, body=NUMBER),
+    "User": Rule(attributes=_TARGET | {"sipAuthUsername": TEXT, "sipAuthPassword": SIP_PASSWORD}, body=SIP_USER),
+    "Speak": Rule(attributes={"voice": ANY, "language": ANY, "loop": COUNT}, children=_SSML, body=TEXT),
+    "Play": Rule(attributes={"loop": COUNT}, body=ABSOLUTE_URL),
+    "Wait": Rule(attributes={"length": SECONDS, "silence": BOOLEAN, "minSilence": COUNT, "beep": BOOLEAN}),
+    "Hangup": Rule(attributes={"reason": REASON, "schedule": COUNT}),
+    "Redirect": Rule(attributes={"method": ANY}, body=TEXT),
+    "Record": Rule(
+        attributes=_ACTION
+        | {
+            "fileFormat": _matches("mp3 or wav", "mp3|wav"),
+            "timeout": SECONDS,
+            "maxLength": SECONDS,
+            "playBeep": BOOLEAN,
+            "finishOnKey": _matches("keys, or none", r"[0-9#*]*|none"),
+            "recordSession": BOOLEAN,
+            "startOnDialAnswer": BOOLEAN,
+            "transcriptionType": ANY,
+            "transcriptionUrl": ABSOLUTE_URL,
+            "transcriptionMethod": METHOD,
+            "transcriptionReportType": ANY,
+            "callbackUrl": ABSOLUTE_URL,
+            "callbackMethod": METHOD,
+            "recordChannelType": ANY,
+        }
+    ),
+    "GetDigits": Rule(
+        attributes=_ACTION
+        | {
+            "timeout": SECONDS,
+            "digitTimeout": SECONDS,
+            "finishOnKey": _matches("keys, or none", r"[0-9#*]*|none"),
+            "numDigits": COUNT,
+            "retries": COUNT,
+            "playBeep": BOOLEAN,
+            "validDigits": _matches("digits, # and *", r"[0-9#*]+"),
+            "invalidDigitsSound": ABSOLUTE_URL,
+            "log": BOOLEAN,
+        },
+        children=_PROMPTS,
+    ),
+    "GetInput": Rule(attributes=None, children=_PROMPTS),
+    "PreAnswer": Rule(children=_PROMPTS | {"GetDigits", "Redirect", "Message", "DTMF"}),
+    "DTMF": Rule(attributes={"async": BOOLEAN}, body=SEND_DIGITS),
+    "Conference": Rule(attributes=None, body=TEXT),
+    "Message": Rule(attributes=None, body=TEXT),
+    "MultiPartyCall": Rule(attributes=None, body=TEXT),
+    "Stream": Rule(attributes=None, body=TEXT),
+    **{name: Rule(attributes=None, children=_SSML, body=ANY) for name in _SSML},
+}
+
+PROMPTS_ONLY = _PROMPTS
+"""What a confirmSound or a dialMusic document may hold (Plivo, Dial XML reference)."""
+
+FOREIGN_NAMES: Mapping[str, str] = {
+    "Say": "Speak",
+    "Gather": "GetDigits",
+    "Pause": "Wait",
+    "Reject": "Hangup",
+    "Sip": "User",
+    "Client": "User",
+    "Enqueue": "Conference",
+}
+"""Names other providers use, and Plivo's for the same thing."""

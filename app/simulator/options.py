@@ -1,0 +1,222 @@
+"""The options of `flask simulate`, and how each is read."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import click
+
+from app.simulator.faults import Fault, FaultError, parse_fault
+from app.simulator.grammar import is_absolute
+
+MOST_CALLS = 100_000
+MOST_AT_ONCE = 256
+MOST_TRACED = 5
+CALLS_OF_THE_MIX = 10
+
+EPILOG = """
+\b
+Examples:
+  flask simulate                                    ten calls, mixed as on a real line
+  flask simulate busy answered                      one call of each of these
+  flask simulate --list                             all scenarios
+  flask simulate voicemail --real-time              as slowly as it really goes
+  flask simulate --token TOKEN --reports-token R --calls 500 --concurrency 16 --verify
+  flask simulate --calls 200 --fault lost:action@0.1 --fault duplicate --verify --reports-token R
+  flask simulate --script my-calls.toml --json
+
+\b
+Faults are WHAT[:REQUEST][:PAUSE][@PROBABILITY]. WHAT is lost, duplicate, late, reorder, slow,
+bad-signature, unsigned or disconnect; REQUEST is answer, action, callback, ring, hangup, recording,
+confirm, music, redirect, fallback, record, digits, phlo, control or notice (default: all).
+
+\b
+Exit codes: 0 everything was right, 1 something was wrong, 2 usage, 3 the server is not reachable.
+Only this machine is called, unless --allow-remote is given.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What was given on the command line."""
+
+    scenario: tuple[str, ...]
+    url: str
+    calls: int | None
+    concurrency: int
+    rate: float
+    from_number: str | None
+    to_number: str
+    seed: int | None
+    token: str | None
+    main_token: str | None
+    method: str
+    hangup_url: str | None
+    ring_url: str | None
+    fallback_url: str | None
+    phlo_url: str | None
+    phlo_token: str | None
+    account_timezone: ZoneInfo
+    script: Path | None
+    faults: tuple[Fault, ...]
+    verifies: bool
+    reports_token: str | None
+    real_time: bool
+    patience: float
+    spread_days: float
+    connect_to: tuple[str, int] | None
+    allow_remote: bool
+    trace: bool | None
+    as_json: bool
+    lists: bool
+
+
+class FaultType(click.ParamType[Fault]):
+    """A fault of the wire, as `lost:action@0.1`."""
+
+    name = "fault"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Fault:
+        """Read a fault, or refuse it with what to write."""
+        try:
+            return value if isinstance(value, Fault) else parse_fault(str(value))
+        except FaultError as error:
+            self.fail(str(error), param, ctx)
+
+
+class UrlType(click.ParamType[str]):
+    """An absolute URL."""
+
+    name = "url"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Take an absolute URL, or refuse it."""
+        if not is_absolute(str(value)):
+            self.fail(f"{value!r} is not absolute; write http://127.0.0.1:5000/dialstatus/", param, ctx)
+        return str(value)
+
+
+class NumberType(click.ParamType[str]):
+    """A telephone number or SIP address."""
+
+    name = "number"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Take a number in E.164 form or a SIP address, or refuse it."""
+        if not re.fullmatch(r"\+[1-9][0-9]{4,14}|sip:[^@\s]+@[^@\s]+", str(value)):
+            self.fail(f"{value!r} is not a number; write +14155550100 or sip:alice@phone.plivo.com", param, ctx)
+        return str(value)
+
+
+class AddressType(click.ParamType[tuple[str, int]]):
+    """A host and a port."""
+
+    name = "host:port"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, int]:
+        """Take HOST:PORT, or refuse it."""
+        host, _, port = str(value).rpartition(":")
+        if not host or not port.isdigit() or not 0 < int(port) < 65536:
+            self.fail(f"{value!r} is not a host and a port; write 127.0.0.1:5000", param, ctx)
+        return host, int(port)
+
+
+class ZoneType(click.ParamType[ZoneInfo]):
+    """A time zone by its IANA name."""
+
+    name = "zone"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> ZoneInfo:
+        """Take a time zone's name, or refuse it."""
+        try:
+            return value if isinstance(value, ZoneInfo) else ZoneInfo(str(value))
+        except (ZoneInfoNotFoundError, ValueError):
+            self.fail(f"{value!r} is not a time zone; write one such as UTC or Asia/Kolkata", param, ctx)
+
+
+PARAMS: list[click.Parameter] = [
+    click.Argument(["scenario"], nargs=-1),
+    click.Option(
+        ["--url"],
+        type=UrlType(),
+        default="http://127.0.0.1:5000/dialstatus/",
+        show_default=True,
+        help="Answer URL of the number called.",
+    ),
+    click.Option(
+        ["--calls"],
+        type=click.IntRange(1, MOST_CALLS),
+        help=f"How many calls.  [default: one of each SCENARIO, else {CALLS_OF_THE_MIX}]",
+    ),
+    click.Option(
+        ["--concurrency"],
+        type=click.IntRange(1, MOST_AT_ONCE),
+        default=8,
+        show_default=True,
+        help="How many calls at once.",
+    ),
+    click.Option(
+        ["--rate"], type=click.FloatRange(0, 10_000), default=0, help="Calls begun a second.  [default: no limit]"
+    ),
+    click.Option(["--from", "from_number"], type=NumberType(), help="Caller.  [default: various]"),
+    click.Option(
+        ["--to", "to_number"],
+        type=NumberType(),
+        default="+14155550199",
+        show_default=True,
+        help="Number of ours that is called.",
+    ),
+    click.Option(["--seed"], type=int, help="Repeat a run: the same calls, UUIDs, nonces and faults."),
+    click.Option(["--token"], help="Plivo auth token to sign with; without it requests are unsigned."),
+    click.Option(["--main-token"], help="Main account's token, for the Ma- signatures of a sub-account's call."),
+    click.Option(
+        ["--method"],
+        type=click.Choice(["GET", "POST"]),
+        default="POST",
+        show_default=True,
+        help="Method of the answer URL.",
+    ),
+    click.Option(["--hangup-url"], type=UrlType(), help="Hangup URL.  [default: hangup/ under --url]"),
+    click.Option(["--ring-url"], type=UrlType(), help="Ring URL of API calls.  [default: ring/ under --url]"),
+    click.Option(["--fallback-url"], type=UrlType(), help="Fallback URL.  [default: none]"),
+    click.Option(["--phlo-url"], type=UrlType(), help="URL of the PHLO's HTTP Request.  [default: phlo/ under --url]"),
+    click.Option(["--phlo-token"], help="Bearer token that the PHLO sends."),
+    click.Option(
+        ["--account-timezone"],
+        type=ZoneType(),
+        default="UTC",
+        show_default=True,
+        help="The Plivo account's zone: StartTime, AnswerTime, EndTime.",
+    ),
+    click.Option(
+        ["--script"],
+        type=click.Path(path_type=Path, exists=True, dir_okay=False),
+        help="TOML file with scenarios of your own.",
+    ),
+    click.Option(
+        ["--fault", "faults"], type=FaultType(), multiple=True, help="Break the wire; may be repeated (see below)."
+    ),
+    click.Option(["--verify", "verifies"], is_flag=True, help="Compare the server's records with what happened."),
+    click.Option(["--reports-token"], help="The server's REPORTS_TOKEN, for --verify."),
+    click.Option(
+        ["--patience"],
+        type=click.FloatRange(0.1, 100),
+        default=1,
+        show_default=True,
+        help="Multiply Plivo's time limits: more for a slow machine, less to find what is slow.",
+    ),
+    click.Option(["--real-time"], is_flag=True, help="Wait as long as the calls really take."),
+    click.Option(
+        ["--spread-days"], type=click.FloatRange(0, 366), default=0, help="Begin the calls within the last days."
+    ),
+    click.Option(
+        ["--connect-to"], type=AddressType(), help="Call this address whatever the URLs say; they are still signed."
+    ),
+    click.Option(["--allow-remote"], is_flag=True, help="Call other machines too. Only ones that are yours."),
+    click.Option(
+        ["--trace/--no-trace"], default=None, help=f"Show every request.  [default: up to {MOST_TRACED} calls]"
+    ),
+    click.Option(["--json", "as_json"], is_flag=True, help="Print the result as JSON."),
+    click.Option(["--list", "lists"], is_flag=True, help="List the scenarios and stop."),
+]

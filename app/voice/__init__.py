@@ -1,0 +1,1 @@
+"""Plivo's language: pure, without Flask, SQLAlchemy or network."""

@@ -1,0 +1,84 @@
+"""Plivo's call detail records, translated into the same events as its webhooks.
+
+A record comes from the REST API after a call has ended (Plivo, the call object). It names things differently: a B leg
+has its A leg as `parent_call_uuid`, its times carry an offset, and how a dial ended is not in it.
+"""
+
+from collections.abc import Mapping
+from datetime import tzinfo
+from typing import Any
+
+from app.voice.events import CallFacts, CallHungUp, Event, Hangup, Kind, LegHungUp, Source, parse, parse_time
+from app.voice.numbers import normalise
+
+Params = tuple[tuple[str, str], ...]
+
+# These differ each time a record is read, or say nothing about the call.
+_OF_THE_REQUEST = frozenset({"api_id", "resource_uri"})
+
+
+def record_params(record: Mapping[str, Any]) -> Params:
+    """Write a record as parameters, as a receipt keeps them: what is null is left out."""
+    return tuple(
+        (name, str(value)) for name, value in record.items() if value is not None and name not in _OF_THE_REQUEST
+    )
+
+
+def parse_any(kind: Kind, params: Mapping[str, str], *, at: int, zone: tzinfo) -> Event:
+    """Translate what any receipt holds, a webhook's parameters or a record's, as `parse` does."""
+    if kind is Kind.CDR:
+        return parse_record(params, at=at, zone=zone)
+    return parse(kind, params, at=at, zone=zone)
+
+
+def parse_record(params: Mapping[str, str], *, at: int, zone: tzinfo) -> CallHungUp | LegHungUp:
+    """Translate one record: a B leg's into `LegHungUp`, any other into `CallHungUp`.
+
+    The event's own time is when the leg began, else `at` (milliseconds). `zone` counts where a time has no offset.
+    """
+    began = parse_time(params.get("initiation_time"), zone)
+    ended = parse_time(params.get("end_time"), zone)
+    answered = parse_time(params.get("answer_time"), zone)
+    parent, call_uuid = params.get("parent_call_uuid"), params.get("call_uuid")
+    moment = began if began is not None else at
+    if parent and call_uuid:
+        return LegHungUp(
+            at=moment,
+            call=CallFacts(call_uuid=parent),
+            source=Source.CDR,
+            b_leg_uuid=call_uuid,
+            target=normalise(params.get("to_number")),
+            hangup=_hangup(params),
+            answered_at=answered,
+            ended_at=ended,
+        )
+    return CallHungUp(
+        at=moment,
+        call=CallFacts(
+            call_uuid=call_uuid,
+            from_number=normalise(params.get("from_number")),
+            to_number=normalise(params.get("to_number")),
+            direction=params.get("call_direction"),
+            session_start=began,
+        ),
+        source=Source.CDR,
+        hangup=_hangup(params),
+        answered_at=answered,
+        ended_at=ended,
+    )
+
+
+def _hangup(params: Mapping[str, str]) -> Hangup:
+    # A webhook's BillDuration is the rounded one, which a record calls billed_duration.
+    return Hangup(
+        name=params.get("hangup_cause_name"),
+        code=_whole(params.get("hangup_cause_code")),
+        source=params.get("hangup_source"),
+        duration=_whole(params.get("call_duration")),
+        bill_duration=_whole(params.get("billed_duration")),
+        cost=params.get("total_amount"),
+    )
+
+
+def _whole(text: str | None) -> int | None:
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) <= 9 else None

@@ -1,0 +1,69 @@
+"""Telephone numbers and SIP addresses: one form to keep and compare, one masked form to log."""
+
+import re
+
+import phonenumbers
+
+# Plivo writes the same caller with and without "+" within one call; a national number or a short code must
+# not become an international one, so only 8 to 15 digits without a leading zero are taken for E.164.
+_SHORTEST, _LONGEST = 8, 15
+_PUNCTUATION = str.maketrans("", "", " \t\u00a0().-/")
+_WRITTEN_NUMBER = re.compile(r"\+[0-9 ().\-/]+")
+_SIP_ADDRESS = re.compile(r"sip:([\w.+~*%!-]+)@([a-z0-9.-]+(?::[0-9]{1,5})?)", re.ASCII | re.IGNORECASE)
+_NOT_A_PERSON = frozenset({"anonymous", "private", "restricted", "unavailable", "unknown"})
+_WHAT_TO_WRITE = (
+    "write a number with + and its country code such as +14155550100, or a SIP user such as sip:alice@phone.plivo.com"
+)
+
+
+def normalise(raw: str | None) -> str | None:
+    """Return the form of a webhook's From or To that is kept and compared; None when there is none.
+
+    E.164 when it is a number, with or without "+" (Plivo sends both within one call); a SIP address with
+    scheme and host in lower case; anything else (anonymous, short codes) as it came. Never raises.
+    """
+    text = raw.strip() if raw else ""
+    if not text:
+        return None
+    if text[:4].lower() == "sip:":
+        user, at, host = text[4:].partition("@")
+        return f"sip:{user}{at}{host.lower()}"
+    # Punctuation without "+" is somebody's national way of writing: what country it belongs to is not known.
+    digits = text[1:].translate(_PUNCTUATION) if text[0] == "+" else text
+    if digits.isdigit() and digits.isascii() and _SHORTEST <= len(digits) <= _LONGEST and digits[0] != "0":
+        return f"+{digits}"
+    return text
+
+
+def parse_target(text: str) -> str:
+    """Return what a person wrote as E.164 or `sip:user@host`.
+
+    Raises ValueError with what to write instead. A number must be possible by its country's plan, not
+    assigned: people try things with 555 numbers. Without "+" it is refused: its country would be a guess.
+    """
+    text = text.strip()
+    if address := _SIP_ADDRESS.fullmatch(text):
+        return f"sip:{address[1]}@{address[2].lower()}"
+    if not _WRITTEN_NUMBER.fullmatch(text):
+        raise ValueError(_WHAT_TO_WRITE)
+    try:
+        number = phonenumbers.parse(text)
+    except phonenumbers.NumberParseException as error:
+        raise ValueError(_WHAT_TO_WRITE) from error
+    if not phonenumbers.is_possible_number(number):
+        raise ValueError(f"no telephone has this number; {_WHAT_TO_WRITE}")
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def last_digits(number: str | None) -> str:
+    """Return the last four digits, the only ones a log may show; fewer when there are fewer."""
+    return "".join(character for character in number or "" if character in "0123456789")[-4:]
+
+
+def mask(number: str | None) -> str | None:
+    """Return `…0100` for `+14155550100`, `sip:…` for a SIP user; a word like anonymous and None stay."""
+    if number is None or number.lower() in _NOT_A_PERSON:
+        return number
+    if number[:4].lower() == "sip:":
+        return f"sip:…{last_digits(number[4:].partition('@')[0])}"
+    return f"…{last_digits(number)}"

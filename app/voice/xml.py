@@ -1,0 +1,227 @@
+"""Plivo's XML: the plivo SDK's elements, with the attributes they lack and the checks they forget.
+
+An element checks itself when it is made and raises `XmlError` with one sentence; `render` writes the
+document. Fields are Plivo's attributes in snake case (`time_limit` is written `timeLimit`); a field left
+at None is not written, so Plivo's own default holds.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from plivo import plivoxml
+
+from app.voice import xml_values as values
+from app.voice.xml_element import DialElement, Element, NumberElement, UserElement, optional, required
+from app.voice.xml_values import XmlError
+
+__all__ = [
+    "EMPTY",
+    "MAX_DOCUMENT_BYTES",
+    "Dial",
+    "Element",
+    "Hangup",
+    "Number",
+    "Play",
+    "Record",
+    "Redirect",
+    "Speak",
+    "User",
+    "Wait",
+    "XmlError",
+    "render",
+    "render_prompt",
+]
+
+EMPTY = "<Response/>"
+MAX_DOCUMENT_BYTES = 100_000
+"""Plivo takes at most 100 KB (Plivo, XML request reference); counted as the smaller 1000s."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Number(Element):
+    """A phone number that rings in a Dial (Plivo, Dial XML reference: Number)."""
+
+    sdk = NumberElement
+    body = "number"
+    beyond_sdk = frozenset({"sip_headers", "caller_id", "caller_name"})
+
+    number: str = required(values.number)
+    send_digits: str | None = optional(values.send_digits)
+    send_on_preanswer: bool | None = optional(values.flag)
+    send_digits_mode: str | None = optional(values.matching("rfc2833", "rfc2833"))
+    sip_headers: tuple[tuple[str, str], ...] | None = optional(values.sip_headers)
+    caller_id: str | None = optional(values.caller_id)
+    caller_name: str | None = optional(values.caller_name)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class User(Element):
+    """A SIP endpoint that rings in a Dial (Plivo, Dial XML reference: User)."""
+
+    sdk = UserElement
+    body = "address"
+    beyond_sdk = frozenset({"sip_auth_username", "sip_auth_password", "caller_id", "caller_name"})
+
+    address: str = required(values.sip_address)
+    send_digits: str | None = optional(values.send_digits)
+    send_on_preanswer: bool | None = optional(values.flag)
+    sip_headers: tuple[tuple[str, str], ...] | None = optional(values.sip_headers)
+    sip_auth_username: str | None = optional(values.line)
+    sip_auth_password: str | None = field(default=None, repr=False, metadata={"check": values.secret})
+    caller_id: str | None = optional(values.caller_id)
+    caller_name: str | None = optional(values.caller_name)
+
+    def check_together(self) -> None:
+        if (self.sip_auth_username is None) != (self.sip_auth_password is None):
+            raise XmlError("User sipAuthUsername and sipAuthPassword need each other; give both or neither")
+
+
+def _targets(label: str, value: object) -> tuple[Any, ...]:
+    if not isinstance(value, tuple) or not value or not all(isinstance(item, Number | User) for item in value):
+        raise XmlError(f"{label} is {value!r}; give at least one Number or User")
+    return value
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Dial(Element):
+    """Ring every target at once; the first to answer talks (Plivo, Dial XML reference).
+
+    `timeout`, `time_limit` and `confirm_timeout` are seconds. `machine_detection` and `call_type` are
+    found in Plivo's SDKs and skills but not in its reference; leave them out unless Plivo told you.
+    """
+
+    sdk = DialElement
+    nested = "targets"
+    beyond_sdk = frozenset({"machine_detection", "call_type"})
+
+    targets: tuple[Number | User, ...] = required(_targets)
+    action: str | None = optional(values.url)
+    method: str | None = optional(values.method)
+    redirect: bool | None = optional(values.flag)
+    callback_url: str | None = optional(values.url)
+    callback_method: str | None = optional(values.method)
+    timeout: int | None = optional(values.between(1, values.MAX_RING_SECONDS))
+    time_limit: int | None = optional(values.between(1, values.MAX_TIME_LIMIT_SECONDS))
+    caller_id: str | None = optional(values.caller_id)
+    caller_name: str | None = optional(values.caller_name)
+    confirm_sound: str | None = optional(values.url)
+    confirm_key: str | None = optional(values.key)
+    confirm_timeout: int | None = optional(values.between(1, values.MAX_RING_SECONDS))
+    dial_music: str | None = optional(values.dial_music)
+    hangup_on_star: bool | None = optional(values.flag)
+    digits_match: tuple[str, ...] | None = optional(values.digit_strings)
+    digits_match_b_leg: tuple[str, ...] | None = optional(values.digit_strings)
+    sip_headers: tuple[tuple[str, str], ...] | None = optional(values.sip_headers)
+    machine_detection: bool | None = optional(values.flag)
+    call_type: str | None = optional(values.matching("voice|whatsapp", "voice or whatsapp"))
+
+    def check_together(self) -> None:
+        if self.confirm_key is not None and self.confirm_sound is None:
+            raise XmlError("Dial confirmKey needs confirmSound; give the URL that tells the callee which key")
+        if self.confirm_timeout is not None and self.confirm_sound is None:
+            raise XmlError("Dial confirmTimeout needs confirmSound; give its URL or leave the timeout out")
+        if (self.digits_match or self.digits_match_b_leg) and self.callback_url is None:
+            raise XmlError("Dial digitsMatch needs callbackUrl; the matched digits are reported there")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Speak(Element):
+    """Read a text aloud (Plivo, Speak XML reference)."""
+
+    sdk = plivoxml.SpeakElement
+    body = "text"
+
+    text: str = required(values.text)
+    voice: str | None = optional(values.voice)
+    language: str | None = optional(values.language)
+    loop: int | None = optional(values.count)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Play(Element):
+    """Play an audio file (Plivo, Play XML reference)."""
+
+    sdk = plivoxml.PlayElement
+    body = "url"
+
+    url: str = required(values.url)
+    loop: int | None = optional(values.count)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Wait(Element):
+    """Stay silent for `length` seconds (Plivo, Wait XML reference); Wait does not answer the call."""
+
+    sdk = plivoxml.WaitElement
+
+    length: int | None = optional(values.between(1, 3600))
+    silence: bool | None = optional(values.flag)
+    min_silence: int | None = optional(values.between(1, 60_000, "milliseconds"))
+    beep: bool | None = optional(values.flag)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Record(Element):
+    """Record the caller, or with `start_on_dial_answer` the call a following Dial makes.
+
+    `timeout` is the silence in seconds that ends the recording, `max_length` its longest duration in
+    seconds (Plivo, Record XML reference: 15 and 60 when left out).
+    """
+
+    sdk = plivoxml.RecordElement
+
+    action: str | None = optional(values.url)
+    method: str | None = optional(values.method)
+    redirect: bool | None = optional(values.flag)
+    callback_url: str | None = optional(values.url)
+    callback_method: str | None = optional(values.method)
+    file_format: str | None = optional(values.matching("mp3|wav", "mp3 or wav"))
+    timeout: int | None = optional(values.between(1, 3600))
+    max_length: int | None = optional(values.between(1, values.MAX_TIME_LIMIT_SECONDS))
+    play_beep: bool | None = optional(values.flag)
+    finish_on_key: str | None = optional(values.keys)
+    record_session: bool | None = optional(values.flag)
+    start_on_dial_answer: bool | None = optional(values.flag)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Hangup(Element):
+    """End the call; a reason is heard as busy or rejected only while nobody has answered."""
+
+    sdk = plivoxml.HangupElement
+
+    reason: str | None = optional(values.matching("busy|rejected", "busy or rejected"))
+    schedule: int | None = optional(values.between(1, values.MAX_TIME_LIMIT_SECONDS))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Redirect(Element):
+    """Go on with the document found at another URL (Plivo, Redirect XML reference)."""
+
+    sdk = plivoxml.RedirectElement
+    body = "url"
+
+    url: str = required(values.url)
+    method: str | None = optional(values.method)
+
+
+def render(*children: Element) -> str:
+    """Write one `<Response>` with these children: compact, well-formed, under 100 KB, else `XmlError`."""
+    response = plivoxml.ResponseElement()
+    for child in children:
+        if isinstance(child, Number | User):
+            raise XmlError(f"{type(child).__name__} stands outside a Dial; put it among the Dial's targets")
+        response.add(child.to_sdk())
+    document: str = response.to_string(pretty=False)
+    size = len(document.encode())
+    if size > MAX_DOCUMENT_BYTES:
+        raise XmlError(f"the document has {size} bytes; Plivo takes at most {MAX_DOCUMENT_BYTES}")
+    return document
+
+
+def render_prompt(*children: Speak | Play | Wait) -> str:
+    """Write what a callee hears before pressing the key: Plivo allows Speak, Play and Wait alone here."""
+    for child in children:
+        if not isinstance(child, Speak | Play | Wait):
+            raise XmlError(f"{type(child).__name__} stands in a prompt; use Speak, Play or Wait there")
+    return render(*children)

@@ -1,0 +1,52 @@
+"""What is printed at start: everything a newcomer needs for the next step."""
+
+from app.dial.handout import PREFIX
+from config import Config, SignatureMode
+
+_SIGNATURES = {
+    SignatureMode.ENFORCE: "checked; a request that Plivo did not sign is refused",
+    SignatureMode.OBSERVE: "checked and recorded, but nothing is refused (VERIFY_SIGNATURES=observe)",
+    SignatureMode.OFF: "NOT checked: anybody may post reports; set PLIVO_AUTH_TOKEN before you go public",
+}
+
+
+def welcome(config: Config) -> str:
+    """Give the lines that are printed at start.
+
+    They hold the reports token where this server made it, so that somebody gets to know it: print them, never log them.
+    """
+    local = f"http://{'127.0.0.1' if config.host in {'0.0.0.0', '::'} else config.host}:{config.port}"  # noqa: S104
+    public = config.public_url or local
+    rings = f"the plan {config.dial_plan}" if config.dial_plan else ", ".join(config.dial_to)
+    is_ours = (config.instance_dir / "reports_token").is_file()
+    token = config.reports_token if is_ours else "$REPORTS_TOKEN"
+    lines = [
+        "",
+        "Dialstatus is ready.",
+        "",
+        "  Give Plivo (an application's URLs, method POST):",
+        f"    answer URL    {public}{PREFIX}/",
+        f"    hangup URL    {public}{PREFIX}/hangup/",
+        f"    fallback URL  {public}{PREFIX}/fallback/",
+        f"  A call rings    {rings}",
+        f"  Signatures      {_SIGNATURES[config.verify_signatures]}",
+        f"  Dashboard       {local}/login{f'?token={token}' if is_ours else ''}",
+        f"  API             curl -H 'Authorization: Bearer {token}' {local}/api/v1/dials",
+        "",
+        "  Try it:",
+        *_things_to_try(config, local + PREFIX),
+        "",
+    ]
+    if config.public_url is None:
+        lines[3:3] = [f"  Plivo cannot reach this address yet. For a tunnel: ngrok http {config.port}", ""]
+    return "\n".join([*lines, *(f"  Note: {warning}." for warning in config.warnings)])
+
+
+def _things_to_try(config: Config, url: str) -> list[str]:
+    if config.verify_signatures is SignatureMode.ENFORCE:
+        return [f"    flask --app wsgi simulate --token $PLIVO_AUTH_TOKEN --url {url}/"]
+    call = "-d CallUUID=3f1c -d From=14155550100 -d To=14155550199"
+    return [
+        f"    curl {url}/ {call}",
+        f"    curl {url}/action/ {call} -d DialALegUUID=3f1c -d DialStatus=busy",
+    ]

@@ -1,0 +1,95 @@
+"""The servers under test and what was measured so far."""
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from benchmarks import checks, webhooks
+from benchmarks.load import Measured, load
+from benchmarks.servers import Server
+from benchmarks.webhooks import Webhook
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One side of a comparison: a server, and what it is asked."""
+
+    server: str
+    make: Callable[[int], Webhook] = webhooks.action
+
+    @property
+    def name(self) -> str:
+        """Name it in tables."""
+        return self.server + (", answer" if self.make is webhooks.answer else "")
+
+
+@dataclass(slots=True)
+class Bench:
+    """One session of measuring. `runs` and `memory` (MB of a worker) are by side and connections, and by side."""
+
+    scratch: Path
+    seconds: int
+    servers: dict[str, Server] = field(default_factory=dict)
+    urls: dict[str, str] = field(default_factory=dict)
+    runs: dict[str, list[Measured]] = field(default_factory=dict)
+    memory: dict[str, float] = field(default_factory=dict)
+    _acknowledged: dict[str, int] = field(default_factory=dict)
+    _issued: dict[str, int] = field(default_factory=dict)
+    _rates: dict[str, float] = field(default_factory=dict)
+
+    def run(self, side: Side, *, connections: int, seconds: int = 0, rate: float = 0) -> Measured:
+        """Load one side once. Raises `Unfit` when anything was refused, or the load ran out of new requests."""
+        server, seconds = self.servers[side.server], seconds or self.seconds
+        count = int((rate or max(4000, self._rates.get(side.name, 0) * 2)) * seconds) + 4 * connections
+        path = self.scratch / "load"
+        webhooks.write_load(path, (side.make(number) for number in range(count)))
+        before = server.processor_seconds()
+        measured = load(server.port, path, connections=connections, seconds=seconds, rate=rate)
+        spent = (server.processor_seconds() - before) * 1e6 / max(measured.answered, 1)
+        measured = replace(measured, processor_micros=spent)
+        if measured.issued > count and side.server.startswith(("ours", "beside")):  # Others do not tell copies apart.
+            raise checks.Unfit(f"{side.name} took {measured.issued} requests and {count} were signed; begin anew")
+        if measured.refused or measured.broken:
+            raise checks.Unfit(f"{side.name}: {measured.refused} requests were refused, {measured.broken} broke")
+        if not rate:
+            self._rates[side.name] = max(self._rates.get(side.name, 0), measured.rate)
+        self.runs.setdefault(f"{side.name}@{connections}{' paced' if rate else ''}", []).append(measured)
+        self.memory[side.name] = server.worker_megabytes()
+        for total, more in ((self._acknowledged, measured.answered), (self._issued, min(measured.issued, count))):
+            total[side.server] = total.get(side.server, 0) + more
+        say(f"  {side.name:24} {connections:4} {measured.rate:9,.0f}/s  {spent:6.0f} µs  p99 {measured.p99:7.1f} ms")
+        return measured
+
+    def forget(self) -> None:
+        """Drop the runs so far, which warmed up; what they stored still counts."""
+        self.runs.clear()
+
+    def answered(self, server: str) -> int:
+        """Count the requests that a server has acknowledged."""
+        return self._acknowledged[server]
+
+    def database(self, server: str) -> Path:
+        """Give the path of a server's SQLite database."""
+        return self.servers[server].scratch / "instance" / "dialstatus.db"
+
+    def check_stored(self) -> str:
+        """Compare what our servers acknowledged with what they hold. Raises `Unfit` where something is missing."""
+        sentences = []
+        for name in [one for one in self._acknowledged if one.startswith("ours")]:
+            acknowledged = self._acknowledged[name]
+            stored = checks.stored_receipts(
+                self.urls.get(name) or f"sqlite:///{self.database(name)}", at_least=acknowledged
+            )
+            if stored < acknowledged:
+                raise checks.Unfit(f"{name} acknowledged {acknowledged} requests and holds {stored}")
+            sentences.append(
+                f"{name}: {acknowledged:,} requests acknowledged, {stored:,} stored; "
+                "those beyond were under way when a run ended."
+            )
+        return "\n".join(sentences)
+
+
+def say(text: str) -> None:
+    """Tell the person at the terminal."""
+    print(text, file=sys.stderr, flush=True)

@@ -1,0 +1,1 @@
+"""What ours is compared with: each a few lines, as people write them."""

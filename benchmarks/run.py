@@ -1,0 +1,189 @@
+"""Ours and its peers side by side: `python -m benchmarks.run`, or `make bench`.
+
+Each figure is the median of ratios of runs that follow one another, so that whatever else the machine does weighs on
+both. Every run gets webhooks that nobody has seen before, signed beforehand.
+"""
+
+import argparse
+import shutil
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+from benchmarks import checks, report, servers
+from benchmarks.bench import Bench, Side, say
+from benchmarks.figures import COMPARISONS, Comparison
+from benchmarks.history import history_row
+from benchmarks.load import WRK
+from benchmarks.postgresql import postgresql
+from benchmarks.report import Row
+from benchmarks.story import bytes_row
+
+RESULTS = Path(__file__).parent / "results.md"
+
+
+def main() -> None:
+    """Measure, check, print, and write `results.md`."""
+    options = _options()
+    options.scratch.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix="bench-", dir=options.scratch))
+    started = time.monotonic()
+    try:
+        filesystem = checks.require_disk(scratch)
+        with ExitStack() as stack:
+            text = _measure(options, scratch, filesystem, stack)
+    except checks.Unfit as error:
+        sys.exit(f"No figures: {error}.")
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    say(f"\n{text}\nIt took {time.monotonic() - started:.0f} seconds.")
+    if not options.only:
+        RESULTS.write_text(text)
+        say(f"Written to {RESULTS}.")
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="benchmarks.run", description="Compare ours with its peers.")
+    parser.add_argument(
+        "--full", action="store_true", help="more and longer rounds, a million requests, ten million dials"
+    )
+    parser.add_argument("--rounds", type=int, help="pairs of each figure (5; 9 when full)")
+    parser.add_argument("--seconds", type=int, help="seconds of each run (1; 5 when full)")
+    parser.add_argument("--only", action="append", choices=[one.name for one in COMPARISONS], help="measure only these")
+    parser.add_argument(
+        "--scratch",
+        type=Path,
+        default=servers.ROOT / "benchmarks" / "scratch",
+        help="a directory on a disk, for databases",
+    )
+    options = parser.parse_args()
+    options.scratch = options.scratch.absolute()
+    options.rounds = options.rounds or (9 if options.full else 5)
+    options.seconds = options.seconds or (5 if options.full else 1)
+    return options
+
+
+def _measure(options: argparse.Namespace, scratch: Path, filesystem: str, stack: ExitStack) -> str:
+    chosen = [one for one in COMPARISONS if not options.only or one.name in options.only]
+    bench = Bench(scratch=scratch, seconds=options.seconds)
+    _start(bench, {side.server for one in chosen for side in (one.ours, one.peer)} | {"ours"}, stack)
+    rows = [*_compare(bench, chosen, options.rounds)]
+    ours = bench.servers["ours"]
+    if not options.only:
+        rows += _paced(bench, options.rounds)
+        rows += _memory(bench, full=options.full)
+        rows += [_start_row(bench, stack), bytes_row(bench, calls=20_000 if options.full else 2_000)]
+        rows += [history_row(bench, stack, dials=10_000_000 if options.full else 300_000, rounds=options.rounds)]
+    stored = bench.check_stored()
+    proof = checks.prove(ours.port, bench.database("ours"), count=2_000)
+    return "\n".join(
+        (
+            "# Results\n",
+            f"`make bench{' FULL=1' if options.full else ''}`: {options.rounds} pairs of {options.seconds:g} s for "
+            "each figure, medians of ratios.\n",
+            report.machine(filesystem) + "\n",
+            report.table(rows),
+            report.runs_table(bench.runs, bench.memory),
+            f"{stored}\n\n{proof}\n",
+        )
+    )
+
+
+def _start(bench: Bench, names: set[str], stack: ExitStack) -> None:
+    knobs = servers.gunicorn_knobs(bench.scratch / "knobs")
+    for name in sorted(names):
+        scratch = bench.scratch / name
+        if name == "ours on PostgreSQL":
+            url = stack.enter_context(postgresql())
+            checks.require_synced_postgresql(url)
+            bench.urls[name] = url
+            server = servers.Server(name, servers.ours(), scratch, {"DATABASE_URL": url})
+        elif name == "ours":
+            server = servers.Server(name, servers.ours(), scratch)
+        else:
+            url = f"sqlite:///{scratch / 'peer.db'}"
+            server = servers.Server(name, servers.PEERS[name](knobs), scratch, {"DATABASE_URL": url})
+        stack.callback(server.stop)
+        bench.servers[name] = server.start()
+        say(f"started {name} in {server.start_seconds:.2f} s")
+
+
+def _compare(bench: Bench, chosen: list[Comparison], rounds: int) -> Iterator[Row]:
+    for side in {side for one in chosen for side in (one.ours, one.peer)}:
+        bench.run(side, connections=32, seconds=1)  # Warm up.
+    bench.forget()
+    for one in chosen:
+        say(one.figure)
+        pairs = []
+        for turn in range(rounds):
+            sides: list[Side] = [one.ours, one.peer]
+            found = {side: bench.run(side, connections=one.connections) for side in sides[:: 1 if turn % 2 else -1]}
+            pairs.append((found[one.ours], found[one.peer]))
+        yield report.ratio_row(one.figure, one.done_at, one.goal, pairs)
+        if one.name == "bare128":
+            p99 = statistics.median(mine.p99 for mine, _ in pairs)
+            yield Row(figure="p99 at 128 connections", done_at="60 ms", goal="30 ms", value=p99, unit=" ms")
+
+
+def _paced(bench: Bench, rounds: int) -> Iterator[Row]:
+    if WRK is None:
+        return
+    ours, bare = Side("ours"), Side("bare")
+    half = statistics.median(one.rate for one in bench.runs["ours@32"]) / 2
+    say(f"At {half:,.0f} requests a second")
+    pairs = [
+        [bench.run(side, connections=32, rate=half, seconds=max(2, bench.seconds)) for side in (ours, bare)]
+        for _ in range(rounds)
+    ]
+    ratios = sorted(mine.p99 / peer.p99 for mine, peer in pairs)
+    yield Row(
+        figure="p99 at half of our peak load, 32 connections / bare view's under the same load",
+        done_at="3",
+        goal="2",
+        value=statistics.median(ratios),
+        spread=(ratios[0], ratios[-1]),
+        detail=" / ".join(f"{statistics.median(one.p99 for one in side):.1f}" for side in zip(*pairs, strict=True))
+        + " ms",
+    )
+
+
+def _memory(bench: Bench, *, full: bool) -> Iterator[Row]:
+    """Load ours on, a million requests in all when full, and compare its memory with the bare view's."""
+    before = bench.memory["ours"]
+    while full and bench.answered("ours") < 1_000_000:
+        bench.run(Side("ours"), connections=32, seconds=30)
+    after = bench.memory["ours"]
+    yield Row(
+        figure=f"memory of a worker after {bench.answered('ours'):,} requests / bare view's",
+        done_at="1.5, flat",
+        goal="1.2, flat",
+        value=after / bench.memory["bare"],
+        detail=f"{after:.0f} / {bench.memory['bare']:.0f} MB, {before:.0f} MB before; unshared "
+        + " / ".join(f"{bench.servers[name].worker_megabytes('Private_Dirty'):.0f}" for name in ("ours", "bare"))
+        + " MB",
+    )
+
+
+def _start_row(bench: Bench, stack: ExitStack) -> Row:
+    seconds = []
+    for turn in range(3):
+        server = servers.Server(f"start{turn}", servers.ours(), bench.scratch / "start")
+        stack.callback(server.stop)
+        seconds.append(server.start().start_seconds)
+        server.stop()
+    return Row(
+        figure="start to first answer",
+        done_at="1.5 s",
+        goal="0.7 s",
+        value=statistics.median(seconds),
+        unit=" s",
+        spread=(min(seconds), max(seconds)),
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,189 @@
+"""Where the time of one action request goes, in microseconds: `python -m benchmarks.stages`.
+
+One thread, the stages one after another as a request passes them; each is the best of several rounds, so that other
+work on the machine counts as little as may be.
+"""
+
+import io
+import statistics
+import tempfile
+import timeit
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from flask import Flask, g, request
+from werkzeug.test import EnvironBuilder
+
+from app import create_app
+from app.context import EXTENSION, Services
+from app.dial import arrival, deciding, keeping, routes
+from app.dial.answers import xml_reply
+from app.dial.guard import guard
+from app.dial.ticket import Ticket
+from app.ops.logs import configure_logging
+from app.records import migrate
+from app.records.receipt import Kept, Receipt
+from app.records.state import DialState
+from app.records.store import Writer
+from app.records.writer import Batch
+from app.voice.events import DialEnded, Kind
+from app.voice.signature import verify
+from benchmarks import webhooks
+from benchmarks.peers.bare import app as bare
+from benchmarks.servers import ROOT, environment
+from config import Config
+
+_ROUNDS, _TIMES = 7, 500
+Stage = tuple[str, float]
+
+
+def main() -> None:
+    """Measure and print a table."""
+    scratch = ROOT / "benchmarks" / "scratch"
+    scratch.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=scratch) as directory, Path(directory, "log").open("w") as log:
+        config = Config.load(environment(Path(directory)))
+        app = create_app(config)
+        configure_logging(config, log)
+        shared: Services = app.extensions[EXTENSION]
+        migrate.upgrade(shared.store)
+        raw = webhooks.action(0).raw
+        stages = [("a bare view of Flask, whole", _best(_serve(bare, raw)))]
+        stages += [("request context, made and left", _best(_push_and_pop(app, raw)))]
+        with app.request_context(_environ(raw)):
+            stages += _in_request(app, shared, raw)
+        stages += _in_store(app, shared)
+        shared.store.close()
+    for name, micros in stages:
+        print(f"| {name} | {micros:.1f} |")
+
+
+def _in_request(app: Flask, shared: Services, raw: bytes) -> list[Stage]:
+    asked = _asked()
+    body = raw.partition(b"\r\n\r\n")[2]
+
+    def anew(work: Callable[[], object]) -> Callable[[], object]:
+        def repeated() -> object:
+            asked.environ["wsgi.input"] = io.BytesIO(body)
+            asked.__dict__.pop("stream", None)
+            return work()
+
+        return repeated
+
+    whole_guard = _best(anew(guard))
+    arrived: arrival.Arrival = g.arrival
+    event = keeping.translate(arrived)
+    assert isinstance(event, DialEnded)
+    ticket = deciding.ticket_of(arrived)
+    document = xml_reply()
+    kept = Kept(deliveries=1, reply_status=200, reply=None, call_uuid="a call", dial=DialState(1, "a dial", 1))
+    return [
+        ("guard: read the request", _best(anew(lambda: arrival.read_arrival(asked, Kind.ACTION, shared)))),
+        ("guard: signature", _best(lambda: _verify(arrived))),
+        ("guard, whole", whole_guard),
+        ("translate", _best(lambda: keeping.translate(arrived))),
+        ("ticket", _best(lambda: deciding.ticket_of(arrived))),
+        ("decide and reply", _best(lambda: _decide(arrived, event, ticket))),
+        ("receipt", _best(lambda: keeping._receipt(arrived, event, "", None))),
+        ("log line", _best(lambda: keeping._log_dial_ended(arrived, kept))),
+        ("response, with its headers and counts", _best(lambda: app.process_response(xml_reply()))),
+        ("response to WSGI", _best(lambda: document(asked.environ, _start_response))),
+    ]
+
+
+def _in_store(app: Flask, shared: Services) -> list[Stage]:
+    writer = shared.store.connect_writer()
+    stages = [("identity of the receipt", _best(_receipt(app, shared).digest))]
+    for size in (1, 16, 64):
+        rows, commit = _batches(app, shared, writer, size)
+        stages.append((f"rows of a receipt, {size} a batch", rows))
+        stages.append((f"commit, synced, for each receipt of {size}", commit))
+    writer.discard()
+    return stages
+
+
+def _batches(app: Flask, shared: Services, writer: Writer, size: int) -> Sequence[float]:
+    """Give the median microseconds of a receipt in batches of one size: its rows, and its part of the commit."""
+    rounds = []
+    for _ in range(50):
+        receipts = [_receipt(app, shared) for _ in range(size)]
+        writer.begin([])
+        started = timeit.default_timer()
+        batch = Batch(writer.cursor, shared.store.statements)
+        batch.keep(receipts)
+        batch.finish()
+        kept = timeit.default_timer()
+        writer.commit()
+        rounds.append((kept - started, timeit.default_timer() - kept))
+    return [statistics.median(times) / size * 1e6 for times in zip(*rounds, strict=True)]
+
+
+def _receipt(app: Flask, shared: Services) -> Receipt:
+    with app.request_context(_environ(webhooks.action(0).raw)):
+        arrived = arrival.read_arrival(_asked(), Kind.ACTION, shared)
+        return keeping._receipt(arrived, keeping.translate(arrived), "", None)
+
+
+def _asked() -> Any:
+    return request._get_current_object()  # type: ignore[attr-defined]
+
+
+def _verify(arrived: arrival.Arrival) -> object:
+    tokens = arrived.services.config.plivo_auth_tokens
+    return verify(method=arrived.method, url=arrived.url, params=arrived.form, headers=request.headers, tokens=tokens)
+
+
+def _decide(arrived: arrival.Arrival, event: DialEnded, ticket: Ticket | None) -> object:
+    decision = deciding.decide_after(event, ticket, arrived.services.plan, caller_is_gone=False)
+    secret = arrived.services.config.secret_key
+    return routes.replies().write(
+        decision,
+        base_url=arrived.base_url,
+        dial_id=lambda: deciding.next_dial_id(event, ticket, secret),
+        since=event.at // 1000,
+    )
+
+
+def _environ(raw: bytes) -> dict[str, Any]:
+    head, _, body = raw.partition(b"\r\n\r\n")
+    first, *lines = head.decode().split("\r\n")
+    method, target, _ = first.split(" ")
+    path, _, query = target.partition("?")
+    headers = [(name, value) for name, _, value in (line.partition(": ") for line in lines)]
+    environ: dict[str, Any] = EnvironBuilder(
+        path=path, query_string=query, method=method, headers=headers, input_stream=io.BytesIO(body)
+    ).get_environ()
+    return {**environ, "RAW_URI": target, "REMOTE_ADDR": "127.0.0.1"}
+
+
+def _serve(app: Flask, raw: bytes) -> Callable[[], object]:
+    environ = _environ(raw)
+
+    def serve() -> object:
+        return b"".join(app(dict(environ), _start_response))
+
+    return serve
+
+
+def _start_response(*_: object) -> Callable[[bytes], object]:
+    return bytes
+
+
+def _push_and_pop(app: Flask, raw: bytes) -> Callable[[], object]:
+    environ = _environ(raw)
+
+    def enter() -> None:
+        with app.request_context(dict(environ)):
+            pass
+
+    return enter
+
+
+def _best(work: Callable[[], object]) -> float:
+    work()
+    return min(timeit.repeat(work, number=_TIMES, repeat=_ROUNDS)) / _TIMES * 1e6
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,423 @@
+"""A real HTTP server that speaks Plivo's REST API, as far as this project uses it.
+
+Shapes follow Plivo's API reference and the fixtures of plivo-python (tests/resources/fixtures).
+"""
+
+import base64
+import json
+import re
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, cast
+from urllib.parse import parse_qsl, urlencode, urlsplit
+from uuid import uuid4
+
+AUTH_ID = "MAXXXXXXXXXXXXXXXXXX"
+AUTH_TOKEN = "a-made-up-token-that-must-never-show"
+
+Json = dict[str, Any]
+Answer = tuple[int, Json | None]
+
+
+class RefusalError(Exception):
+    """Leave the handling of a request with an error status."""
+
+    def __init__(self, status: int, error: str) -> None:
+        super().__init__(error)
+        self.status, self.error = status, error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """One request as it arrived."""
+
+    method: str
+    path: str
+    query: dict[str, str]
+    body: Json
+
+
+@dataclass(slots=True, kw_only=True)
+class Trouble:
+    """What shall go wrong with the next requests it fits."""
+
+    times: int
+    fits: Callable[[Asked], bool]
+    status: int = 0
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytes | None = None
+    before: Callable[[], object] | None = None
+    done_first: bool = False
+
+
+def application(app_id: str, name: str, **fields: Any) -> Json:
+    """Build an application as `GET Application/{id}/` shows it."""
+    return {
+        "answer_method": "POST",
+        "answer_url": "http://old.example.com/answer",
+        "app_id": app_id,
+        "app_name": name,
+        "default_app": False,
+        "default_endpoint_app": False,
+        "enabled": True,
+        "fallback_answer_url": "",
+        "fallback_method": "POST",
+        "hangup_method": "POST",
+        "hangup_url": "http://old.example.com/answer",
+        "message_method": "POST",
+        "message_url": "http://sms.example.com/",
+        "public_uri": False,
+        "resource_uri": f"/v1/Account/{AUTH_ID}/Application/{app_id}/",
+        "sip_uri": f"sip:{app_id}@app.plivo.com",
+        "sub_account": None,
+    } | fields
+
+
+def record(call_uuid: str | None = None, **fields: Any) -> Json:
+    """Build a call detail record as `GET Call/{uuid}/` shows it: 12 seconds of talk, the console in India."""
+    call_uuid = call_uuid or str(uuid4())
+    now = datetime.now(UTC).replace(microsecond=0)
+    started, answered, ended = (now - timedelta(seconds=ago) for ago in (1825, 1812, 1800))
+    india = timedelta(hours=5, minutes=30)
+    local = {
+        name: (moment + india).strftime("%Y-%m-%d %H:%M:%S") + "+05:30"
+        for name, moment in (("initiation_time", started), ("answer_time", answered), ("end_time", ended))
+    }
+    return {
+        "api_id": str(uuid4()),
+        "bill_duration": 12,
+        "billed_duration": 60,
+        "call_direction": "inbound",
+        "call_duration": 12,
+        "call_state": "ANSWER",
+        "call_uuid": call_uuid,
+        "from_number": "+14155550100",
+        "hangup_cause_code": 4000,
+        "hangup_cause_name": "Normal Hangup",
+        "hangup_source": "Callee",
+        "parent_call_uuid": None,
+        "resource_uri": f"/v1/Account/{AUTH_ID}/Call/{call_uuid}/",
+        "to_number": "14155550199",
+        "total_amount": "0.00500",
+        "total_rate": "0.00500",
+        **local,
+    } | fields
+
+
+class PlivoApi:
+    """The account behind the server: what is in it, what was asked, what shall go wrong."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self.applications: dict[str, Json] = {}
+        self.numbers: dict[str, Json] = {}
+        self.live: dict[str, Json] = {}
+        self.queued: dict[str, Json] = {}
+        self.records: list[Json] = []
+        self.calls_placed: list[Json] = []
+        self.phlo_runs: list[tuple[str, Json]] = []
+        self.asked: list[Asked] = []
+        self.troubles: list[Trouble] = []
+        self.tokens = [AUTH_TOKEN]
+        self.tunnels: list[Json] = []
+        self.on_look: Callable[[], object] = lambda: None
+        self.on_list: Callable[[], object] = lambda: None
+        self.uses_cursors = False
+        self.url = ""
+
+    def add_application(self, app_id: str, name: str, **fields: Any) -> None:
+        self.applications[app_id] = application(app_id, name, **fields)
+
+    def add_number(self, number: str, app_id: str | None = None) -> None:
+        path = f"/v1/Account/{AUTH_ID}/Application/{app_id}/" if app_id else None
+        self.numbers[number] = {"number": number, "application": path, "voice_enabled": True, "alias": None}
+
+    def add_live_call(self, call_uuid: str, **fields: Any) -> None:
+        self.live[call_uuid] = {
+            "call_status": "in-progress",
+            "call_uuid": call_uuid,
+            "caller_name": "",
+            "direction": "inbound",
+            "from": "14155550100",
+            "request_uuid": call_uuid,
+            "session_start": "2026-01-05 13:17:49.050872",
+            "to": "14155550199",
+        } | fields
+
+    def trouble(
+        self,
+        status: int = 0,
+        *,
+        times: int = 1,
+        method: str = "",
+        path: str = "",
+        headers: dict[str, str] | None = None,
+        body: bytes | None = None,
+        before: Callable[[], object] | None = None,
+        done_first: bool = False,
+    ) -> None:
+        """Let the next `times` requests that fit fail. `done_first`: what was asked happens all the same."""
+        self.troubles.append(
+            Trouble(
+                times=times,
+                fits=lambda asked: method in ("", asked.method) and path in asked.path,
+                status=status,
+                headers=headers or {},
+                body=body,
+                before=before,
+                done_first=done_first,
+            )
+        )
+
+    def troubles_at(self, name: str, value: str, *, status: int, times: int, **more: Any) -> None:
+        """Let the next requests whose query has this value fail."""
+        self.troubles.append(
+            Trouble(times=times, fits=lambda asked: asked.query.get(name) == value, status=status, **more)
+        )
+
+    def next_trouble(self, asked: Asked) -> Trouble | None:
+        with self.lock:
+            for trouble in self.troubles:
+                if trouble.times and trouble.fits(asked):
+                    trouble.times -= 1
+                    return trouble
+        return None
+
+    def writes(self) -> list[Asked]:
+        """Return the requests that were meant to change something."""
+        return [asked for asked in self.asked if asked.method != "GET"]
+
+    # --- What the server answers
+
+    def answer(self, asked: Asked) -> Answer:
+        if asked.path == "/api/tunnels":
+            self.on_look()
+            return 200, {"tunnels": self.tunnels, "uri": "/api/tunnels"}
+        if phlo := re.fullmatch(rf"/v1/account/{AUTH_ID}/phlo/([^/]+)/?", asked.path):
+            return self._run_phlo(phlo[1], asked.body)
+        inside = re.fullmatch(rf"/v1/Account/{AUTH_ID}/(.*)", asked.path)
+        if not inside:
+            raise RefusalError(404, "not found")
+        parts = [part for part in inside[1].split("/") if part]
+        if asked.path.endswith("//"):
+            raise RefusalError(404, "not found")
+        if not parts:
+            return 200, {"auth_id": AUTH_ID, "account_type": "standard", "cash_credits": "12.5"}
+        rooms = {"Application": self._application, "Number": self._number, "Call": self._call}
+        if parts[0] not in rooms or len(parts) > 2:
+            raise RefusalError(404, "not found")
+        return rooms[parts[0]](asked, parts[1] if len(parts) > 1 else None)
+
+    def _run_phlo(self, phlo_id: str, body: Json) -> Answer:
+        self.phlo_runs.append((phlo_id, body))
+        return 201, {"api_id": str(uuid4()), "phlo_id": phlo_id, "message": "success"}
+
+    def _application(self, asked: Asked, app_id: str | None) -> Answer:
+        if app_id is None:
+            if asked.method == "GET":
+                return self._page(asked, list(self.applications.values()))
+            return self._create_application(asked.body)
+        if app_id not in self.applications:
+            raise RefusalError(404, "not found")
+        if asked.method == "POST":
+            self.applications[app_id] |= asked.body
+            return 202, {"api_id": str(uuid4()), "message": "changed"}
+        if asked.method == "DELETE":
+            del self.applications[app_id]
+            return 204, None
+        return 200, self.applications[app_id] | {"api_id": str(uuid4())}
+
+    def _create_application(self, body: Json) -> Answer:
+        if not re.fullmatch(r"[\w-]+", body.get("app_name", "")):
+            raise RefusalError(400, "app_name parameter is invalid")
+        app_id = str(20468599130939380 + len(self.applications))
+        fields = {name: value for name, value in body.items() if name != "app_name"}
+        self.add_application(app_id, body["app_name"], **{"hangup_url": fields.get("answer_url")} | fields)
+        return 201, {"api_id": str(uuid4()), "app_id": app_id, "message": "created"}
+
+    def _number(self, asked: Asked, number: str | None) -> Answer:
+        if number is None:
+            return self._page(asked, list(self.numbers.values()))
+        if number not in self.numbers:
+            raise RefusalError(404, "not found")
+        if asked.method == "POST":
+            app_id = asked.body.get("app_id") or self._default_application()
+            if app_id is not None and app_id not in self.applications:
+                raise RefusalError(400, "app_id parameter is invalid")
+            self.add_number(number, app_id)
+            return 202, {"api_id": str(uuid4()), "message": "changed"}
+        return 200, self.numbers[number] | {"api_id": str(uuid4())}
+
+    def _default_application(self) -> str | None:
+        return next((app_id for app_id, app in self.applications.items() if app["default_app"]), None)
+
+    def _call(self, asked: Asked, call_uuid: str | None) -> Answer:
+        if asked.method == "POST" and call_uuid is None:
+            return self._place(asked.body)
+        if asked.method == "DELETE":
+            return self._hang_up(call_uuid)
+        status = asked.query.get("status")
+        if status in ("live", "queued"):
+            return self._present(asked, self.live if status == "live" else self.queued, call_uuid)
+        if call_uuid is None:
+            self.on_list()
+            return self._page(asked, self._filtered(asked.query))
+        found = next((cdr for cdr in self.records if cdr["call_uuid"] == call_uuid), None)
+        if found is None:
+            raise RefusalError(404, "not found")
+        return 200, found
+
+    def _place(self, body: Json) -> Answer:
+        for name in ("from", "to", "answer_url"):
+            if not body.get(name):
+                raise RefusalError(400, f"{name} parameter is missing")
+        self.calls_placed.append(body)
+        return 201, {"api_id": str(uuid4()), "message": "call fired", "request_uuid": str(uuid4())}
+
+    def _hang_up(self, call_uuid: str | None) -> Answer:
+        if call_uuid is None:
+            self.live.clear()
+            return 204, None
+        if call_uuid not in self.live:
+            raise RefusalError(404, "call not found")
+        del self.live[call_uuid]
+        return 204, None
+
+    def _present(self, asked: Asked, calls: dict[str, Json], call_uuid: str | None) -> Answer:
+        if call_uuid is None:
+            offset, limit = int(asked.query.get("offset", 0)), int(asked.query.get("limit", 20))
+            return 200, {"api_id": str(uuid4()), "calls": list(calls)[offset : offset + limit]}
+        if call_uuid not in calls:
+            raise RefusalError(404, "not found")
+        return 200, calls[call_uuid] | {"api_id": str(uuid4())}
+
+    def _filtered(self, query: dict[str, str]) -> list[Json]:
+        since, until = (_moment(query.get(name)) for name in ("end_time__gte", "end_time__lt"))
+        now = datetime.now(UTC)
+        if (until or now) - (since or now - timedelta(days=7)) > timedelta(days=30, minutes=1):
+            raise RefusalError(400, "end_time range must not exceed 30 days")
+        return [
+            cdr
+            for cdr in self.records
+            if query.get("parent_call_uuid") in (None, cdr["parent_call_uuid"])
+            and (since or datetime.min.replace(tzinfo=UTC)) <= datetime.fromisoformat(cdr["end_time"])
+            and (until is None or datetime.fromisoformat(cdr["end_time"]) < until)
+        ]
+
+    def _page(self, asked: Asked, things: list[Json]) -> Answer:
+        limit = int(asked.query.get("limit", 20))
+        if not 0 < limit <= 20:
+            raise RefusalError(400, "limit must be between 1 and 20")
+        cursor = asked.query.get("cursor")
+        offset = int(cursor.removeprefix("c")) if cursor else int(asked.query.get("offset", 0))
+        follow = None
+        if offset + limit < len(things):
+            place = {"cursor": f"c{offset + limit}"} if self.uses_cursors else {"offset": str(offset + limit)}
+            follow = f"{asked.path}?{urlencode(asked.query | {'limit': str(limit)} | place)}"
+        meta = {"limit": limit, "next": follow, "offset": offset, "previous": None}
+        meta["total_count"] = len(things)
+        return 200, {"api_id": str(uuid4()), "meta": meta, "objects": things[offset : offset + limit]}
+
+
+def _moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC) if text else None
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    wbufsize = -1  # Head and body leave in one packet: nobody waits for a delayed acknowledgement.
+
+    @property
+    def api(self) -> PlivoApi:
+        return cast("_Server", self.server).api
+
+    def _serve(self) -> None:
+        asked = self._read()
+        with self.api.lock:
+            self.api.asked.append(asked)
+        trouble = self.api.next_trouble(asked)
+        if trouble and not trouble.done_first:
+            self._fail(trouble)
+            return
+        status, body = self._answer(asked)
+        if trouble:
+            self._fail(trouble)
+        else:
+            self._send(status, None if body is None else json.dumps(body).encode())
+
+    do_GET = do_POST = do_DELETE = _serve  # noqa: N815  # The standard library chose these names.
+
+    def _read(self) -> Asked:
+        url = urlsplit(self.path)
+        content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        return Asked(
+            method=self.command,
+            path=url.path,
+            query=dict(parse_qsl(url.query)),
+            body=json.loads(content) if content else {},
+        )
+
+    def _answer(self, asked: Asked) -> Answer:
+        try:
+            if not asked.path.startswith("/api/"):
+                self._authenticate()
+            with self.api.lock:
+                return self.api.answer(asked)
+        except RefusalError as refusal:
+            return refusal.status, {"api_id": str(uuid4()), "error": refusal.error}
+
+    def _authenticate(self) -> None:
+        expected = {base64.b64encode(f"{AUTH_ID}:{token}".encode()).decode() for token in self.api.tokens}
+        if self.headers.get("Authorization", "").removeprefix("Basic ") not in expected:
+            raise RefusalError(401, "authentication failed for " + self.headers.get("Authorization", ""))
+
+    def _fail(self, trouble: Trouble) -> None:
+        if trouble.before:
+            trouble.before()
+        if not trouble.status:
+            self.close_connection = True
+            return
+        body = trouble.body if trouble.body is not None else json.dumps({"error": "trouble"}).encode()
+        self._send(trouble.status, body, trouble.headers)
+
+    def _send(self, status: int, body: bytes | None, headers: dict[str, str] | None = None) -> None:
+        self.send_response(status)
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
+        if status != 204:
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body or b"")))
+        self.end_headers()
+        self.wfile.write(body or b"")
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing on the console of the tests."""
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    api: PlivoApi
+
+    def handle_error(self, *_: object) -> None:
+        """A client that gave up waiting is part of some tests."""
+
+
+@contextmanager
+def running() -> Iterator[PlivoApi]:
+    """Serve an empty account on a free port of loopback."""
+    api = PlivoApi()
+    server = _Server(("127.0.0.1", 0), _Handler)
+    server.api = api
+    api.url = f"http://127.0.0.1:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield api
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()

@@ -1,0 +1,174 @@
+"""`flask plivo call`, `hangup`, `live` and `phlo run` over a real HTTP server."""
+
+import json
+from uuid import uuid4
+
+import pytest
+
+from tests.account.conftest import PUBLIC_URL, Cli
+from tests.account.plivo_api import PlivoApi
+
+CALL = ("call", "--to", "+1 415 555 0100", "--from", "+14155550199")
+
+
+def test_a_call_has_all_our_urls_so_that_it_is_recorded_like_the_rest(plivo_api: PlivoApi, run: Cli) -> None:
+    result = run(*CALL)
+
+    assert result.exit_code == 0, result.output
+    (placed,) = plivo_api.calls_placed
+    assert (placed["from"], placed["to"]) == ("+14155550199", "+14155550100")
+    assert placed["answer_url"].startswith(f"{PUBLIC_URL}/dialstatus/#ct=")
+    assert placed["ring_url"].startswith(f"{PUBLIC_URL}/dialstatus/ring/#ct=")
+    assert placed["hangup_url"].startswith(f"{PUBLIC_URL}/dialstatus/hangup/#ct=")
+    assert placed["fallback_url"].startswith(f"{PUBLIC_URL}/dialstatus/fallback/#ct=")
+    assert "Call placed, request_uuid " in result.output
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_one_command_places_one_call_also_when_plivo_did_it_and_said_otherwise(
+    plivo_api: PlivoApi, run: Cli, status: int
+) -> None:
+    plivo_api.trouble(status, times=9, method="POST", done_first=True, headers={"Retry-After": "0"})
+
+    result = run(*CALL)
+
+    assert result.exit_code in (6, 7)
+    assert len(plivo_api.calls_placed) == 1
+    assert "Fallback" not in result.output
+
+
+def test_a_call_whose_answer_is_lost_is_not_placed_again_and_says_so(plivo_api: PlivoApi, run: Cli) -> None:
+    plivo_api.trouble(times=9, method="POST", done_first=True)
+
+    result = run(*CALL)
+
+    assert result.exit_code == 8
+    assert len(plivo_api.calls_placed) == 1
+    assert "it may have done it all the same" in result.output
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--to", "555", "--from", "+14155550199"), "--to is '555'"),
+        (("--to", "+14155550100", "--from", "bob"), "--from is 'bob'"),
+        (("--to", "+14155550100", "--from", "+1 (415) 555-0100"), "are the same number"),
+        (("--to", "+14155550100,+14155550101", "--from", "+14155550199"), "--to is"),
+    ],
+)
+def test_a_call_to_nobody_is_refused(plivo_api: PlivoApi, run: Cli, words: tuple[str, ...], said: str) -> None:
+    result = run("call", *words)
+
+    assert result.exit_code == 2
+    assert said in result.output
+    assert plivo_api.asked == []
+
+
+def test_a_refused_caller_id_is_plivos_own_sentence(plivo_api: PlivoApi, run: Cli) -> None:
+    body = json.dumps({"error": "from parameter is invalid"}).encode()
+    plivo_api.trouble(400, method="POST", body=body)
+
+    result = run(*CALL)
+
+    assert result.exit_code == 9
+    assert "from parameter is invalid" in result.output
+
+
+def test_hangup_ends_the_call_it_names_and_no_other(plivo_api: PlivoApi, run: Cli) -> None:
+    first, second = str(uuid4()), str(uuid4())
+    plivo_api.add_live_call(first)
+    plivo_api.add_live_call(second)
+
+    result = run("hangup", first.upper())
+
+    assert result.exit_code == 0, result.output
+    assert list(plivo_api.live) == [second]
+
+
+@pytest.mark.parametrize("words", [(), ("",), (" ",), ("all",), ("..",), ("1/2",)])
+def test_hangup_without_a_uuid_is_refused_because_it_would_end_every_call(
+    plivo_api: PlivoApi, run: Cli, words: tuple[str, ...]
+) -> None:
+    plivo_api.add_live_call(str(uuid4()))
+
+    result = run("hangup", *words)
+
+    assert result.exit_code == 2
+    assert "flask plivo live" in result.output
+    assert plivo_api.asked == []
+
+
+def test_hangup_of_a_call_that_is_over_is_a_sentence(run: Cli) -> None:
+    result = run("hangup", str(uuid4()))
+
+    assert result.exit_code == 4
+    assert "is in progress" in result.output
+
+
+def test_live_lists_every_call_over_several_pages(plivo_api: PlivoApi, run: Cli) -> None:
+    uuids = [str(uuid4()) for _ in range(45)]
+    for uuid in uuids:
+        plivo_api.add_live_call(uuid)
+
+    result = run("live")
+
+    assert [line.split()[0] for line in result.output.splitlines()] == uuids
+    assert "in-progress  inbound  14155550100 → 14155550199" in result.output
+
+
+def test_a_call_that_ends_while_live_looks_is_left_out(plivo_api: PlivoApi, run: Cli) -> None:
+    ended, going = str(uuid4()), str(uuid4())
+    plivo_api.add_live_call(ended)
+    plivo_api.add_live_call(going)
+    plivo_api.trouble(404, path=ended)
+
+    result = run("live")
+
+    assert result.exit_code == 0
+    assert ended not in result.output
+    assert going in result.output
+
+
+def test_live_without_calls_says_so(run: Cli) -> None:
+    assert run("live").output == "No call is in progress.\n"
+
+
+def test_phlo_run_posts_the_fields_once(plivo_api: PlivoApi, run: Cli) -> None:
+    result = run("phlo", "run", "0b91-77", "to=+14155550100", "note=a=b")
+
+    assert result.exit_code == 0, result.output
+    assert plivo_api.phlo_runs == [("0b91-77", {"to": "+14155550100", "note": "a=b"})]
+    assert json.loads(result.output)["phlo_id"] == "0b91-77"
+
+
+def test_phlo_run_is_not_repeated_after_a_fault(plivo_api: PlivoApi, run: Cli) -> None:
+    plivo_api.trouble(502, times=9, done_first=True)
+
+    result = run("phlo", "run", "0b91-77")
+
+    assert result.exit_code == 7
+    assert len(plivo_api.phlo_runs) == 1
+
+
+@pytest.mark.parametrize("words", [("x/../y",), ("0b91", "to"), ("0b91", "=1"), ("0b91", "a=1", "a=2")])
+def test_phlo_run_refuses_what_is_no_id_or_field(plivo_api: PlivoApi, run: Cli, words: tuple[str, ...]) -> None:
+    assert run("phlo", "run", *words).exit_code == 2
+    assert plivo_api.asked == []
+
+
+def test_a_missing_token_is_a_sentence(run: Cli, environ: dict[str, str]) -> None:
+    del environ["PLIVO_AUTH_TOKEN"]
+
+    result = run("live")
+
+    assert result.exit_code == 2
+    assert "PLIVO_AUTH_TOKEN is not set" in result.output
+
+
+def test_a_silent_plivo_ends_with_a_sentence(plivo_api: PlivoApi, run: Cli) -> None:
+    plivo_api.trouble(times=9, before=lambda: None, method="DELETE")
+
+    result = run("hangup", str(uuid4()), timeout="1")
+
+    assert result.exit_code == 8
+    assert "look before you repeat it" in result.output

@@ -1,0 +1,283 @@
+"""`flask doctor` beside a real server process and a real HTTP server for Plivo."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from app import create_app
+from app.account.account_checks import clock
+from app.context import EXTENSION
+from app.records.receipt import Receipt
+from app.voice.events import CallFacts, CallNoted, Kind
+from config import Config
+from tests.account.conftest import Cli
+from tests.account.plivo_api import AUTH_TOKEN, PlivoApi
+from tests.support.server import ROOT, Server
+
+# Nothing answers there, and nothing of these tests leaves this machine.
+NOWHERE = "http://127.0.0.1:1"
+
+Examine = Callable[..., dict[str, dict[str, Any]]]
+
+NUMBER = "14155550199"
+
+
+@pytest.fixture
+def environ(environ: dict[str, str]) -> dict[str, str]:
+    """Let PUBLIC_URL lead nowhere, until a test has something to lead it to."""
+    return environ | {"PUBLIC_URL": NOWHERE}
+
+
+@pytest.fixture
+def examine(run: Cli) -> Examine:
+    """Run the doctor and give its checks by name."""
+
+    def invoke(*words: str, exit_code: int = 1) -> dict[str, dict[str, Any]]:
+        result = run("--json", *words, command="doctor")
+        assert result.exit_code == exit_code, result.output
+        said = json.loads(result.stdout)
+        assert said["ok"] is (exit_code == 0)
+        return {check["name"]: check for check in said["checks"]}
+
+    return invoke
+
+
+@pytest.fixture
+def server(start_server: Callable[..., Server], environ: dict[str, str]) -> Server:
+    """Run our server where the doctor's PUBLIC_URL leads."""
+    started = start_server(PLIVO_AUTH_TOKEN=AUTH_TOKEN)
+    environ["PUBLIC_URL"] = f"http://127.0.0.1:{started.port}"
+    return started
+
+
+@pytest.fixture
+def stranger(environ: dict[str, str]) -> Iterator[None]:
+    """Run a server that is not ours where the doctor's PUBLIC_URL leads."""
+
+    class Hello(BaseHTTPRequestHandler):
+        def answer(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"hello")
+
+        do_GET = do_POST = answer  # noqa: N815  # The standard library chose these names.
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Hello) as httpd:
+        thread = threading.Thread(target=partial(httpd.serve_forever, 0.01))
+        thread.start()
+        environ["PUBLIC_URL"] = f"http://127.0.0.1:{httpd.server_port}"
+        yield
+        httpd.shutdown()
+        thread.join()
+
+
+def failing(checks: dict[str, dict[str, Any]]) -> set[str]:
+    return {name for name, check in checks.items() if check["ok"] is False}
+
+
+@pytest.mark.usefixtures("server")
+def test_after_setup_everything_is_well_but_that_loopback_is_not_public(
+    plivo_api: PlivoApi, run: Cli, examine: Examine
+) -> None:
+    plivo_api.add_number(NUMBER)
+    run("setup", "--number", f"+{NUMBER}", "--yes")
+
+    checks = examine("--number", f"+{NUMBER}")
+
+    assert failing(checks) == {"public URL"}
+    assert checks["numbers"]["said"] == f"+{NUMBER}"
+    assert checks["public URL by POST"]["ok"] is True
+    assert checks["strangers"]["said"] == "an unsigned request is refused"
+    assert set(checks) == {
+        "settings",
+        "plan",
+        "migrations",
+        "database",
+        "spool",
+        "disk space",
+        "reports token",
+        "signatures",
+        "public URL",
+        "public URL by GET",
+        "public URL by POST",
+        "strangers",
+        "token",
+        "clock",
+        "application",
+        "hangup URL",
+        "application URLs",
+        "numbers",
+    }
+
+
+def test_without_an_account_the_local_part_is_checked_and_is_enough(run: Cli, environ: dict[str, str]) -> None:
+    for name in ("PLIVO_AUTH_ID", "PLIVO_AUTH_TOKEN", "PUBLIC_URL"):
+        del environ[name]
+
+    result = run("--ngrok-url", "http://127.0.0.1:1", command="doctor")
+
+    assert result.exit_code == 0, result.output
+    assert "✓ database: sqlite took a write" in result.output
+    assert "– public URL: PUBLIC_URL is not set. No ngrok answers" in result.output
+    assert "– account: PLIVO_AUTH_ID or PLIVO_AUTH_TOKEN is not set" in result.output
+
+
+@pytest.mark.usefixtures("server")
+def test_a_token_other_than_the_servers_is_told_from_outside(examine: Examine, environ: dict[str, str]) -> None:
+    environ["PLIVO_AUTH_TOKEN"] = "another-made-up-token"
+
+    checks = examine()
+
+    assert "refuses our own signature" in checks["public URL by POST"]["said"]
+    assert "does not accept PLIVO_AUTH_ID with PLIVO_AUTH_TOKEN" in checks["token"]["said"]
+    assert "application" not in checks
+
+
+@pytest.mark.usefixtures("stranger")
+def test_something_else_that_answers_at_the_public_url_is_found_out(examine: Examine) -> None:
+    checks = examine()
+
+    assert "answers 200 without a type, no Plivo XML" in checks["public URL by GET"]["said"]
+    assert checks["strangers"]["said"] == "an unsigned request gets 200"
+
+
+def test_a_public_url_where_nothing_answers_is_a_sentence(examine: Examine) -> None:
+    checks = examine()
+
+    assert "cannot be reached (ConnectionError)" in checks["public URL by GET"]["said"]
+    assert "from outside as well" in checks["public URL by GET"]["advice"]
+
+
+@pytest.mark.usefixtures("server")
+def test_the_address_of_ngrok_is_used_where_no_public_url_is_set(
+    plivo_api: PlivoApi, examine: Examine, environ: dict[str, str]
+) -> None:
+    plivo_api.tunnels = [{"public_url": "https://127.0.0.1:1", "config": {"addr": "http://localhost:5000"}}]
+    del environ["PUBLIC_URL"]
+
+    assert "https://127.0.0.1:1 (from ngrok)" in examine()["public URL"]["said"]
+
+
+def test_an_application_wired_by_hand_shows_what_is_wrong_with_it(plivo_api: PlivoApi, examine: Examine) -> None:
+    plivo_api.add_application("900", "dialstatus", answer_method="GET", answer_url=f"{NOWHERE}/dialstatus")
+    plivo_api.applications["900"]["hangup_url"] = f"{NOWHERE}/dialstatus"
+    plivo_api.add_application("901", "another")
+    plivo_api.add_number(NUMBER, "901")
+
+    checks = examine("--number", f"+{NUMBER}")
+
+    assert checks["application"]["ok"] is True
+    assert "answer_method is GET, not POST" in checks["application URLs"]["said"]
+    assert "Plivo posts hangups to the answer URL" in checks["hangup URL"]["said"]
+    assert checks["numbers"]["said"] == f"+{NUMBER} not on dialstatus"
+
+
+def test_an_application_that_is_not_there_is_told_with_the_command_that_makes_it(examine: Examine) -> None:
+    check = examine()["application"]
+
+    assert check["ok"] is False
+    assert "flask plivo setup" in check["advice"]
+
+
+def test_an_application_without_numbers_is_told(plivo_api: PlivoApi, examine: Examine) -> None:
+    plivo_api.add_application("900", "dialstatus")
+
+    assert examine()["numbers"]["said"] == "none is on dialstatus"
+
+
+def test_a_plivo_that_is_down_is_one_failed_check(plivo_api: PlivoApi, examine: Examine) -> None:
+    plivo_api.trouble(503, times=99, path="/v1/", headers={"Retry-After": "0"})
+
+    assert "fault of its own" in examine()["token"]["said"]
+
+
+def test_signatures_that_are_not_enforced_are_told(examine: Examine, environ: dict[str, str]) -> None:
+    environ["VERIFY_SIGNATURES"] = "observe"
+
+    checks = examine()
+
+    assert "signatures" in failing(checks)
+    assert checks["strangers"]["ok"] is None
+
+
+def test_receipts_in_the_spool_are_told(examine: Examine, make_app: Callable[[], Flask]) -> None:
+    make_app().extensions[EXTENSION].spool.put(
+        Receipt(
+            kind=Kind.RING,
+            method="POST",
+            path="/dialstatus/ring/",
+            query="",
+            params=(),
+            signature="valid",
+            sender=None,
+            request_id=None,
+            received_at=0,
+            dial_id=None,
+            event=CallNoted(at=0, call=CallFacts()),
+        )
+    )
+
+    assert examine()["spool"]["said"] == "1 receipts wait for the store"
+
+
+def test_tables_that_were_never_made_are_told(environ: dict[str, str], plivo_api: PlivoApi) -> None:
+    app = create_app(Config.load(environ))
+
+    result = app.test_cli_runner().invoke(args=["doctor", "--api-url", plivo_api.url])
+
+    assert "✗ migrations: the tables are not those of this version\n    Run `flask db upgrade`." in result.output
+    assert "✗ database: " in result.output
+
+
+def test_the_plan_is_named(examine: Examine, environ: dict[str, str]) -> None:
+    plan = next((ROOT / "docs" / "plans").glob("*.toml"))
+    environ["DIAL_PLAN"] = str(plan)
+
+    assert examine()["plan"]["said"] == f"{plan} has no mistakes"
+
+
+def test_settings_that_are_unwise_are_told(examine: Examine, environ: dict[str, str]) -> None:
+    del environ["DIAL_TO"]
+
+    assert "the guide's example that nobody answers" in examine()["settings"]["said"]
+
+
+def test_a_reports_token_that_others_may_read_is_told(examine: Examine, run: Cli, environ: dict[str, str]) -> None:
+    run("live")
+    (Path(environ["INSTANCE_DIR"]) / "reports_token").chmod(0o644)
+
+    assert "chmod 600" in examine()["reports token"]["advice"]
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ok", "said"),
+    [
+        (timedelta(), True, "agrees with Plivo's"),
+        (timedelta(seconds=90), False, "90 seconds behind Plivo's"),
+        (timedelta(seconds=-31), False, "31 seconds ahead of Plivo's"),
+    ],
+)
+def test_a_clock_that_is_wrong_is_told(theirs: timedelta, ok: bool, said: str) -> None:
+    now = datetime(2026, 1, 5, tzinfo=UTC)
+
+    check = clock(now + theirs, now)
+
+    assert (check.ok, check.said) == (ok, said)
+
+
+def test_no_check_ever_prints_the_token(run: Cli) -> None:
+    result = run(command="doctor")
+
+    assert AUTH_TOKEN not in result.output
+    assert result.exit_code == 1

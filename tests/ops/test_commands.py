@@ -1,0 +1,101 @@
+"""`flask db` and `flask spool`, as a person types them."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+from flask.testing import FlaskCliRunner
+
+from app import create_app
+from app.context import EXTENSION, Services
+from config import Config
+from tests.records.scenarios import answered
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def opened(database_url: str, tmp_path: Path) -> Iterator[tuple[FlaskCliRunner, Services]]:
+    """Give an application's command line and its services."""
+    app = create_app(Config.load({"DATABASE_URL": database_url, "INSTANCE_DIR": str(tmp_path / "instance")}))
+    services: Services = app.extensions[EXTENSION]
+    yield app.test_cli_runner(), services
+    services.journal.close()
+    services.spool.close()
+    services.store.close()
+
+
+@pytest.fixture
+def run(opened: tuple[FlaskCliRunner, Services]) -> Run:
+    """Give a function that runs a command."""
+    return lambda *words: opened[0].invoke(args=[str(word) for word in words])
+
+
+@pytest.fixture
+def services(opened: tuple[FlaskCliRunner, Services]) -> Services:
+    """Give the services behind the commands."""
+    return opened[1]
+
+
+def test_a_database_is_upgraded_filled_checked_and_copied(run: Run, services: Services, tmp_path: Path) -> None:
+    assert run("db", "upgrade").output == "The tables are up to date.\n"
+    services.journal.append_all(answered().receipts)
+
+    checked, copied = run("db", "check"), run("db", "backup", tmp_path / "copy")
+
+    assert (checked.exit_code, copied.exit_code) == (0, 0)
+    assert "1 calls checked, 0 repaired." in checked.output
+    assert (tmp_path / "copy").exists()
+    again = run("db", "restore", tmp_path / "copy")
+    assert again.exit_code == 1
+    assert "restore into an empty one" in again.output
+
+
+def test_a_record_that_differs_is_named_and_repaired(run: Run, services: Services) -> None:
+    run("db", "upgrade")
+    call = answered()
+    services.journal.append_all(call.receipts)
+    with services.store.engine.connect() as connection:
+        connection.exec_driver_sql("UPDATE dials SET outcome = 'busy'")
+
+    found = run("db", "check")
+    repaired = run("db", "check", "--repair")
+
+    assert found.exit_code == 1
+    assert f"differs from its receipts: call {call.uuid}" in found.output
+    assert "run it again with --repair" in found.output
+    assert repaired.exit_code == 0
+    assert "1 calls checked, 1 repaired." in repaired.output
+    assert run("db", "check").exit_code == 0
+
+
+def test_a_check_without_tables_says_so_in_a_sentence(run: Run) -> None:
+    result = run("db", "check")
+
+    assert result.exit_code == 1
+    assert "Error: the store cannot be read: " in result.output
+
+
+def test_the_spool_is_listed_without_numbers_and_drained(run: Run, services: Services) -> None:
+    run("db", "upgrade")
+    call = answered()
+    for receipt in call.receipts:
+        services.spool.put(receipt)
+
+    listed, drained = run("spool", "list"), run("spool", "drain")
+
+    assert "6 waiting, 0 set aside." in listed.output
+    assert f"action received_at={call.receipts[4].received_at} dial={call.dial_id}" in listed.output
+    assert "4155550" not in listed.output
+    assert drained.output == "6 brought in, 0 waiting, 0 set aside.\n"
+
+
+def test_a_spool_cannot_be_drained_into_a_database_without_tables(run: Run, services: Services) -> None:
+    services.spool.put(answered().receipts[0])
+
+    result = run("spool", "drain")
+
+    assert result.exit_code == 1
+    assert result.output.startswith("Error: ")
+    assert services.spool.size() == 1

@@ -1,0 +1,150 @@
+"""Metrics of real servers, read as a collector reads them."""
+
+import json
+import os
+import re
+import signal
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from app.ops.metrics import METRICS
+from tests.ops.collector import collect, total
+from tests.server.calls import dial_report, new_uuid
+from tests.support.server import REPORTS_TOKEN, ROOT, Server, until
+
+Start = Callable[..., Server]
+REQUESTS = 60
+
+
+def report_many(server: Server, count: int = REQUESTS) -> None:
+    """Report many dials of different calls at once."""
+    with ThreadPoolExecutor(8) as pool:
+        replies = pool.map(
+            lambda _: server.plivo("POST", "/dialstatus/action/", dial_report(new_uuid(), "busy")), range(count)
+        )
+    assert {reply.status for reply in replies} == {200}
+
+
+def workers(server: Server) -> list[int]:
+    """Give the process ids of a server's workers."""
+    assert server.process
+    master = server.process.pid
+    return [int(pid) for pid in Path(f"/proc/{master}/task/{master}/children").read_text().split()]
+
+
+def written(directory: Path) -> float:
+    """Add up the reports that have reached the files, where they outlive a kill."""
+    files = [json.loads(path.read_text()) for path in directory.glob("*.json")]
+    return float(sum(value for file in files for key, value in file if key[:2] == ["receipts_total", "action"]))
+
+
+@pytest.mark.parametrize("header", [None, "Bearer", "Bearer wrong", f"Basic {REPORTS_TOKEN}", "Bearer ünd"])
+def test_nobody_sees_metrics_without_the_token(start_server: Start, header: str | None) -> None:
+    server = start_server(WORKERS=1)
+    reply = server.request("GET", "/metrics", headers={"Authorization": header} if header else {})
+    assert reply.status == 401
+    assert "dialstatus_" not in reply.body
+
+
+def test_receipts_dials_and_times_are_counted(start_server: Start, database_url: str) -> None:
+    server = start_server(DATABASE_URL=database_url, WORKERS=1)
+    call_uuid = new_uuid()
+    server.plivo("POST", "/dialstatus/", {"CallUUID": call_uuid, "From": "+14155550100", "To": "+14155550123"})
+    assert total(server, "dialstatus_open_dials") == 1
+    for _ in range(3):
+        server.plivo("POST", "/dialstatus/action/", dial_report(call_uuid, "busy"))
+    server.plivo("POST", "/dialstatus/action/", dial_report(call_uuid, "busy"), token="another-token")
+
+    found = until(lambda: settled(server))
+
+    receipts = "dialstatus_receipts_total"
+    assert found[receipts, "kind=answer", "signature=valid", "status=200"] == 1
+    assert found[receipts, "kind=action", "signature=valid", "status=200"] == 3
+    assert found[receipts, "kind=action", "signature=invalid", "status=403"] == 1
+    assert found["dialstatus_dials_ended_total", "outcome=busy"] == 1
+    assert found["dialstatus_reply_seconds_count", "kind=action"] == 4
+    assert found["dialstatus_reply_seconds_bucket", "kind=action", "le=+Inf"] == 4
+    assert found["dialstatus_reply_seconds_sum", "kind=action"] > 0
+    assert found["dialstatus_troubles_total", "event=signature_refused", "level=warning"] >= 1
+    assert found["dialstatus_troubles_total", "event=receipt_lost", "level=error"] == 0
+    assert found["dialstatus_store_up",] == 1
+    assert found["dialstatus_spool_receipts",] == 0
+    assert found["dialstatus_newest_report_age_seconds",] >= 0
+    assert total(server, "dialstatus_build_info") == 1
+
+
+def settled(server: Server) -> dict[tuple[str, ...], float] | None:
+    """Give the metrics once the store has been asked anew."""
+    found = collect(server)
+    return found if found["dialstatus_open_dials",] == 0 else None
+
+
+def test_counts_are_those_of_all_workers_whoever_answers(start_server: Start) -> None:
+    server = start_server(WORKERS=3, THREADS=4)
+    report_many(server)
+    for _ in range(5):
+        until(lambda: total(server, "dialstatus_receipts_total", kind="action") == REQUESTS)
+    assert total(server, "dialstatus_dials_ended_total", outcome="busy") == REQUESTS
+    assert total(server, "dialstatus_reply_seconds_count", kind="action") == REQUESTS
+
+
+def test_counts_outlive_their_workers(start_server: Start, tmp_path: Path) -> None:
+    server = start_server(WORKERS=2, INSTANCE_DIR=tmp_path)
+    report_many(server)
+    until(lambda: written(tmp_path / "metrics") == REQUESTS)
+
+    for pid in (old := workers(server)):
+        os.kill(pid, signal.SIGKILL)
+    until(lambda: len(set(workers(server)) - set(old)) == 2)
+    report_many(server, 10)
+    until(lambda: total(server, "dialstatus_receipts_total", kind="action") == REQUESTS + 10)
+    assert server.process
+    os.kill(server.process.pid, signal.SIGHUP)
+    before = set(workers(server))
+    until(lambda: not before & set(workers(server)))
+    assert total(server, "dialstatus_receipts_total", kind="action") == REQUESTS + 10
+    server.stop()
+    server.start()
+    until(lambda: total(server, "dialstatus_receipts_total", kind="action") == REQUESTS + 10)
+    assert len(list((tmp_path / "metrics").glob("*.json"))) <= 4
+
+
+def test_a_store_that_is_away_is_told_and_counted(start_server: Start, tmp_path: Path) -> None:
+    server = start_server(INSTANCE_DIR=tmp_path, WORKERS=1, STORE_TIMEOUT="0.1", LOG_LEVEL="CRITICAL")
+    locker = sqlite3.connect(tmp_path / "dialstatus.db", isolation_level=None)
+    locker.execute("BEGIN IMMEDIATE")
+    server.plivo("POST", "/dialstatus/action/", dial_report(new_uuid(), "busy"))
+    found = collect(server)
+    assert found["dialstatus_spool_receipts",] == 1
+    assert found["dialstatus_troubles_total", "event=receipt_spooled", "level=error"] == 1
+    assert found["dialstatus_troubles_total", "event=batch_failed", "level=warning"] >= 1
+    assert not server.events("receipt_spooled")
+    locker.execute("ROLLBACK")
+    locker.close()
+    until(lambda: total(server, "dialstatus_spool_receipts") == 0)
+
+
+def test_metrics_answer_when_the_database_is_gone(start_server: Start, tmp_path: Path) -> None:
+    server = start_server(INSTANCE_DIR=tmp_path, WORKERS=1)
+    (tmp_path / "dialstatus.db").write_bytes(b"no database at all" * 1000)
+    found = collect(server)
+    assert found["dialstatus_store_up",] == 0
+    assert ("dialstatus_open_dials",) not in found
+
+
+@pytest.mark.parametrize("path", ["docs/alerts.yml", "docs/grafana/dialstatus.json", "docs/operating.md"])
+def test_what_operators_are_given_names_metrics_that_exist(path: str) -> None:
+    known = {f"dialstatus_{metric.name}" for metric in METRICS}
+    known |= {f"{name}_{part}" for name in list(known) for part in ("bucket", "sum", "count")}
+    named = set(re.findall(r"\bdialstatus_[a-z_]+", (ROOT / path).read_text()))
+    assert named
+    assert named <= known
+
+
+def test_every_metric_is_explained_to_operators() -> None:
+    text = (ROOT / "docs/operating.md").read_text()
+    assert [metric.name for metric in METRICS if f"`dialstatus_{metric.name}`" not in text] == []

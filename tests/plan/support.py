@@ -1,0 +1,32 @@
+"""What the tests of the plan share."""
+
+import tomllib
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from app.plan.document import Urls
+from app.plan.load import load_plan, plan_from_tables
+from app.plan.model import Plan
+
+RECIPES = Path(__file__).parents[2] / "docs" / "plans"
+EXAMPLES = Path(__file__).parent / "examples"
+MONDAY_TEN = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
+URLS = Urls(
+    action_url="https://a.example/dialstatus/action/?dial=1&step=desk#rc=3&rp=ct,rt,5xx",
+    callback_url="https://a.example/dialstatus/callback/?dial=1",
+    confirm_url="https://a.example/dialstatus/confirm/?dial=1",
+    recording_url="https://a.example/dialstatus/recording/?dial=1",
+    voicemail_url="https://a.example/dialstatus/voicemail/?dial=1",
+)
+
+
+def plan_of(text: str) -> Plan:
+    """Read a plan from TOML."""
+    return plan_from_tables(tomllib.loads(text), source="plan.toml")
+
+
+def example_plans() -> Iterator[tuple[str, Plan]]:
+    """Give every recipe and every example by its name."""
+    for path in sorted([*RECIPES.glob("*.toml"), *EXAMPLES.glob("*.toml")]):
+        yield path.stem, load_plan(path)

@@ -1,0 +1,122 @@
+"""Each recipe of the documentation loads, and a call walks through it as the recipe promises."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from app.plan.document import document
+from app.plan.load import load_plan
+from app.plan.next import Decision, End, Ring, after, start
+from app.voice.outcome import Outcome
+from tests.plan.plivo_rules import broken_rules
+from tests.plan.support import MONDAY_TEN, RECIPES, URLS
+
+OFFICE, EMERGENCY, OTHER = "14155550100", "+1 415 555 0101", "+14155550102"
+IN_OFFICE_HOURS = datetime(2026, 11, 23, 18, 0, tzinfo=UTC)  # Monday, 10:00 in Los Angeles.
+AT_NIGHT = IN_OFFICE_HOURS + timedelta(hours=12)
+ON_SATURDAY = IN_OFFICE_HOURS + timedelta(days=5)
+CALLER = "+14155550123"
+
+
+def walk(
+    recipe: str, outcomes: str, *, called: str = OTHER, caller: str | None = CALLER, now: datetime = MONDAY_TEN
+) -> list[str]:
+    """Go through a recipe with these outcomes; give what the caller gets, in short."""
+    plan = load_plan(RECIPES / f"{recipe}.toml")
+    decision: Decision = start(plan, plan.route_for(called), caller=caller, now=now)
+    taken, elapsed = [in_short(decision)], 0
+    for outcome in outcomes.split():
+        assert isinstance(decision, Ring)
+        elapsed += decision.timeout
+        decision = after(
+            plan,
+            decision.route,
+            decision.step.name,
+            Outcome(outcome),
+            elapsed_seconds=elapsed,
+            rounds=decision.round,
+        )
+        taken.append(in_short(decision))
+    assert broken_rules(document(decision, URLS)) == []
+    return taken
+
+
+def in_short(decision: Decision) -> str:
+    if isinstance(decision, Ring):
+        return f"{decision.step.name} {decision.timeout}"
+    return decision.name if isinstance(decision, End) else "over"
+
+
+def test_the_documentation_names_every_recipe() -> None:
+    page = (RECIPES.parent / "dial-plan.md").read_text("utf-8")
+
+    assert all(f"plans/{path.name}" in page for path in RECIPES.iterdir())
+    assert {path.stem for path in RECIPES.iterdir()} == {
+        "one-number",
+        "ring-all",
+        "one-after-another",
+        "office-hours",
+        "accept-key",
+    }
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "taken"),
+    [("missed", ["phone 25", "nobody"]), ("answered", ["phone 25", "over"]), ("caller_gave_up", ["phone 25", "over"])],
+)
+def test_one_number(outcomes: str, taken: list[str]) -> None:
+    assert walk("one-number", outcomes) == taken
+
+
+def test_ring_all() -> None:
+    assert walk("ring-all", "busy") == ["everybody 30", "sorry"]
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "taken"),
+    [
+        ("missed missed missed", ["desk 15", "mobile 20", "colleague 20", "message"]),
+        ("missed busy answered", ["desk 15", "mobile 20", "colleague 20", "over"]),
+        ("busy unreachable", ["desk 15", "colleague 20", "message"]),
+        ("rejected", ["desk 15", "message"]),
+    ],
+)
+def test_one_after_another(outcomes: str, taken: list[str]) -> None:
+    assert walk("one-after-another", outcomes) == taken
+
+
+@pytest.mark.parametrize(
+    ("called", "now", "caller", "taken"),
+    [
+        (OFFICE, IN_OFFICE_HOURS, CALLER, "front_desk 20"),
+        (OFFICE, AT_NIGHT, CALLER, "message"),
+        (OFFICE, IN_OFFICE_HOURS, "19005550100", "rejected"),
+        (OFFICE, IN_OFFICE_HOURS, "+14155550166", "rejected"),
+        (OFFICE, IN_OFFICE_HOURS, "anonymous", "rejected"),
+        (EMERGENCY, IN_OFFICE_HOURS, "anonymous", "day_shift 30"),
+        (EMERGENCY, ON_SATURDAY, CALLER, "weekend 60"),
+        (OTHER, AT_NIGHT, CALLER, "elsewhere"),
+        (None, AT_NIGHT, CALLER, "elsewhere"),
+    ],
+)
+def test_office_hours(called: str, now: datetime, caller: str, taken: str) -> None:
+    assert walk("office-hours", "", called=called, now=now, caller=caller) == [taken]
+
+
+def test_the_emergency_number_tries_the_day_shift_last() -> None:
+    assert walk("office-hours", "missed failed", called=EMERGENCY, now=ON_SATURDAY) == [
+        "weekend 60",
+        "day_shift 30",
+        "nobody",
+    ]
+
+
+def test_accept_key() -> None:
+    assert walk("accept-key", "rejected rejected missed missed") == [
+        "desk 20",
+        "mobile 20",
+        "desk 20",
+        "mobile 20",
+        "goodbye",
+    ]
+    assert walk("accept-key", "rejected busy") == ["desk 20", "mobile 20", "goodbye"]

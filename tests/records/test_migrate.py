@@ -1,0 +1,89 @@
+"""Migrations on both engines."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import inspect
+
+from app.records import migrate
+from app.records.store import Store
+from app.records.tables import metadata
+from tests.support.server import ROOT
+
+UPGRADE = """
+import sys
+from app.records import migrate
+from app.records.store import Store
+sys.stdin.readline()
+migrate.upgrade(Store(sys.argv[1], timeout=0.8))
+"""
+
+
+@pytest.fixture
+def empty(open_store: Callable[..., Store], database_url: str) -> Store:
+    """Give a store without tables."""
+    return open_store(database_url)
+
+
+def is_current(store: Store) -> bool:
+    with store.engine.connect() as connection:
+        return migrate.is_current(connection)
+
+
+# SQLite tells nothing of the expressions of an index, so these two are left out of the comparison there.
+@pytest.mark.filterwarnings("ignore:Skipped unsupported reflection of expression-based index")
+@pytest.mark.filterwarnings("ignore:autogenerate skipping metadata-specified expression-based index")
+def test_an_upgrade_makes_exactly_the_tables_the_program_knows(empty: Store) -> None:
+    assert not is_current(empty)
+
+    migrate.upgrade(empty)
+
+    assert is_current(empty)
+    with empty.engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+def test_a_second_upgrade_changes_nothing(store: Store) -> None:
+    migrate.upgrade(store)
+
+    assert is_current(store)
+
+
+def test_processes_that_upgrade_at_once_take_turns(empty: Store) -> None:
+    url = empty.url.render_as_string(hide_password=False)
+    processes = [
+        subprocess.Popen([sys.executable, "-c", UPGRADE, url], cwd=ROOT, stdin=subprocess.PIPE) for _ in range(3)
+    ]
+    for process in processes:
+        assert process.stdin
+        process.stdin.write(b"go\n")
+        process.stdin.flush()
+    for process in processes:
+        process.communicate()
+
+    assert [process.returncode for process in processes] == [0, 0, 0]
+    assert is_current(empty)
+
+
+def test_a_downgrade_takes_everything_back_and_an_upgrade_brings_it_again(store: Store) -> None:
+    migrate.downgrade(store, "base")
+
+    assert inspect(store.engine).get_table_names() == ["alembic_version"]
+    assert not is_current(store)
+
+    migrate.upgrade(store)
+    assert is_current(store)
+
+
+def test_a_migration_that_fails_leaves_nothing_behind(empty: Store) -> None:
+    with empty.engine.connect() as connection:
+        connection.exec_driver_sql("CREATE TABLE spools (in_the_way INTEGER)")
+
+    with pytest.raises(Exception, match="spools"):
+        migrate.upgrade(empty)
+
+    assert inspect(empty.engine).get_table_names() == ["spools"]

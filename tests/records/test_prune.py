@@ -1,0 +1,209 @@
+"""Records leave when they are old, and a person leaves everywhere."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC
+from pathlib import Path
+
+import pytest
+
+from app.records import migrate
+from app.records.check import Found, check
+from app.records.journal import Journal
+from app.records.keys import make_key, now
+from app.records.prune import Erased, count_older, count_receipts, erase, prune
+from app.records.retention import Retention
+from app.records.spool import Spool
+from app.records.store import Store
+from app.records.tallying import count_spans
+from app.voice.events import Kind
+from tests.records.reading import rows, scalar, states
+from tests.records.scenarios import ALICE, BOB, CALLER, Call, answered, lost_race, receipt
+from tests.support.server import until
+
+DAY = 24 * 60 * 60 * 1000
+PAST = now() - 5 * DAY  # Near enough that its hours are counted in a moment.
+
+
+def quiet(_count: int) -> None:
+    """Show no progress."""
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Iterator[Spool]:
+    """Give an empty spool."""
+    spool = Spool(tmp_path / "spool", zone=UTC)
+    yield spool
+    spool.close()
+
+
+def test_what_is_older_leaves_whole_and_the_rest_stays(store: Store, journal: Journal) -> None:
+    for day in range(-3, 3):
+        journal.append_all(Call(at=PAST + day * DAY).answer(ALICE).action("busy", "USER_BUSY", rang=True).receipts)
+    before = scalar(store, "SELECT min(call_key) FROM calls WHERE call_key >= " + str(make_key(PAST) - 2**22))
+    told: list[int] = []
+
+    assert count_older(store, before=PAST) == 3
+    assert prune(store, before=PAST, zone=UTC, step=told.append) == 3
+
+    assert (sum(told), count_older(store, before=PAST)) == (3, 0)
+    assert rows(store, "SELECT min(call_key) FROM calls") == [(before,)]
+    assert [scalar(store, f"SELECT count(*) FROM {table}") for table in ("calls", "dials", "receipts")] == [3, 3, 6]
+    assert check(store, zone=UTC, repair=False, step=quiet) == Found(damage=(), differing=(), repaired=0)
+
+
+def test_more_than_fits_one_transaction_leaves_too(store: Store, journal: Journal) -> None:
+    for number in range(130):
+        journal.append(Call(at=PAST + number).answer(ALICE).receipts[0])
+
+    assert prune(store, before=PAST + DAY, zone=UTC, step=quiet) == 130
+
+    assert [scalar(store, f"SELECT count(*) FROM {table}") for table in ("calls", "dials", "receipts")] == [0, 0, 0]
+
+
+def test_webhooks_come_in_while_old_records_leave(store: Store, journal: Journal) -> None:
+    for number in range(120):
+        journal.append(Call(at=PAST + number).answer(ALICE).receipts[0])
+
+    prune(store, before=PAST + DAY, zone=UTC, step=lambda _: keep_one(journal))
+
+    assert scalar(store, "SELECT count(*) FROM calls") == 3
+
+
+def keep_one(journal: Journal) -> None:
+    journal.append(Call(at=PAST + 2 * DAY).answer(ALICE).receipts[0])
+
+
+def test_old_records_leave_by_themselves(store: Store, journal: Journal, tmp_path: Path) -> None:
+    journal.append_all([*Call(at=PAST).answer(ALICE).receipts, *Call(at=now()).answer(ALICE).receipts])
+    both = [Retention(store, days=2, zone=UTC, directory=tmp_path) for _ in range(2)]
+    for retention in both:
+        retention.start()
+
+    until(lambda: scalar(store, "SELECT count(*) FROM calls") == 1)
+
+    for retention in both:
+        retention.stop()
+    assert count_older(store, before=PAST + DAY) == 0
+
+
+def test_the_figures_of_the_past_outlive_what_they_were_counted_from(store: Store, journal: Journal) -> None:
+    for number in range(3):
+        call = Call(at=PAST + number * 1000).answer(ALICE, BOB).action("busy", "USER_BUSY", rang=True)
+        journal.append_all(call.receipts)
+
+    prune(store, before=PAST + DAY, zone=UTC, step=quiet)
+    count_spans(store, UTC)
+
+    counted = "SELECT outcome, targets, dials FROM tallies WHERE level = 0"
+    assert scalar(store, "SELECT count(*) FROM dials") == 0
+    assert rows(store, counted) == [("busy", f'["{ALICE}","{BOB}"]', 3)]
+
+
+def test_a_person_is_taken_out_of_the_figures_and_the_figures_stay(
+    store: Store, journal: Journal, spool: Spool
+) -> None:
+    journal.append_all(Call(at=PAST).answer(BOB).action("busy", "USER_BUSY", rang=True).receipts)
+    count_spans(store, UTC)
+
+    erase(store, spool, BOB, quiet)
+
+    assert rows(store, "SELECT outcome, targets, dials FROM tallies WHERE level = 0") == [("busy", None, 1)]
+
+
+def test_without_a_limit_everything_is_kept(store: Store, journal: Journal, tmp_path: Path) -> None:
+    journal.append(Call(at=PAST).answer(ALICE).receipts[0])
+    retention = Retention(store, days=0, zone=UTC, directory=tmp_path / "unused")
+
+    retention.start()
+    retention.stop()
+
+    assert scalar(store, "SELECT count(*) FROM calls") == 1
+    assert not (tmp_path / "unused").exists()
+
+
+def test_a_person_leaves_receipts_records_and_spool(store: Store, journal: Journal, spool: Spool) -> None:
+    stays = Call().answer(ALICE).leg("answer", "alice", ALICE).receipts
+    stays = [item for item in stays if item.kind is Kind.CALLBACK]
+    journal.append_all([*stays, *lost_race().receipts])
+    spool.put(receipt(Kind.HANGUP, None, {"CallUUID": "x", "From": BOB[1:]}, PAST))
+    spool.put(receipt(Kind.HANGUP, None, {"CallUUID": "y", "From": ALICE[1:]}, PAST))
+    told: list[int] = []
+
+    erased = erase(store, spool, BOB, told.append)
+
+    assert erased == Erased(calls=1, spooled=1, left=0)
+    assert BOB[1:] not in repr(states(store)) + repr(rows(store, "SELECT * FROM receipts"))
+    assert [ALICE[1:] in item.text for item in spool.waiting()] == [True]
+    assert count_receipts(store) == len(stays) == 1
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"From": "14155550100"},
+        {"To": "+14155550100"},
+        {"ForwardedFrom": "14155550100"},
+        {"CallerName": "+14155550100"},
+        {"SIP-H-To": "<sip:14155550100@carrier.example.com>;tag=1"},
+        {"X-PH-Anything": "call 14155550100 back"},
+        {"DialBLegTo": "14155550100"},
+    ],
+)
+def test_a_number_is_found_wherever_it_stands(
+    store: Store, journal: Journal, spool: Spool, params: dict[str, str]
+) -> None:
+    journal.append(receipt(Kind.ANSWER, None, {"CallUUID": "a", **params}, PAST))
+
+    assert erase(store, spool, CALLER, quiet).calls == 1
+    assert count_receipts(store) == 0
+
+
+@pytest.mark.parametrize("other", ["114155550100", "141555501009", "4155550100"])
+def test_a_longer_or_shorter_number_is_another_person(store: Store, journal: Journal, spool: Spool, other: str) -> None:
+    journal.append(receipt(Kind.ANSWER, None, {"CallUUID": "a", "From": other}, PAST))
+
+    assert erase(store, spool, CALLER, quiet) == Erased(calls=0, spooled=0, left=0)
+
+
+@pytest.mark.parametrize(
+    ("said", "is_found"),
+    [
+        ("sip:alice@phone.plivo.com", True),
+        ("sip:Alice@PHONE.plivo.com", True),
+        ("<sip:alice@phone.plivo.com>;tag=1", True),
+        ("sip:malice@phone.plivo.com", False),
+        ("sip:alice@phone.plivo.com.example.com", False),
+    ],
+)
+def test_a_sip_user_is_found_by_the_address(
+    store: Store, journal: Journal, spool: Spool, said: str, is_found: bool
+) -> None:
+    journal.append(receipt(Kind.ANSWER, None, {"CallUUID": "a", "From": said}, PAST))
+
+    assert erase(store, spool, "sip:alice@phone.plivo.com", quiet).calls == is_found
+
+
+def test_after_an_erasure_the_number_is_in_no_file(
+    sqlite_url: str,
+    open_store: Callable[..., Store],
+    open_journal: Callable[[Store], Journal],
+    spool: Spool,
+    tmp_path: Path,
+) -> None:
+    store = open_store(sqlite_url)
+    migrate.upgrade(store)
+    journal = open_journal(store)
+    for _ in range(20):
+        journal.append_all(answered().receipts)
+    spool.put(answered().receipts[0])
+    assert mentions(tmp_path, CALLER)
+
+    erase(store, spool, CALLER, quiet)
+
+    assert mentions(tmp_path, CALLER) == []
+
+
+def mentions(directory: Path, number: str) -> list[str]:
+    """Name the files that hold a number."""
+    files = (path for path in directory.rglob("*") if path.is_file())
+    return [path.name for path in files if number[1:].encode() in path.read_bytes()]

@@ -1,0 +1,275 @@
+"""Receipts wait on local disk while the store is away, and come in exactly once."""
+
+import dataclasses
+import random
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from datetime import UTC, timedelta, timezone
+from pathlib import Path
+
+import pytest
+
+from app.records import migrate
+from app.records.journal import Journal
+from app.records.receipt import Receipt, StoreUnavailable, receipt_from_json, receipt_to_json
+from app.records.spool import Drainer, Spool, SpoolFull
+from app.records.store import Store
+from app.voice.events import CallHungUp, Kind
+from tests.records.reading import rows, scalar, states
+from tests.records.scenarios import ALICE, Call, answered, lost_race, receipt
+from tests.records.test_journal import busy_report
+from tests.support.server import ROOT, until
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Iterator[Spool]:
+    """Give an empty spool."""
+    spool = Spool(tmp_path / "spool", zone=UTC)
+    yield spool
+    spool.close()
+
+
+def test_what_waits_comes_into_the_store_in_its_order(store: Store, journal: Journal, spool: Spool) -> None:
+    for item in lost_race().receipts:
+        spool.put(item)
+    assert spool.size() == 7
+
+    assert spool.drain(journal) == 7
+
+    assert spool.size() == 0
+    assert scalar(store, "SELECT count(*) FROM receipts WHERE deliveries = 1") == 7
+    assert rows(store, "SELECT outcome, answered_by FROM dials") == [("answered", "+14155550122")]
+
+
+def test_it_is_as_if_the_store_had_never_been_away(store: Store, journal: Journal, spool: Spool) -> None:
+    call = answered()
+    journal.append_all(call.receipts)
+    expected = states(store)
+    migrate.downgrade(store, "base")
+    migrate.upgrade(store)
+    for item in call.receipts[::2]:
+        spool.put(item)
+    journal.append_all(call.receipts[1::2])
+
+    spool.drain(journal)
+
+    assert states(store) == expected
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        Call().answer(ALICE).receipts[0],
+        dataclasses.replace(busy_report(), reply="<Response/>", request_id="x", sender=None, reply_micros=7),
+        receipt(Kind.HANGUP, None, {"CallUUID": "a", "EndTime": "2024-09-26 14:06:23", "CallerName": "Jos\u00e9\0"}, 1),
+    ],
+)
+def test_a_receipt_is_read_as_it_was_written(item: Receipt) -> None:
+    assert receipt_from_json(receipt_to_json(item), UTC) == item
+
+
+def test_times_are_read_in_the_accounts_zone() -> None:
+    india = timezone(timedelta(hours=5, minutes=30))
+    text = receipt_to_json(receipt(Kind.HANGUP, None, {"CallUUID": "a", "EndTime": "2024-09-26 14:06:23"}, 1))
+
+    in_utc, in_india = (receipt_from_json(text, zone).event for zone in (UTC, india))
+
+    assert isinstance(in_utc, CallHungUp)
+    assert isinstance(in_india, CallHungUp)
+    assert (in_utc.ended_at, in_india.ended_at) == (1_727_359_583_000, 1_727_339_783_000)
+
+
+def test_copies_on_the_spool_are_counted_as_copies(store: Store, journal: Journal, spool: Spool) -> None:
+    journal.append(busy_report())
+    for _ in range(3):
+        spool.put(busy_report())
+
+    spool.drain(journal)
+
+    assert rows(store, "SELECT deliveries FROM receipts") == [(4,)]
+
+
+def test_a_second_drain_of_the_same_receipts_counts_nothing(
+    store: Store, journal: Journal, spool: Spool, tmp_path: Path
+) -> None:
+    for number in (1, 1, 2):
+        spool.put(busy_report(number))
+    with closing(sqlite3.connect(tmp_path / "spool" / "spool.db")) as connection, connection:
+        waiting = connection.execute("SELECT number, receipt FROM spool").fetchall()
+        spool.drain(journal)
+        connection.executemany("INSERT INTO spool VALUES (?, ?)", waiting)  # As if the process had died before.
+
+    spool.drain(journal)
+
+    assert rows(store, "SELECT deliveries FROM receipts ORDER BY deliveries") == [(1,), (2,)]
+    assert spool.size() == 0
+
+
+def test_a_poisoned_receipt_is_set_aside_and_holds_up_nobody(
+    store: Store, journal: Journal, spool: Spool, caplog: pytest.LogCaptureFixture
+) -> None:
+    for number in range(5):
+        spool.put(dataclasses.replace(busy_report(number), path="\ud800" if number == 2 else "/"))
+
+    assert spool.drain(journal) == 4
+
+    assert (spool.size(), spool.set_aside_size()) == (0, 1)
+    [kept] = spool.set_aside()
+    assert "call-2" in kept.text
+    assert kept.reason
+    assert "UnicodeEncodeError" in kept.reason
+    assert scalar(store, "SELECT count(*) FROM receipts") == 4
+    assert [record.msg for record in caplog.records if record.levelname == "ERROR"] == ["receipt_set_aside"]
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "7", "{}", '{"kind": "seance"}', "null"])
+def test_a_receipt_that_cannot_be_read_is_set_aside(journal: Journal, spool: Spool, tmp_path: Path, text: str) -> None:
+    spool.put(busy_report())
+    with closing(sqlite3.connect(tmp_path / "spool" / "spool.db")) as connection, connection:
+        connection.execute("INSERT INTO spool (receipt) VALUES (?)", (text,))
+
+    assert spool.drain(journal) == 1
+
+    assert [item.text for item in spool.set_aside()] == [text]
+
+
+def test_a_disk_that_refuses_it_too_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    with pytest.raises(SpoolFull):
+        Spool(tmp_path / "file", zone=UTC).put(busy_report())
+
+
+def test_a_spool_that_was_moved_away_is_begun_anew(spool: Spool, tmp_path: Path) -> None:
+    spool.put(busy_report(1))
+    (tmp_path / "spool").rename(tmp_path / "elsewhere")
+
+    spool.put(busy_report(2))
+
+    assert ["call-2" in item.text for item in spool.waiting()] == [True]
+
+
+def test_an_unused_spool_touches_no_disk(tmp_path: Path, spool: Spool) -> None:
+    assert (spool.size(), spool.waiting(), spool.set_aside(), spool.set_aside_size()) == (0, [], [], 0)
+    assert not (tmp_path / "spool").exists()
+
+
+def test_many_threads_put_at_once(spool: Spool) -> None:
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(lambda number: spool.put(busy_report(number)), range(200)))
+
+    assert spool.size() == 200
+
+
+@pytest.fixture
+def drainer(spool: Spool, journal: Journal) -> Iterator[Drainer]:
+    """Give a drainer that is stopped after the test."""
+    drainer = Drainer(spool, journal)
+    yield drainer
+    drainer.stop()
+
+
+def test_a_drainer_woken_again_and_again_leaves_nothing_behind(store: Store, spool: Spool, drainer: Drainer) -> None:
+    for number in range(60):
+        spool.put(busy_report(number))
+        drainer.wake()
+
+    until(lambda: spool.size() == 0)
+    assert rows(store, "SELECT count(*), sum(deliveries) FROM receipts") == [(60, 60)]
+
+
+def test_when_the_store_is_back_the_spool_empties_by_itself(
+    sqlite_url: str,
+    open_store: Callable[..., Store],
+    open_journal: Callable[[Store], Journal],
+    spool: Spool,
+) -> None:
+    store = open_store(sqlite_url, timeout=0.3)
+    migrate.upgrade(store)
+    journal = open_journal(store)
+    drainer = Drainer(spool, journal)
+    with closing(sqlite3.connect(sqlite_url.removeprefix("sqlite:///"), isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreUnavailable):
+            journal.append(busy_report())
+        spool.put(busy_report())
+        drainer.wake()
+        with pytest.raises(StoreUnavailable):
+            spool.drain(journal)
+        other.execute("ROLLBACK")
+
+    until(lambda: spool.size() == 0)
+    drainer.stop()
+    assert rows(store, "SELECT deliveries FROM receipts") == [(1,)]
+
+
+DRAIN = """
+import sys
+from datetime import UTC
+from pathlib import Path
+from app.records.journal import Journal
+from app.records.spool import Spool
+from app.records.store import Store
+spool, journal = Spool(Path(sys.argv[2]), zone=UTC), Journal(Store(sys.argv[1], timeout=20))
+print("ready", flush=True)
+sys.stdin.readline()
+while spool.size():
+    spool.drain(journal)
+journal.close()
+"""
+
+
+def start_drain(store: Store, directory: Path) -> "subprocess.Popen[bytes]":
+    """Start a process that empties the spool as soon as it is told to."""
+    url = store.url.render_as_string(hide_password=False)
+    process = subprocess.Popen(
+        [sys.executable, "-c", DRAIN, url, str(directory)], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert process.stdout
+    assert process.stdout.readline() == b"ready\n"
+    return process
+
+
+def go(process: "subprocess.Popen[bytes]") -> None:
+    assert process.stdin
+    process.stdin.write(b"\n")
+    process.stdin.flush()
+
+
+def test_two_processes_that_drain_at_once_bring_everything_once(store: Store, spool: Spool, tmp_path: Path) -> None:
+    for number in range(300):
+        spool.put(busy_report(number // 2))
+    processes = [start_drain(store, tmp_path / "spool") for _ in range(2)]
+    for process in processes:
+        go(process)
+    for process in processes:
+        process.communicate()
+
+    assert [process.returncode for process in processes] == [0, 0]
+    assert spool.size() == 0
+    assert rows(store, "SELECT DISTINCT deliveries FROM receipts") == [(2,)]
+    assert scalar(store, "SELECT count(*) FROM receipts") == 150
+
+
+def test_killed_in_the_middle_nothing_is_lost_and_nothing_counts_twice(
+    store: Store, spool: Spool, journal: Journal, tmp_path: Path
+) -> None:
+    generator = random.Random(7)
+    for number in range(600):
+        spool.put(busy_report(number // 2))
+    for _ in range(3):
+        goal = spool.size() - generator.randrange(50, 150)
+        process = start_drain(store, tmp_path / "spool")
+        go(process)
+        until(lambda goal=goal: spool.size() <= goal)
+        process.kill()
+        process.communicate()
+
+    spool.drain(journal)
+
+    assert spool.size() == 0
+    assert rows(store, "SELECT count(*), sum(deliveries), max(deliveries) FROM receipts") == [(300, 600, 2)]

@@ -1,0 +1,172 @@
+"""The store is stopped, silent, locked or gone: callers learn of it in time, and it is found again by itself."""
+
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+
+import pytest
+
+from app.records import migrate
+from app.records.journal import Journal
+from app.records.receipt import StoreUnavailable
+from app.records.store import Store
+from tests.records.reading import scalar
+from tests.records.test_journal import busy_report
+from tests.support.postgresql import Postgresql
+from tests.support.server import until
+
+TIMEOUT = 0.8
+# A bound and not a measure: the machine that runs the tests may stand still for a while itself.
+SLACK = 4.0
+
+
+@pytest.fixture
+def own_postgresql(postgresql: str) -> Iterator[Postgresql]:
+    """Run a PostgreSQL server that a test may mistreat."""
+    assert postgresql  # The user that runs it exists.
+    server = Postgresql().make().start()
+    yield server
+    server.remove()
+
+
+@pytest.fixture
+def remote(
+    own_postgresql: Postgresql, open_store: Callable[..., Store], open_journal: Callable[[Store], Journal]
+) -> Journal:
+    """Give a journal that has written to that server."""
+    store = open_store(own_postgresql.url, timeout=TIMEOUT)
+    migrate.upgrade(store)
+    journal = open_journal(store)
+    until_kept(journal, 0)
+    return journal
+
+
+def until_kept(journal: Journal, number: int) -> None:
+    until(lambda: is_kept(journal, number))
+
+
+def is_kept(journal: Journal, number: int) -> bool:
+    try:
+        journal.append(busy_report(number))
+    except StoreUnavailable:
+        return False
+    return True
+
+
+def seconds_until_refused(journal: Journal, number: int) -> float:
+    started = time.monotonic()
+    with pytest.raises(StoreUnavailable):
+        journal.append(busy_report(number))
+    return time.monotonic() - started
+
+
+def refused_from_many_threads(journal: Journal) -> float:
+    """Report from many threads at once; give the longest wait of all."""
+    gate = threading.Barrier(16)
+
+    def report(number: int) -> float:
+        gate.wait()
+        return max(seconds_until_refused(journal, 100 + 3 * number + turn) for turn in range(3))
+
+    with ThreadPoolExecutor(16) as pool:
+        return max(pool.map(report, range(16)))
+
+
+def test_a_stopped_postgresql_is_told_at_once_and_found_again(remote: Journal, own_postgresql: Postgresql) -> None:
+    own_postgresql.stop()
+
+    assert refused_from_many_threads(remote) < TIMEOUT + SLACK
+    assert remote.is_away
+
+    own_postgresql.start()
+    until_kept(remote, 1)
+
+
+def test_a_silent_postgresql_holds_nobody_longer_than_the_timeout(remote: Journal, own_postgresql: Postgresql) -> None:
+    own_postgresql.pause()
+
+    assert refused_from_many_threads(remote) < TIMEOUT + SLACK
+    assert remote.is_away
+
+    own_postgresql.go_on()
+    until_kept(remote, 1)
+
+
+def test_a_postgresql_that_is_silent_from_the_start_holds_nobody_either(
+    own_postgresql: Postgresql, open_store: Callable[..., Store], open_journal: Callable[[Store], Journal]
+) -> None:
+    journal = open_journal(open_store(own_postgresql.url, timeout=TIMEOUT))
+    own_postgresql.pause()
+
+    assert refused_from_many_threads(journal) < TIMEOUT + SLACK
+
+    own_postgresql.go_on()
+
+
+def test_connections_that_were_cut_are_made_anew(remote: Journal, own_postgresql: Postgresql) -> None:
+    own_postgresql.stop()
+    own_postgresql.start()
+
+    until_kept(remote, 1)
+    until_kept(remote, 2)
+
+
+def test_a_row_locked_by_somebody_else_holds_nobody_longer_than_the_timeout(
+    remote: Journal, own_postgresql: Postgresql, open_store: Callable[..., Store]
+) -> None:
+    other = open_store(own_postgresql.url)
+    with other.engine.connect() as connection:
+        connection.exec_driver_sql("BEGIN")
+        connection.exec_driver_sql("LOCK TABLE receipts")
+
+        assert refused_from_many_threads(remote) < TIMEOUT + SLACK
+
+        connection.exec_driver_sql("ROLLBACK")
+    until_kept(remote, 1)
+
+
+@pytest.fixture
+def local(sqlite_url: str, open_store: Callable[..., Store], open_journal: Callable[[Store], Journal]) -> Journal:
+    """Give a journal on a SQLite file."""
+    store = open_store(sqlite_url, timeout=TIMEOUT)
+    migrate.upgrade(store)
+    return open_journal(store)
+
+
+def test_a_locked_sqlite_holds_nobody_longer_than_the_timeout(local: Journal, sqlite_url: str) -> None:
+    until_kept(local, 0)
+    with closing(sqlite3.connect(sqlite_url.removeprefix("sqlite:///"), isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+
+        assert refused_from_many_threads(local) < TIMEOUT + SLACK
+        assert local.is_away
+
+        other.execute("ROLLBACK")
+    until_kept(local, 1)
+
+
+def test_tables_that_are_missing_are_the_store_being_away(
+    sqlite_url: str, open_store: Callable[..., Store], open_journal: Callable[[Store], Journal]
+) -> None:
+    store = open_store(sqlite_url, timeout=TIMEOUT)
+    journal = open_journal(store)
+
+    assert not is_kept(journal, 0)
+
+    migrate.upgrade(store)
+    until_kept(journal, 0)
+    assert scalar(store, "SELECT count(*) FROM receipts") == 1
+
+
+def test_while_the_store_is_away_it_is_asked_by_nobody_but_the_journal(
+    remote: Journal, own_postgresql: Postgresql
+) -> None:
+    own_postgresql.stop()
+    seconds_until_refused(remote, 1)
+
+    waited = [seconds_until_refused(remote, number) for number in range(2, 500)]
+
+    assert sum(waited) < TIMEOUT + SLACK  # Each of them waiting for the timeout would take minutes.

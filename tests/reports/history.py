@@ -1,0 +1,69 @@
+"""Calls of days gone by, brought in through the journal as if they had been heard of then."""
+
+import random
+from collections.abc import Iterator
+from datetime import UTC
+
+from app.records.receipt import Receipt
+from app.records.state import Placement
+from app.voice.events import Kind, parse
+
+TARGETS = {
+    "sales": ("+14155550123", "+14155550124"),
+    "support": ("+14155550125",),
+    "night": ("sip:alice@phone.plivo.com",),
+}
+NUMBERS = {"sales": "+14155550100", "support": "+14155550101", "night": "+14155550102"}
+ENDS = {
+    "no-answer": ("NO_ANSWER", "true"),
+    "busy": ("USER_BUSY", "true"),
+    "cancel": ("ORIGINATOR_CANCEL", "true"),
+    "failed": ("NORMAL_TEMPORARY_FAILURE", "false"),
+    "splendid": ("", "true"),
+}
+
+
+def make_receipt(
+    kind: Kind, at: int, params: dict[str, str], *, dial_id: str | None = None, placement: Placement | None = None
+) -> Receipt:
+    """Make a receipt that came at a moment in milliseconds."""
+    return Receipt(
+        kind=kind,
+        method="POST",
+        path=f"/dialstatus/{kind.value}/",
+        query="",
+        params=tuple(params.items()),
+        signature="valid",
+        sender="192.0.2.1",
+        request_id=None,
+        received_at=at,
+        dial_id=dial_id,
+        event=parse(kind, params, at=at, zone=UTC),
+        placement=placement,
+    )
+
+
+def make_call(number: int, at: int, chance: random.Random) -> Iterator[Receipt]:
+    """Make a call: answered by us, rung, and ended in one way or another."""
+    call_uuid, dial_id = f"call-{number}", f"dial{number}"
+    route = chance.choice(list(TARGETS))
+    base = {"CallUUID": call_uuid, "From": f"+1415555{chance.randint(0, 30):04d}", "To": NUMBERS[route]}
+    placement = Placement(dial_id=dial_id, targets=TARGETS[route], route=route)
+    yield make_receipt(Kind.ANSWER, at, {**base, "CallStatus": "ringing"}, placement=placement)
+    if chance.random() < 0.1:
+        return
+    yield end_call(number, at, chance, base)
+
+
+def end_call(number: int, at: int, chance: random.Random, base: dict[str, str] | None = None) -> Receipt:
+    """Make the report with which a call's dial ends."""
+    call_uuid, dial_id = f"call-{number}", f"dial{number}"
+    params = {**(base or {}), "CallUUID": call_uuid, "DialALegUUID": call_uuid}
+    after = at + chance.randint(2, 90) * 1000
+    if chance.random() < 0.5:
+        answered = {"DialStatus": "completed", "DialRingStatus": "true", "DialBLegUUID": f"leg-{number}"}
+        return make_receipt(Kind.ACTION, after, {**params, **answered}, dial_id=dial_id)
+    status = chance.choice(list(ENDS))
+    cause, rang = ENDS[status]
+    fields = {"DialStatus": status, "DialRingStatus": rang, "DialHangupCause": cause}
+    return make_receipt(Kind.ACTION, after, {**params, **fields}, dial_id=dial_id)

@@ -1,0 +1,249 @@
+"""The API: what it shows, whom it refuses, what it says about a bad request."""
+
+import pytest
+
+from tests.reports.conftest import Caller
+
+DIAL_FIELDS = (
+    "dial_id call_uuid step round route a_leg_uuid b_leg_uuid from to targets dial_status dial_ring_status "
+    "dial_hangup_cause outcome explanation answered_by hangup_code hangup_name hangup_source started_at "
+    "answered_at ended_at ring_seconds talk_seconds signature deliveries"
+)
+
+
+def test_an_ended_dial_is_shown_with_plivos_words_and_ours(caller: Caller) -> None:
+    call_uuid, dial_id = caller.ended_call("busy", DialRingStatus="true", DialHangupCause="USER_BUSY")
+
+    dial = caller.read(f"dials/{dial_id}")
+
+    assert set(dial) == set(DIAL_FIELDS.split())
+    assert dial["call_uuid"] == dial["a_leg_uuid"] == call_uuid
+    assert (dial["dial_status"], dial["dial_ring_status"], dial["dial_hangup_cause"]) == ("busy", True, "USER_BUSY")
+    assert dial["outcome"] == "busy"
+    assert dial["explanation"].startswith("The line that was rung was busy.")
+    assert (dial["from"], dial["to"], dial["targets"]) == ("+14155550199", "+14155550100", ["+14155550123"])
+    assert dial["started_at"].endswith("Z")
+    assert dial["answered_at"] is None
+    assert (dial["signature"], dial["deliveries"]) == ("unchecked", 1)
+
+
+def test_a_dial_that_goes_on_has_no_report_yet(caller: Caller) -> None:
+    _, dial_id = caller.call()
+
+    dial = caller.read(f"dials/{dial_id}")
+
+    assert (dial["outcome"], dial["signature"], dial["deliveries"]) == ("in_progress", None, 0)
+
+
+def test_a_call_is_shown_with_every_receipt_as_it_came(caller: Caller) -> None:
+    call_uuid, dial_id = caller.ended_call("no-answer", Odd="x\ty")
+    caller.end(call_uuid, dial_id, "no-answer", Odd="x\ty")
+
+    whole = caller.read(f"calls/{call_uuid}")
+
+    assert whole["call"]["call_uuid"] == call_uuid
+    assert whole["call"]["call_status"] == "ringing"
+    assert [dial["dial_id"] for dial in whole["dials"]] == [dial_id]
+    answer, action = whole["receipts"]
+    assert (answer["kind"], action["kind"]) == ("answer", "action")
+    assert (action["method"], action["path"], action["deliveries"]) == ("POST", "/dialstatus/action/", 2)
+    assert action["params"]["Odd"] == "x\ty"
+    assert action["query"] == f"dial={dial_id}"
+    assert "<Dial" in answer["reply"]
+
+
+def test_the_legs_of_a_dial_are_shown(caller: Caller) -> None:
+    call_uuid, dial_id = caller.call()
+    caller.post(
+        f"/dialstatus/callback/?dial={dial_id}",
+        CallUUID=call_uuid,
+        DialAction="answer",
+        DialBLegUUID="b-leg",
+        DialBLegTo="14155550123",
+        DialBLegPosition="1",
+    )
+
+    whole = caller.read(f"calls/{call_uuid}")
+
+    assert [(leg["b_leg_uuid"], leg["dial_id"], leg["target"]) for leg in whole["legs"]] == [
+        ("b-leg", dial_id, "+14155550123")
+    ]
+
+
+def test_text_that_no_encoding_can_write_is_shown_all_the_same(caller: Caller) -> None:
+    call_uuid, _ = caller.ended_call("no-answer")
+    caller.client.post(
+        f"/dialstatus/hangup/?CallUUID={call_uuid}&Odd=%ed%a0%80%00",
+        data=b"CallUUID=" + call_uuid.encode() + b"&CallStatus=completed&Odd=%ed%a0%80%00%ff&Event=Hangup",
+        content_type="application/x-www-form-urlencoded",
+    )
+
+    whole = caller.read(f"calls/{call_uuid}")
+
+    assert len(whole["receipts"]) == 3
+
+
+def test_dials_come_newest_first_and_page_by_cursor_while_new_ones_arrive(caller: Caller) -> None:
+    ids = [caller.ended_call()[1] for _ in range(5)]
+
+    first = caller.read("dials", limit=2)
+    caller.ended_call()
+    second = caller.read("dials", limit=2, cursor=first["next_cursor"])
+    third = caller.read("dials", limit=2, cursor=second["next_cursor"])
+
+    shown = [dial["dial_id"] for page in (first, second, third) for dial in page["dials"]]
+    assert sorted(shown) == sorted(ids)
+    assert [dial["started_at"] for dial in first["dials"]] == sorted(
+        (dial["started_at"] for dial in first["dials"]), reverse=True
+    )
+    assert third["next_cursor"] is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("outcome", "busy", [1]),
+        ("status", "busy", [1]),
+        ("cause", "USER_BUSY", [1]),
+        ("from", "+1 (415) 555-0142", [1]),
+        ("from", " 14155550142", [1]),
+        ("to", "14155550100", [0, 1]),
+        ("to", "14155550111", []),
+        ("target", "+14155550123", [0, 1]),
+        ("target", "+14155550124", []),
+        ("route", "default", None),
+        ("q", "0142", [1]),
+        ("q", "4155550142", [1]),
+        ("q", "+14155550142", [1]),
+        ("q", "555-0142", [1]),
+        ("q", "0123", [0, 1]),
+        ("q", "9999", []),
+        ("q", "00000000-0000-4000-8000-000000000002", [1]),
+        ("q", "nobody", []),
+        ("q", "42", []),
+        ("since", "2020-01-01T00:00:00Z", [0, 1]),
+        ("since", "2020-01-01T00:00:00 01:00", [0, 1]),
+        ("until", "2020-01-01T00:00:00Z", []),
+    ],
+)
+def test_a_filter_finds_what_it_names(caller: Caller, name: str, value: str, expected: list[int] | None) -> None:
+    ids = [
+        caller.ended_call("no-answer", caller="+14155550141")[1],
+        caller.ended_call("busy", caller="+14155550142", DialHangupCause="USER_BUSY")[1],
+    ]
+
+    found = caller.read("dials", **{f"{name}_": value})
+
+    if expected is not None:
+        assert {dial["dial_id"] for dial in found["dials"]} == {ids[index] for index in expected}
+
+
+def test_filters_together_find_what_fits_them_all(caller: Caller) -> None:
+    caller.ended_call("busy", caller="+14155550141")
+    wanted = caller.ended_call("busy", caller="+14155550142")[1]
+    caller.ended_call("no-answer", caller="+14155550142")
+
+    found = caller.read("dials", outcome="busy", q="0142", to="+14155550100", target="+14155550123")
+
+    assert [dial["dial_id"] for dial in found["dials"]] == [wanted]
+
+
+def test_a_dial_is_found_by_its_own_id(caller: Caller) -> None:
+    _, dial_id = caller.ended_call()
+
+    assert [dial["dial_id"] for dial in caller.read("dials", q=dial_id)["dials"]] == [dial_id]
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "named"),
+    [
+        ("dials", {"colour": "blue"}, "colour"),
+        ("dials", {"limit": "0"}, "limit"),
+        ("dials", {"limit": "many"}, "limit"),
+        ("dials", {"limit": "501"}, "limit"),
+        ("dials", {"cursor": "%%%"}, "cursor"),
+        ("dials", {"cursor": "é"}, "cursor"),
+        ("dials", {"since": "yesterday"}, "since"),
+        ("dials", {"since": "1700000000"}, "since"),
+        ("dials", {"since": "2026-01-01T00:00:00"}, "since"),
+        ("dials", {"outcome": "splendid"}, "outcome"),
+        ("dials", {"q": ""}, "q"),
+        ("dials", {"from": "a\0b"}, "from"),
+        ("dials", {"status": ["a", "b"]}, "status"),
+        ("summary", {"group_by": "colour"}, "group_by"),
+        ("summary", {"timezone": "Mars/Olympus"}, "timezone"),
+        ("summary", {"limit": "3"}, "limit"),
+        ("calls/x", {"colour": "blue"}, "colour"),
+    ],
+)
+def test_a_bad_parameter_is_named_in_a_problem_document(
+    lite_caller: Caller, path: str, query: dict[str, str], named: str
+) -> None:
+    response = lite_caller.ask(path, query)
+
+    assert response.status_code == 400
+    assert response.mimetype == "application/problem+json"
+    assert response.json
+    assert [error["parameter"] for error in response.json["errors"]] == [named]
+    assert response.json["status"] == 400
+
+
+@pytest.mark.parametrize("path", ["dials/nothing", "calls/nothing", "nothing"])
+def test_what_is_not_there_is_a_problem_document(lite_caller: Caller, path: str) -> None:
+    response = lite_caller.ask(path)
+
+    assert response.status_code == 404
+    assert response.mimetype == "application/problem+json"
+
+
+@pytest.mark.parametrize("path", ["dials", "dials/x", "calls/x", "summary", "nothing"])
+@pytest.mark.parametrize("header", [None, "", "Bearer", "Bearer wrong", "Bearer é", "Basic a-made-up-reports-token"])
+def test_nothing_is_shown_without_the_token(lite_caller: Caller, path: str, header: str | None) -> None:
+    headers = {} if header is None else {"Authorization": header}
+
+    response = lite_caller.client.get(f"/api/v1/{path}", headers=headers)
+
+    assert response.status_code == 401
+    assert response.mimetype == "application/problem+json"
+    assert response.headers["WWW-Authenticate"].startswith("Bearer")
+
+
+def test_a_store_that_is_away_is_a_503(lite_caller: Caller) -> None:
+    lite_caller.services.store.engine.connect().exec_driver_sql("DROP TABLE receipts")
+
+    response = lite_caller.ask("dials")
+
+    assert response.status_code == 503
+    assert response.headers["Retry-After"]
+
+
+def test_a_summary_counts_outcomes_and_statuses(caller: Caller) -> None:
+    caller.ended_call("busy")
+    caller.ended_call("busy")
+    caller.ended_call("no-answer", DialRingStatus="true")
+    caller.call()
+
+    summary = caller.read("summary")
+
+    assert summary["total"] == 4
+    assert summary["outcomes"] == {"busy": 2, "missed": 1, "in_progress": 1}
+    assert summary["statuses"] == {"busy": 2, "no-answer": 1}
+    (day,) = summary["series"]
+    assert day["total"] == 4
+
+
+@pytest.mark.parametrize(
+    ("group_by", "groups"),
+    [
+        ("outcome", {"busy": 1, "missed": 1}),
+        ("cause", {"USER_BUSY": 1, None: 1}),
+        ("target", {"+14155550123": 2}),
+    ],
+)
+def test_a_summary_is_divided(caller: Caller, group_by: str, groups: dict[str | None, int]) -> None:
+    caller.ended_call("busy", DialHangupCause="USER_BUSY")
+    caller.ended_call("no-answer", DialRingStatus="true")
+
+    summary = caller.read("summary", group_by=group_by)
+
+    assert {part["group"]: part["total"] for part in summary["series"]} == groups

@@ -1,0 +1,198 @@
+"""The pages in a real Chromium: what a person does, in light and dark, on a desk and on a phone."""
+
+import shutil
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, sync_playwright
+from werkzeug.serving import make_server
+
+from tests.reports.conftest import REPORTS_TOKEN, Caller
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+FLAGS = (
+    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync"
+)
+PHONE = {"width": 390, "height": 844}
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here; apt-get install chromium runs these tests")
+
+
+@dataclass
+class Visitor:
+    """Somebody at a browser, with everything that goes wrong noted."""
+
+    page: Page
+    url: str
+    complaints: list[str] = field(default_factory=list)
+    elsewhere: list[str] = field(default_factory=list)
+
+    def watch(self) -> None:
+        """Note errors on the console and requests to other hosts."""
+        self.page.on("console", lambda said: self.complaints.append(said.text) if said.type == "error" else None)
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("request", lambda asked: self._note(asked.url))
+
+    def _note(self, url: str) -> None:
+        if not url.startswith(("data:", "blob:")) and urlsplit(url).netloc != urlsplit(self.url).netloc:
+            self.elsewhere.append(url)
+
+    def log_in(self) -> None:
+        """Follow the printed link."""
+        self.page.goto(f"{self.url}/login?token={REPORTS_TOKEN}")
+
+    def barriers(self) -> list[str]:
+        """Give what keeps people out, by axe, as far as it is serious."""
+        found = Axe().run(self.page).response["violations"]
+        return [
+            f"{each['id']}: {each['nodes'][0]['html'][:200]}"
+            for each in found
+            if each["impact"] in {"serious", "critical"}
+        ]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Give a Chromium."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS.split())
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def site(lite_caller: Caller) -> Iterator[str]:
+    """Serve an application in which some calls have been made; give its address."""
+    lite_caller.ended_call("busy", caller="+14155550142", DialHangupCause="USER_BUSY")
+    lite_caller.ended_call("no-answer", DialRingStatus="true", DialHangupCause="NO_ANSWER")
+    call_uuid, dial_id = lite_caller.call()
+    leg = {"CallUUID": call_uuid, "DialBLegUUID": "b-leg", "DialBLegTo": "14155550123", "DialBLegPosition": "1"}
+    lite_caller.post(f"/dialstatus/callback/?dial={dial_id}", **leg, DialAction="answer")
+    lite_caller.end(call_uuid, dial_id, "completed", DialRingStatus="true", DialBLegUUID="b-leg")
+    server = make_server("127.0.0.1", 0, lite_caller.app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def visitor(browser: Browser, site: str, request: pytest.FixtureRequest) -> Iterator[Visitor]:
+    """Give somebody at the browser; after the test nothing may have gone wrong or to another host."""
+    options: dict[str, Any] = getattr(request, "param", {})
+    context = browser.new_context(accept_downloads=True, **options)
+    visitor = Visitor(context.new_page(), site)
+    visitor.watch()
+    yield visitor
+    context.close()
+    assert visitor.complaints == []
+    assert visitor.elsewhere == []
+
+
+def test_somebody_logs_in_filters_and_opens_a_call(visitor: Visitor) -> None:
+    page = visitor.page
+    visitor.log_in()
+    assert urlsplit(page.url).query == ""
+
+    page.get_by_label("Outcome", exact=True).select_option("busy")
+    page.wait_for_url("**outcome=busy**")
+    assert page.locator(".recent tbody tr").count() == 1
+    page.locator(".recent a").first.click()
+
+    page.wait_for_url("**/calls/**")
+    assert page.get_by_text("The line that was rung was busy.").is_visible()
+    page.get_by_text("Plivo reported how the dial ended").click()
+    assert page.get_by_text("USER_BUSY").first.is_visible()
+
+
+def test_somebody_searches_by_the_last_digits(visitor: Visitor) -> None:
+    visitor.log_in()
+
+    visitor.page.get_by_role("searchbox").fill("0142")
+    visitor.page.get_by_role("searchbox").press("Enter")
+
+    visitor.page.wait_for_url("**q=0142**")
+    assert visitor.page.locator(".recent tbody tr").count() == 1
+
+
+def test_somebody_downloads_the_dials(visitor: Visitor, tmp_path: Path) -> None:
+    visitor.log_in()
+
+    with visitor.page.expect_download() as download:
+        visitor.page.get_by_role("link", name="Download CSV").click()
+    path = tmp_path / "dials.csv"
+    download.value.save_as(path)
+
+    assert path.read_text("utf-8").startswith("dial_id,call_uuid,")
+    assert path.read_bytes().count(b"\r\n") == 4
+
+
+def test_a_new_call_appears_by_itself(visitor: Visitor, lite_caller: Caller) -> None:
+    visitor.log_in()
+    assert visitor.page.get_by_text("live", exact=True).is_visible()
+
+    lite_caller.ended_call("no-answer", caller="+14155550177")
+
+    visitor.page.get_by_text("+14155550177").wait_for(timeout=20_000)
+
+
+def test_without_script_everything_is_there(browser: Browser, site: str) -> None:
+    page = browser.new_context(java_script_enabled=False).new_page()
+    page.goto(f"{site}/login?token={REPORTS_TOKEN}")
+
+    page.get_by_label("Outcome", exact=True).select_option("busy")
+    page.get_by_role("button", name="Filter").click()
+
+    assert page.locator(".recent tbody tr").count() == 1
+    page.context.close()
+
+
+@pytest.mark.parametrize("visitor", [{"color_scheme": "dark"}], indirect=True)
+def test_the_page_is_dark_where_the_system_is(visitor: Visitor) -> None:
+    visitor.log_in()
+
+    assert visitor.page.locator("html").get_attribute("data-bs-theme") == "dark"
+
+
+def test_somebody_chooses_dark(visitor: Visitor) -> None:
+    visitor.log_in()
+
+    visitor.page.get_by_label("Colours").select_option("dark")
+
+    visitor.page.locator('html[data-bs-theme="dark"]').wait_for(state="attached")
+
+
+@pytest.mark.parametrize("visitor", [{"viewport": PHONE}], indirect=True)
+def test_on_a_phone_nothing_is_wider_than_the_screen(visitor: Visitor) -> None:
+    visitor.log_in()
+
+    for _ in range(2):
+        assert visitor.page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+        visitor.page.locator(".recent a, main a").first.click()
+
+
+@pytest.mark.parametrize(
+    "visitor",
+    [{"color_scheme": "light"}, {"color_scheme": "dark"}, {"viewport": PHONE}],
+    indirect=True,
+    ids=["light", "dark", "phone"],
+)
+def test_nobody_is_kept_out(visitor: Visitor) -> None:
+    visitor.page.goto(f"{visitor.url}/login")
+    assert visitor.barriers() == []
+    visitor.log_in()
+    assert visitor.barriers() == []
+    visitor.page.locator(".recent a").first.click()
+    visitor.page.wait_for_url("**/calls/**")
+    assert visitor.barriers() == []
+    visitor.page.goto(f"{visitor.url}/docs")
+    assert visitor.barriers() == []

@@ -1,0 +1,113 @@
+"""Files: every dial, in order, safe to open in a spreadsheet."""
+
+import csv
+import io
+import json
+
+import pytest
+
+from tests.reports.conftest import REPORTS_TOKEN, Caller
+
+
+def test_a_csv_file_holds_every_dial_newest_first(caller: Caller) -> None:
+    ids = [caller.ended_call("busy")[1] for _ in range(3)]
+
+    response = caller.ask("dials.csv")
+
+    assert response.mimetype == "text/csv"
+    assert "attachment" in response.headers["Content-Disposition"]
+    assert response.text.count("\r\n") == 4
+    rows = list(csv.DictReader(io.StringIO(response.text, newline="")))
+    assert {row["dial_id"] for row in rows} == set(ids)
+    assert [row["started_at"] for row in rows] == sorted((row["started_at"] for row in rows), reverse=True)
+    assert rows[0]["from"] == "+14155550199"
+    assert rows[0]["dial_ring_status"] == ""
+
+
+def test_json_lines_hold_what_the_api_shows(caller: Caller) -> None:
+    caller.ended_call("busy")
+    caller.ended_call("no-answer")
+
+    lines = [json.loads(line) for line in caller.ask("dials.jsonl").text.splitlines()]
+
+    assert lines == caller.read("dials")["dials"]
+
+
+def test_a_file_goes_on_over_many_batches(lite_caller: Caller) -> None:
+    calls = 1203
+    for number in range(calls // 3):
+        lite_caller.count = number * 3
+        lite_caller.call()
+        lite_caller.call()
+        lite_caller.call()
+
+    response = lite_caller.ask("dials.jsonl")
+
+    ids = [json.loads(line)["dial_id"] for line in response.text.splitlines()]
+    assert len(ids) == len(set(ids)) == calls
+
+
+@pytest.mark.parametrize("cause", ["=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)"])
+def test_no_cell_is_a_formula(lite_caller: Caller, cause: str) -> None:
+    lite_caller.ended_call("busy", DialHangupCause=cause)
+
+    (row,) = csv.DictReader(io.StringIO(lite_caller.ask("dials.csv").text, newline=""))
+
+    assert row["dial_hangup_cause"] == f"'{cause}"
+
+
+def test_quotes_commas_and_line_breaks_stay_one_cell(lite_caller: Caller) -> None:
+    lite_caller.ended_call("busy", DialHangupCause='a "b",\r\nc')
+
+    (row,) = csv.DictReader(io.StringIO(lite_caller.ask("dials.csv").text, newline=""))
+
+    assert row["dial_hangup_cause"] in ('a "b",\r\nc', 'a "b",\nc')
+
+
+def test_a_file_is_filtered_and_refuses_what_is_not_known(lite_caller: Caller) -> None:
+    lite_caller.ended_call("busy")
+    lite_caller.ended_call("no-answer")
+
+    assert len(lite_caller.ask("dials.jsonl", {"status": "busy"}).text.splitlines()) == 1
+    assert lite_caller.ask("dials.csv", {"limit": "3"}).status_code == 400
+
+
+def test_commands_show_the_same_on_the_terminal(lite_caller: Caller) -> None:
+    call_uuid, dial_id = lite_caller.ended_call("busy", DialHangupCause="USER_BUSY")
+    run = lite_caller.app.test_cli_runner().invoke
+
+    assert call_uuid in run(args=["dials", "list"]).output
+    assert json.loads(run(args=["dials", "show", call_uuid]).output)["dials"][0]["dial_id"] == dial_id
+    assert dial_id in run(args=["dials", "export", "--format", "jsonl", "--outcome", "busy"]).output
+    assert "Busy" in run(args=["dials", "summary", "--group-by", "cause"]).output
+    assert "counted" in run(args=["dials", "count"]).output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["list", "--outcome", "splendid"], "--outcome"),
+        (["list", "--since", "yesterday"], "RFC 3339"),
+        (["show", "nothing"], "No call has the UUID"),
+    ],
+)
+def test_a_command_says_in_a_sentence_what_is_wrong(lite_caller: Caller, arguments: list[str], said: str) -> None:
+    result = lite_caller.app.test_cli_runner().invoke(args=["dials", *arguments])
+
+    assert result.exit_code == 1
+    assert said in result.output
+
+
+def test_an_export_writes_a_file(lite_caller: Caller) -> None:
+    lite_caller.ended_call("busy")
+    path = lite_caller.services.config.instance_dir / "dials.csv"
+
+    lite_caller.app.test_cli_runner().invoke(args=["dials", "export", "--output", str(path)])
+
+    assert path.read_bytes() == lite_caller.ask("dials.csv").data
+
+
+def test_a_file_needs_the_token_or_a_session(lite_caller: Caller) -> None:
+    assert lite_caller.client.get("/api/v1/dials.csv").status_code == 401
+    lite_caller.client.get(f"/login?token={REPORTS_TOKEN}")
+    assert lite_caller.client.get("/api/v1/dials.csv").status_code == 200

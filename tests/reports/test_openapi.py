@@ -1,0 +1,71 @@
+"""The OpenAPI document is true: what it says is what the API does."""
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from schemathesis import Case
+from werkzeug.serving import make_server
+
+from app.reports.openapi import make_document
+from tests.reports.conftest import REPORTS_TOKEN, Caller
+
+TOKEN = {"Authorization": f"Bearer {REPORTS_TOKEN}"}
+
+
+def test_the_document_needs_the_token_and_names_every_route(lite_caller: Caller) -> None:
+    document = lite_caller.client.get("/openapi.json", headers=TOKEN).json
+
+    assert lite_caller.client.get("/openapi.json").status_code == 401
+    assert document
+    assert document["openapi"].startswith("3.1")
+    routes = {
+        str(rule).replace("<", "{").replace(">", "}")
+        for rule in lite_caller.app.url_map.iter_rules()
+        if str(rule).startswith("/api/v1/")
+    }
+    assert set(document["paths"]) == routes
+
+
+def test_the_documentation_page_explains_every_parameter(lite_caller: Caller) -> None:
+    lite_caller.client.get(f"/login?token={REPORTS_TOKEN}")
+
+    page = lite_caller.client.get("/docs").text
+
+    for method in make_document()["paths"].values():
+        for parameter in method["get"]["parameters"]:
+            assert parameter["name"] in page
+            assert parameter["in"] == "path" or parameter["description"]
+
+
+@pytest.fixture
+def api_schema(lite_caller: Caller) -> Iterator[Any]:
+    """Serve an application with something to find; give the document as it says itself over HTTP."""
+    lite_caller.ended_call("busy", DialHangupCause="USER_BUSY")
+    lite_caller.ended_call("no-answer")
+    lite_caller.call()
+    server = make_server("127.0.0.1", 0, lite_caller.app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield schemathesis.openapi.from_url(f"http://127.0.0.1:{server.port}/openapi.json", headers=TOKEN)
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_whatever_is_asked_the_answer_is_one_that_the_document_names(api_schema: Any) -> None:
+    asked = 0
+    for found in api_schema.get_all_operations():
+        operation = found.ok()
+
+        @settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+        @given(case=operation.as_strategy())
+        def answers_as_it_says(case: Case[Any]) -> None:
+            case.call_and_validate(headers=TOKEN)
+
+        answers_as_it_says()
+        asked += 1
+    assert asked == len(make_document()["paths"])

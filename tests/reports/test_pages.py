@@ -1,0 +1,131 @@
+"""The pages: what they say about calls, and that nothing a caller sends can harm them."""
+
+import pytest
+
+from tests.reports.conftest import REPORTS_TOKEN, Caller
+
+
+@pytest.fixture
+def reader(caller: Caller) -> Caller:
+    """Give somebody who is logged in."""
+    caller.client.get(f"/login?token={REPORTS_TOKEN}")
+    return caller
+
+
+def test_the_dashboard_says_what_to_do_while_there_is_nothing(reader: Caller) -> None:
+    page = reader.client.get("/").text
+
+    assert "No dials yet in this range." in page
+    assert "flask doctor" in page
+
+
+def test_the_dashboard_shows_figures_pictures_and_the_newest_dials(reader: Caller) -> None:
+    call_uuid, _ = reader.ended_call("busy", DialHangupCause="USER_BUSY")
+    reader.ended_call("no-answer", DialRingStatus="true")
+
+    page = reader.client.get("/").text
+
+    assert f'href="/calls/{call_uuid}"' in page
+    assert "USER_BUSY" in page
+    assert "<svg" in page
+    assert "style=" not in page
+    assert "<style" not in page
+    assert "<script>" not in page
+
+
+def test_the_live_part_shows_the_newest_dials_alone(reader: Caller) -> None:
+    call_uuid, _ = reader.ended_call("busy")
+
+    part = reader.client.get("/live").text
+
+    assert f'href="/calls/{call_uuid}"' in part
+    assert "<html" not in part
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("outcome=busy", True),
+        ("outcome=missed", False),
+        ("outcome=nonsense", True),
+        ("q=0199", True),
+        ("q=9999", False),
+        ("number=%2B14155550100", True),
+        ("number=%2B14155550111", False),
+        ("target=%2B14155550123&cause=USER_BUSY", True),
+        ("route=nowhere", False),
+        ("range=yesterday", False),
+        ("range=30d&cursor=nonsense", True),
+        ("range=dates&first=2020-01-01&last=2020-02-01", False),
+        ("range=dates&first=nonsense&last=", True),
+        ("range=dates&first=0001-01-01&last=9999-12-31", True),
+    ],
+)
+def test_the_address_filters_the_newest_dials(reader: Caller, query: str, found: bool) -> None:
+    call_uuid, _ = reader.ended_call("busy", DialHangupCause="USER_BUSY")
+
+    response = reader.client.get(f"/?{query}")
+
+    assert response.status_code == 200
+    assert (f'href="/calls/{call_uuid}"' in response.text) is found
+
+
+def test_a_search_for_too_few_digits_says_how_many_to_write(reader: Caller) -> None:
+    assert "at least its last four digits" in reader.client.get("/?q=12").text
+
+
+def test_a_call_is_told_in_plain_words(reader: Caller) -> None:
+    call_uuid, dial_id = reader.call()
+    reader.post(
+        f"/dialstatus/callback/?dial={dial_id}",
+        CallUUID=call_uuid,
+        DialAction="hangup",
+        DialBLegUUID="b-leg",
+        DialBLegTo="14155550123",
+        DialBLegHangupCauseCode="2020",
+    )
+    reader.end(call_uuid, dial_id, "no-answer", DialRingStatus="false", Odd="<script>alert(1)</script>")
+
+    page = reader.client.get(f"/calls/{call_uuid}").text
+
+    assert "could not be reached" in page
+    assert "What to do:" in page
+    assert "&lt;script&gt;alert(1)" in page
+    assert "<script>alert" not in page
+    assert "Plivo reported how the dial ended" in page
+
+
+def test_a_call_that_nobody_knows_is_a_404(reader: Caller) -> None:
+    response = reader.client.get("/calls/nothing")
+
+    assert response.status_code == 404
+    assert "No call with this UUID" in response.text
+
+
+def test_a_call_known_by_one_late_report_alone_is_shown(reader: Caller) -> None:
+    reader.post("/dialstatus/hangup/", CallUUID="lonely", CallStatus="completed", Event="Hangup", From="", To="")
+
+    assert reader.client.get("/calls/lonely").status_code == 200
+
+
+def test_a_page_says_that_the_store_is_away(lite_caller: Caller) -> None:
+    lite_caller.client.get(f"/login?token={REPORTS_TOKEN}")
+    lite_caller.services.store.engine.connect().exec_driver_sql("DROP TABLE dials")
+
+    response = lite_caller.client.get("/")
+
+    assert response.status_code == 503
+    assert "does not answer" in response.text
+
+
+def test_numbers_are_masked_on_screen_where_that_is_set_and_are_still_found(masking_caller: Caller) -> None:
+    masking_caller.client.get(f"/login?token={REPORTS_TOKEN}")
+    call_uuid, _ = masking_caller.ended_call("busy", caller="+14155550142")
+
+    dashboard = masking_caller.client.get("/live?q=0142").text
+    call = masking_caller.client.get(f"/calls/{call_uuid}").text
+
+    assert "…0142" in dashboard
+    assert "4155550142" not in dashboard
+    assert "4155550142" not in call
+    assert "4155550123" not in call

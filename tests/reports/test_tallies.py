@@ -1,0 +1,157 @@
+"""What is counted ahead is exact: figures are the same with and without it, whatever changes afterwards."""
+
+import random
+from zoneinfo import ZoneInfo
+
+import pytest
+from sqlalchemy import Connection, func, select
+
+from app.records.keys import COUNTED_AFTER, now
+from app.records.reading import reading
+from app.records.spans import cover
+from app.records.summaries import Divided, Summary, summarise
+from app.records.tables import dials, late_changes, tally_spans
+from app.records.tallying import count_spans
+from app.records.wanted import Wanted
+from tests.reports.conftest import Caller
+from tests.reports.history import TARGETS, end_call, make_call
+
+DAY = 24 * 3_600_000
+# 2026-03-25T00:00Z: the clocks of Paris move in the days that follow, those of Lord Howe by half an hour.
+START = 1_774_396_800_000
+DAYS = 13
+END = START + DAYS * DAY
+ZONES = ["UTC", "Europe/Paris", "Asia/Kathmandu", "Australia/Lord_Howe"]
+
+
+def fill(caller: Caller, seed: int, calls: int = 90) -> list[int]:
+    """Bring calls of two weeks in; give the moment of each."""
+    chance = random.Random(seed)
+    moments = [START + chance.randrange(DAYS * DAY) for _ in range(calls)]
+    receipts = [one for number, at in enumerate(moments) for one in make_call(number, at, chance)]
+    caller.services.journal.append_all(receipts)
+    return moments
+
+
+def look(caller: Caller, zone: str) -> list[Summary]:
+    """Take every kind of summary, whole and filtered."""
+    wanted = [
+        Wanted(),
+        Wanted(since=START + 3 * DAY + 12_345, until=END - 2 * DAY - 54_321),
+        Wanted(outcome="missed"),
+        Wanted(status="busy", route="sales"),
+        Wanted(target=TARGETS["sales"][0], since=START + DAY),
+        Wanted(to_number="+14155550101"),
+        Wanted(cause="USER_BUSY", until=END - 5 * DAY),
+        Wanted(from_number="+14155550007"),
+    ]
+    with reading(caller.services.store) as connection:
+        return [summarise(connection, one, divided, ZoneInfo(zone)) for one in wanted for divided in Divided]
+
+
+def count(caller: Caller, zone: str) -> int:
+    """Count what is over, as if it were the end of the two weeks."""
+    return count_spans(caller.services.store, ZoneInfo(zone), at=END)
+
+
+@pytest.mark.parametrize("zone", ZONES)
+def test_figures_are_the_same_before_and_after_counting(lite_caller: Caller, zone: str) -> None:
+    fill(lite_caller, seed=1)
+    before = look(lite_caller, zone)
+
+    counted = count(lite_caller, zone)
+
+    assert counted > DAYS * 24
+    assert look(lite_caller, zone) == before
+    assert before[0].whole.total == 90
+
+
+def test_figures_are_the_same_on_both_databases_and_in_another_zone_than_counted(caller: Caller) -> None:
+    fill(caller, seed=2)
+    before = look(caller, "America/New_York"), look(caller, "Asia/Kathmandu")
+
+    count(caller, "Europe/Paris")
+
+    assert (look(caller, "America/New_York"), look(caller, "Asia/Kathmandu")) == before
+
+
+def test_a_dial_that_changes_after_it_was_counted_is_counted_anew(caller: Caller) -> None:
+    moments = fill(caller, seed=3)
+    count(caller, "UTC")
+    old = look(caller, "UTC")
+    chance = random.Random(4)
+
+    caller.services.journal.append_all([end_call(number, moments[number], chance) for number in range(0, 90, 7)])
+    changed = look(caller, "UTC")
+    with reading(caller.services.store) as connection:
+        marks = connection.scalar(select(func.count()).select_from(late_changes))
+    counted = count(caller, "UTC")
+
+    assert marks
+    assert counted
+    assert changed != old
+    assert look(caller, "UTC") == changed
+    assert recount(caller) == changed[0].whole.total
+    with reading(caller.services.store) as connection:
+        assert connection.scalar(select(func.count()).select_from(late_changes)) == 0
+
+
+def test_a_call_of_long_ago_that_comes_in_late_is_counted(lite_caller: Caller) -> None:
+    fill(lite_caller, seed=5)
+    count(lite_caller, "UTC")
+
+    lite_caller.services.journal.append_all(list(make_call(1000, START - 40 * DAY, random.Random(6))))
+    before = look(lite_caller, "UTC")
+    count(lite_caller, "UTC")
+
+    assert before[0].whole.total == 91
+    assert look(lite_caller, "UTC") == before
+
+
+def test_counting_again_changes_nothing(lite_caller: Caller) -> None:
+    fill(lite_caller, seed=7)
+    count(lite_caller, "UTC")
+
+    assert count(lite_caller, "UTC") == 0
+
+
+def test_what_was_counted_is_used(lite_caller: Caller) -> None:
+    fill(lite_caller, seed=8)
+    count(lite_caller, "UTC")
+
+    with reading(lite_caller.services.store) as connection:
+        pieces = cover(connection, START + DAY, END - DAY, fits=lambda _span: True)
+
+    assert pieces.rest == []
+    assert sum(run.finish - run.start for run in pieces.days) == (DAYS - 2) * DAY
+
+
+def test_after_a_change_of_the_time_zone_everything_is_counted_anew(lite_caller: Caller) -> None:
+    fill(lite_caller, seed=9)
+    count(lite_caller, "UTC")
+    before = look(lite_caller, "Asia/Kathmandu")
+
+    counted = count(lite_caller, "Asia/Kathmandu")
+
+    assert counted > DAYS * 24
+    assert look(lite_caller, "Asia/Kathmandu") == before
+
+
+def test_what_is_not_over_long_enough_is_not_counted(lite_caller: Caller) -> None:
+    lite_caller.ended_call("busy")
+
+    count_spans(lite_caller.services.store, ZoneInfo("UTC"), at=now())
+
+    with reading(lite_caller.services.store) as connection:
+        last = connection.scalar(select(func.max(tally_spans.c.finish)))
+    assert last is None or last <= now() - COUNTED_AFTER
+
+
+def recount(caller: Caller) -> int:
+    """Count every dial that is kept."""
+
+    def every(connection: Connection) -> int:
+        return connection.scalar(select(func.count()).select_from(dials)) or 0
+
+    with reading(caller.services.store) as connection:
+        return every(connection)

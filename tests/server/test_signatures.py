@@ -1,0 +1,153 @@
+"""Who may speak: every route is guarded, in every mode, behind tunnels and proxies."""
+
+from collections.abc import Callable
+
+import pytest
+
+from app import create_app
+from app.dial.blueprint import bp
+from app.dial.guard import guard
+from app.voice.signature import make_nonce, sign_v2, sign_v3
+from config import Config
+from tests.server.calls import dial_report, inbound, new_uuid
+from tests.support.server import TOKEN, Server
+
+PUBLIC = "https://calls.example.com"
+FORM = "application/x-www-form-urlencoded"
+
+
+def v3(url: str, params: list[tuple[str, str]], token: str = TOKEN, *, main: bool = False) -> dict[str, str]:
+    """Make the V3 headers of a POST."""
+    nonce = make_nonce()
+    signature = sign_v3(method="POST", url=url, params=params, nonce=nonce, token=token)
+    return {
+        "Content-Type": FORM,
+        f"X-Plivo-Signature-{'Ma-' if main else ''}V3": signature,
+        "X-Plivo-Signature-V3-Nonce": nonce,
+    }
+
+
+def test_no_route_of_plivos_is_without_the_guard(tmp_path: object) -> None:
+    app = create_app(Config.load({"INSTANCE_DIR": str(tmp_path)}))
+
+    assert bp.before_request_funcs[None] == [guard]
+    for rule in app.url_map.iter_rules():
+        if rule.rule.startswith("/dialstatus"):
+            assert rule.endpoint.startswith("dial."), rule
+
+
+@pytest.mark.parametrize(
+    "name", ["", "action", "callback", "ring", "hangup", "recording", "fallback", "confirm", "voicemail"]
+)
+def test_a_stranger_gets_403_and_nothing_of_it_is_kept(start_server: Callable[..., Server], name: str) -> None:
+    server = start_server()
+    call_uuid = new_uuid()
+
+    for token in (None, "another-token"):
+        reply = server.plivo("POST", f"/dialstatus/{name}/".replace("//", "/"), dial_report(call_uuid), token=token)
+        assert (reply.status, reply.body, reply.content_type) == (403, "<Response/>", "application/xml")
+
+    assert server.api(f"/calls/{call_uuid}").status == 404
+
+
+def test_a_signed_head_request_is_answered_and_not_kept(start_server: Callable[..., Server]) -> None:
+    server = start_server()
+    call_uuid, nonce = new_uuid(), make_nonce()
+    target = f"/dialstatus/?CallUUID={call_uuid}"
+    signature = sign_v3(method="GET", url=server.url + target, params=[], nonce=nonce, token=TOKEN)
+
+    reply = server.request(
+        "HEAD", target, headers={"X-Plivo-Signature-V3": signature, "X-Plivo-Signature-V3-Nonce": nonce}
+    )
+
+    assert (reply.status, reply.content_type, reply.body) == (200, "application/xml", "")
+    assert server.api(f"/calls/{call_uuid}").status == 404
+
+
+def test_what_plivo_called_is_what_counts_behind_a_tunnel(start_server: Callable[..., Server]) -> None:
+    server = start_server(PUBLIC_URL=PUBLIC)
+    headers = v3(f"{PUBLIC}/dialstatus/?a=%C3%A9", [("CallUUID", "c")])
+
+    reply = server.request("POST", "/dialstatus/?a=%C3%A9", "CallUUID=c", headers)
+
+    assert reply.status == 200
+    assert reply.attribute("action").startswith(f"{PUBLIC}/dialstatus/action/?")
+
+
+def test_forwarded_headers_count_from_exactly_the_trusted_proxies(start_server: Callable[..., Server]) -> None:
+    headers = v3(f"{PUBLIC}/dialstatus/", [("CallUUID", "c")])
+    one_hop = {**headers, "X-Forwarded-Proto": "https", "X-Forwarded-Host": "calls.example.com"}
+    two_hops = {
+        **headers,
+        "X-Forwarded-Proto": "http, https",
+        "X-Forwarded-Host": "evil.example.net, calls.example.com",
+    }
+
+    trusting, wary = start_server(TRUSTED_PROXIES=1), start_server(TRUSTED_PROXIES=0)
+
+    assert trusting.request("POST", "/dialstatus/", "CallUUID=c", one_hop).status == 200
+    assert trusting.request("POST", "/dialstatus/", "CallUUID=c", two_hops).status == 200
+    assert trusting.request("POST", "/dialstatus/", "CallUUID=c", headers).status == 403
+    assert wary.request("POST", "/dialstatus/", "CallUUID=c", one_hop).status == 403
+
+
+def test_while_tokens_rotate_either_is_good(start_server: Callable[..., Server]) -> None:
+    server = start_server(PLIVO_AUTH_TOKEN=f"the-next-token, {TOKEN}")
+
+    for token, expected in ((TOKEN, 200), ("the-next-token", 200), ("no-token-of-ours", 403)):
+        assert server.plivo("POST", "/dialstatus/", inbound(new_uuid()), token=token).status == expected
+
+
+def test_a_main_accounts_signature_and_an_older_scheme_are_good(start_server: Callable[..., Server]) -> None:
+    server = start_server()
+    url, nonce = f"{server.url}/dialstatus/", make_nonce()
+    older = {
+        "Content-Type": FORM,
+        "X-Plivo-Signature-V2": f"bm90IHRoaXM=, {sign_v2(url=url, nonce=nonce, token=TOKEN)}",
+        "X-Plivo-Signature-V2-Nonce": nonce,
+    }
+
+    main = v3(url, [("CallUUID", "c")], main=True)
+
+    assert server.request("POST", "/dialstatus/", "CallUUID=c", main).status == 200
+    assert server.request("POST", "/dialstatus/", "CallUUID=c", older).status == 200
+
+
+def test_observing_lets_a_stranger_in_records_the_verdict_and_says_why(start_server: Callable[..., Server]) -> None:
+    server = start_server(VERIFY_SIGNATURES="observe")
+    call_uuid = new_uuid()
+    headers = v3(f"https://127.0.0.1:{server.port}/dialstatus/", [("CallUUID", call_uuid)])
+
+    reply = server.request("POST", "/dialstatus/", f"CallUUID={call_uuid}", headers)
+
+    assert reply.status == 200
+    [receipt] = server.api(f"/calls/{call_uuid}").json()["receipts"]
+    assert receipt["signature"] == "invalid"
+    [line] = server.events("signature_not_valid")
+    assert line["reason"].startswith("scheme")
+    assert not [one for one in server.lines if TOKEN in one or headers["X-Plivo-Signature-V3"] in one]
+
+
+def test_off_looks_at_no_signature(start_server: Callable[..., Server]) -> None:
+    server = start_server(VERIFY_SIGNATURES="off")
+    call_uuid = new_uuid()
+
+    server.plivo("POST", "/dialstatus/", inbound(call_uuid), token="anything")
+
+    [receipt] = server.api(f"/calls/{call_uuid}").json()["receipts"]
+    assert receipt["signature"] == "unchecked"
+
+
+def test_a_setting_that_cannot_be_used_stops_the_server_with_a_sentence(start_server: Callable[..., Server]) -> None:
+    for settings, sentence in (
+        ({"VERIFY_SIGNATURES": "enforce", "PLIVO_AUTH_TOKEN": ""}, "VERIFY_SIGNATURES is 'enforce' without"),
+        ({"VERIFY_SIGNATURES": "yes"}, "VERIFY_SIGNATURES is 'yes'; write enforce, observe or off"),
+        ({"DIAL_TO": "12"}, "DIAL_TO is '12'"),
+        ({"DIAL_TIMEOUT": "0"}, "DIAL_TIMEOUT is '0'"),
+        ({"DIAL_METHOD": "PUT"}, "DIAL_METHOD is 'PUT'"),
+        ({"PUBLIC_URL": "/here"}, "PUBLIC_URL is '/here'"),
+    ):
+        with pytest.raises(AssertionError, match="the server ended") as stopped:
+            start_server(**settings)
+        assert sentence in str(stopped.value)
+        assert "Traceback" not in str(stopped.value)

@@ -1,0 +1,95 @@
+"""Calls against a small server of the test's own."""
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from app.simulator.a_leg import ALeg
+from app.simulator.call import Call
+from app.simulator.errands import Urls
+from app.simulator.faults import parse_fault
+from app.simulator.payloads import Line
+from app.simulator.postman import Postman
+from app.simulator.scenario import Scenario, built_in
+from app.simulator.truth import CallTruth
+from app.simulator.wire import Wire
+from tests.simulator.stage import Says, Stage, dial_xml
+
+TOKEN = "a-made-up-auth-token"
+BEGUN_AT = datetime(2026, 3, 2, 8, 35, 10, 910772, tzinfo=UTC)
+
+
+def scenario(name: str) -> Scenario:
+    """Return a built-in scenario."""
+    return next(one for one in built_in() if one.name == name)
+
+
+@dataclass
+class Player:
+    """Plays calls against a stage."""
+
+    stage: Stage
+
+    def play(
+        self,
+        played: Scenario | str,
+        *,
+        faults: tuple[str, ...] = (),
+        zone: str = "UTC",
+        fragment: str = "",
+        fallback: bool = False,
+        method: str = "POST",
+        seed: int = 7,
+    ) -> CallTruth:
+        """Play one call to its end."""
+        chosen = scenario(played) if isinstance(played, str) else played
+        line = Line(
+            call_uuid="",
+            from_number="+14155550100",
+            to_number="+14155550199",
+            begun_at=BEGUN_AT,
+            zone=ZoneInfo(zone),
+            outbound=chosen.called is not None,
+        )
+        truth = CallTruth(
+            call_uuid="",
+            scenario=chosen.name,
+            begun_at=BEGUN_AT,
+            from_number=line.from_number,
+            to_number=line.to_number,
+        )
+        url = self.stage.url
+        urls = Urls(
+            answer=f"{url}/{fragment}",
+            hangup=f"{url}/hangup/",
+            ring=f"{url}/ring/",
+            phlo=f"{url}/phlo/",
+            fallback=f"{url}/fallback/" if fallback else None,
+            method=method,
+            phlo_token="a-made-up-phlo-token",
+        )
+        chance = random.Random(seed)
+        postman = Postman(Wire(token=TOKEN), [parse_fault(text) for text in faults], random.Random(-seed), truth)
+        a_leg = ALeg(scenario=chosen, line=line, urls=urls, postman=postman, chance=chance)
+        line.call_uuid = truth.call_uuid = a_leg.make_uuid()
+        played_truth = Call(a_leg).play()
+        postman.deliver_late()
+        return played_truth
+
+
+@pytest.fixture
+def stage() -> Iterator[Stage]:
+    """Run a server that dials one number and then has nothing more to say."""
+    with Stage() as running:
+        running.replies["/"] = Says(body=dial_xml(running))
+        yield running
+
+
+@pytest.fixture
+def player(stage: Stage) -> Player:
+    """Play against the stage."""
+    return Player(stage)

@@ -1,0 +1,148 @@
+"""The simulator plays against the real server, and its records are what happened."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from app.simulator.commands import simulate
+from app.simulator.scenario import built_in
+from tests.support.server import REPORTS_TOKEN, ROOT, TOKEN, Server
+
+PLAN = Path(__file__).with_name("plan.toml")
+PHLO_TOKEN = "a-made-up-phlo-token"
+FAULTS = [
+    "lost@0.2",
+    "lost:action",
+    "lost:hangup",
+    "late@0.3",
+    "late:action@0.5",
+    "late:hangup",
+    "duplicate",
+    "reorder",
+    "slow:5ms@0.2",
+    "bad-signature@0.2",
+    "unsigned@0.2",
+    "disconnect@0.4",
+]
+# A machine busy with other tests may keep the store waiting for longer than a caller would wait.
+PATIENT = {"STORE_TIMEOUT": "5"}
+
+StartServer = Callable[..., Server]
+
+
+def run(server: Server, *arguments: str, token: str | None = TOKEN) -> Result:
+    options = ["--url", f"{server.url}/dialstatus/", "--verify", "--reports-token", REPORTS_TOKEN, "--patience", "20"]
+    options += ["--phlo-token", PHLO_TOKEN, *(["--token", token] if token else [])]
+    return CliRunner().invoke(simulate, [*options, *arguments])
+
+
+def call_of(server: Server, call_uuid: str) -> Any:
+    headers = {"Authorization": f"Bearer {REPORTS_TOKEN}"}
+    return server.request("GET", f"/api/v1/calls/{call_uuid}", headers=headers).json()
+
+
+def all_scenarios() -> list[str]:
+    return [scenario.name for scenario in built_in()]
+
+
+@pytest.mark.parametrize("method", ["POST", "GET"])
+def test_every_scenario_is_kept_as_it_happened(start_server: StartServer, database_url: str, method: str) -> None:
+    server = start_server(**PATIENT, DATABASE_URL=database_url, DIAL_PLAN=PLAN, PHLO_TOKEN=PHLO_TOKEN)
+
+    result = run(server, *all_scenarios(), "--method", method)
+
+    assert result.exit_code == 0, result.output
+    assert f"the server keeps what happened in all {len(all_scenarios())} calls" in result.output
+
+
+@pytest.mark.parametrize("plan", sorted((ROOT / "docs" / "plans").glob("*.toml")), ids=lambda plan: plan.stem)
+def test_every_recipe_serves_every_scenario(start_server: StartServer, plan: Path) -> None:
+    server = start_server(DIAL_PLAN=plan, PHLO_TOKEN=PHLO_TOKEN)
+
+    result = run(server, *all_scenarios())
+
+    assert result.exit_code == 0, result.output
+
+
+def test_no_fault_of_the_wire_spoils_the_records(
+    start_server: StartServer, database_url: str, subtests: pytest.Subtests
+) -> None:
+    server = start_server(**PATIENT, DATABASE_URL=database_url, DIAL_PLAN=PLAN, PHLO_TOKEN=PHLO_TOKEN)
+
+    for seed, fault in enumerate(FAULTS):
+        with subtests.test(fault=fault):
+            result = run(server, *all_scenarios(), "--fault", fault, "--seed", str(seed), "--no-trace")
+
+            assert result.exit_code == 0, result.output
+
+
+def test_what_only_the_leg_tells_of_a_talk_is_believed(start_server: StartServer) -> None:
+    server = start_server(DIAL_PLAN=PLAN)
+    faults = ["--fault", "lost:action", "--fault", "lost:callback@0.5"]
+
+    result = run(server, "answered", "answered-caller-hangs-up", "--calls", "60", "--seed", "5", *faults)
+
+    assert result.exit_code == 0, result.output
+
+
+def test_a_request_that_breaks_off_is_not_kept_where_nobody_signs(start_server: StartServer) -> None:
+    server = start_server(DIAL_PLAN=PLAN, VERIFY_SIGNATURES="off")
+
+    result = run(server, "answered", "busy", "--calls", "30", "--seed", "5", "--fault", "disconnect", token=None)
+
+    assert result.exit_code == 0, result.output
+
+
+def test_a_forged_call_leaves_nothing_behind(start_server: StartServer) -> None:
+    server = start_server(DIAL_PLAN=PLAN)
+
+    said = json.loads(run(server, "answered", "--fault", "bad-signature", "--json").output)
+
+    call = said["calls"][0]
+    assert (said["right"], call["hangup_code"], call["remarks"]) == (True, 7011, [])
+    headers = {"Authorization": f"Bearer {REPORTS_TOKEN}"}
+    assert server.request("GET", f"/api/v1/calls/{call['call_uuid']}", headers=headers).status == 404
+
+
+def test_a_server_that_believes_the_simulated_time_keeps_how_long_it_rang(start_server: StartServer) -> None:
+    server = start_server(DIAL_TO="+14155550123", VERIFY_SIGNATURES="off", SIMULATED_TIME="true")
+
+    result = run(server, "answered", "--spread-days", "7", "--json", token=None)
+
+    said = json.loads(result.output)
+    kept = call_of(server, said["calls"][0]["call_uuid"])
+    assert said["right"], said["differences"]
+    assert (kept["dials"][0]["ring_seconds"], kept["dials"][0]["talk_seconds"]) == (8, 95)
+    assert kept["call"]["started_at"][:19] == said["calls"][0]["begun_at"][:19]
+
+
+def test_three_dials_of_one_call_are_kept_in_their_order(start_server: StartServer, database_url: str) -> None:
+    server = start_server(**PATIENT, DATABASE_URL=database_url, DIAL_PLAN=PLAN)
+
+    said = json.loads(run(server, "second-dial-answers", "--json").output)
+
+    kept = call_of(server, said["calls"][0]["call_uuid"])
+    assert [dial["outcome"] for dial in kept["dials"]] == ["missed", "busy", "answered"]
+    assert said["right"], said["differences"]
+
+
+def test_300_calls_over_a_bad_wire_come_out_right(start_server: StartServer, database_url: str) -> None:
+    play_over_a_bad_wire(start_server(**PATIENT, DATABASE_URL=database_url, DIAL_PLAN=PLAN), 300)
+
+
+@pytest.mark.drill
+def test_5000_calls_over_a_bad_wire_come_out_right(start_server: StartServer, database_url: str) -> None:
+    play_over_a_bad_wire(start_server(**PATIENT, DATABASE_URL=database_url, DIAL_PLAN=PLAN), 5000)
+
+
+def play_over_a_bad_wire(server: Server, calls: int) -> None:
+    faults = ["--fault", "lost@0.05", "--fault", "duplicate@0.1", "--fault", "reorder@0.3"]
+
+    result = run(server, "--calls", str(calls), "--concurrency", "32", "--seed", "2026", *faults)
+
+    assert result.exit_code == 0, result.output
+    assert f"in all {calls} calls" in result.output

@@ -1,0 +1,163 @@
+"""The server's records are compared with what happened, as far as it could know."""
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from app.simulator.api import Api, ApiError
+from app.simulator.truth import CallTruth, DialTruth
+from app.simulator.verify import allowed_outcomes, compare
+from app.simulator.wire import Wire
+from app.voice.outcome import Outcome
+from tests.simulator.conftest import Player
+from tests.simulator.stage import Says, Stage
+
+
+def dial_of(dial: DialTruth) -> dict[str, Any]:
+    winner = dial.winner
+    return {
+        "dial_id": f"dial-{dial.number}",
+        "dial_status": dial.status,
+        "dial_ring_status": dial.rang,
+        "dial_hangup_cause": dial.cause,
+        "b_leg_uuid": dial.b_leg_uuid or None,
+        "outcome": min(dial.outcomes),
+        "talk_seconds": winner.seconds if winner else 0,
+        "ring_seconds": None,
+        "deliveries": 1,
+        "hangup_code": (winner or dial.legs[0]).end.code,  # type: ignore[union-attr]
+        "started_at": f"2026-01-01T00:00:{dial.number:02d}Z",
+    }
+
+
+def record_of(call: CallTruth) -> dict[str, Any]:
+    """Return what a server that knows everything keeps of a call."""
+    return {
+        "call": {
+            "call_status": call.end.call_status if call.end else None,
+            "hangup_code": call.end.code if call.end else None,
+            "duration": call.seconds,
+        },
+        "dials": [dial_of(dial) for dial in call.dials],
+        "legs": [
+            {
+                "b_leg_uuid": leg.b_leg_uuid,
+                "dial_id": f"dial-{dial.number}",
+                "hangup_code": leg.end.code,
+                "duration": leg.seconds,
+            }
+            for dial in call.dials
+            for leg in dial.legs
+            if leg.end
+        ],
+        "receipts": [
+            {"kind": sent.kind.value, "deliveries": 1, "received_at": "2026-01-01T00:00:00Z"} for sent in call.sent
+        ],
+    }
+
+
+@pytest.mark.parametrize("name", ["answered", "busy", "caller-gives-up", "unregistered", "outbound"])
+def test_the_truth_does_not_differ_from_itself(player: Player, name: str) -> None:
+    call = player.play(name)
+
+    assert compare(call, record_of(call)) == []
+
+
+Change = Callable[[dict[str, Any]], object]
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        (lambda record: record["dials"][0].update(outcome="busy"), "outcome"),
+        (lambda record: record["dials"][0].update(dial_status="busy"), "dial_status"),
+        (lambda record: record["dials"][0].update(dial_ring_status=None), "dial_ring_status"),
+        (lambda record: record["dials"][0].update(b_leg_uuid=None), "b_leg_uuid"),
+        (lambda record: record["dials"][0].update(talk_seconds=94), "talk_seconds"),
+        (lambda record: record["legs"][0].update(hangup_code=9000), "hangup_code"),
+        (lambda record: record["dials"][0].update(deliveries=0), "deliveries"),
+        (lambda record: record["legs"].clear(), "record"),
+        (lambda record: record["dials"].clear(), "dials"),
+        (lambda record: record["call"].update(call_status="in-progress"), "call_status"),
+        (lambda record: record["call"].update(duration=1), "duration"),
+        (lambda record: record["call"].update(hangup_code=4000), "hangup_code"),
+        (lambda record: record["receipts"].pop(), "hangup"),
+    ],
+)
+def test_whatever_differs_is_found(player: Player, change: Change, field: str) -> None:
+    call = player.play("answered")
+    record = record_of(call)
+    change(record)
+
+    assert [difference.field for difference in compare(call, record)] == [field]
+
+
+def test_dials_are_known_by_their_legs_whatever_their_order(stage: Stage, player: Player) -> None:
+    stage.replies["/action/"] = [stage.replies["/"], stage.replies["/"], Says()]  # type: ignore[list-item]
+    call = player.play("second-dial-answers")
+    record = record_of(call)
+    for dial in record["dials"]:
+        dial["started_at"] = "2026-01-01T00:00:00Z"
+    record["dials"].reverse()
+
+    assert len(call.dials) == 3
+    assert compare(call, record) == []
+
+
+def test_a_call_that_nothing_is_kept_of_differs(player: Player) -> None:
+    assert [difference.field for difference in compare(player.play("busy"), None)] == ["record"]
+
+
+def test_a_call_that_never_arrived_need_not_be_kept(player: Player) -> None:
+    assert compare(player.play("busy", faults=("lost",)), None) == []
+
+
+@pytest.mark.parametrize(
+    ("faults", "allowed"),
+    [
+        ((), {Outcome.BUSY}),
+        (("lost:callback",), {Outcome.BUSY}),
+        (("lost:action",), {Outcome.BUSY}),
+        (("lost:action", "lost:hangup"), set(Outcome)),
+        (("lost:action", "lost:callback"), set(Outcome) - {Outcome.IN_PROGRESS}),
+    ],
+)
+def test_the_outcome_is_asked_for_as_far_as_it_could_be_known(
+    player: Player, faults: tuple[str, ...], allowed: set[Outcome]
+) -> None:
+    call = player.play("busy", faults=faults)
+
+    assert allowed_outcomes(call, call.dials[0]) == allowed
+
+
+def test_ringing_is_compared_where_the_server_believes_the_simulated_time(player: Player) -> None:
+    call = player.play("answered")
+    record = record_of(call)
+    for receipt, sent in zip(record["receipts"], call.sent, strict=True):
+        receipt["received_at"] = (call.begun_at + timedelta(seconds=sent.at)).isoformat()
+
+    assert [difference.field for difference in compare(call, record)] == ["ring_seconds"]
+
+
+def test_the_api_is_asked_with_the_reports_token(stage: Stage) -> None:
+    stage.replies["/api/v1/calls/a"] = Says(body=json.dumps({"call": {}}), content_type="application/json")
+
+    assert Api(f"{stage.url}/dialstatus/", "r", Wire()).call("a") == {"call": {}}
+    assert stage.heard[0].headers["Authorization"] == "Bearer r"
+
+
+def test_a_call_unknown_to_the_api_is_none(stage: Stage) -> None:
+    stage.replies["/api/v1/calls/a"] = Says(status=404)
+
+    assert Api(f"{stage.url}/", "r", Wire()).call("a") is None
+
+
+@pytest.mark.parametrize(("status", "said"), [(401, "--reports-token"), (500, "500")])
+def test_an_api_that_refuses_says_what_to_do(stage: Stage, status: int, said: str) -> None:
+    stage.replies["/api/v1/calls/a"] = Says(status=status)
+
+    with pytest.raises(ApiError, match=said):
+        Api(f"{stage.url}/", "r", Wire()).call("a")

@@ -1,0 +1,225 @@
+"""Requests leave as Plivo's do: signed, in byte order, retried as the URL's fragment says."""
+
+import random
+import socket
+from datetime import UTC, datetime
+from urllib.parse import urlsplit
+
+import plivo.utils
+import pytest
+
+from app.simulator.exchange import Damage, WireError
+from app.simulator.settings import CallbackSettings, split_url
+from app.simulator.wire import RemoteTargetError, Request, Wire, send_again
+from tests.simulator.conftest import TOKEN
+from tests.simulator.stage import Heard, Says, Stage
+
+PARAMS = {"To": "14155550199", "CallerName": "José Ñ", "From": "+14155550100", "DialBLegUUID": "", "ALegUUID": "a"}
+
+
+def request(url: str, method: str = "POST") -> Request:
+    return Request(method=method, url=url, params=PARAMS, at=datetime(2026, 3, 2, 8, 0, 0, 5, tzinfo=UTC))
+
+
+def send(stage: Stage, target: str, method: str = "POST", damage: Damage | None = None) -> Heard:
+    Wire(token=TOKEN).send(request(f"{stage.url}{target}", method), random.Random(1), damage=damage)
+    return stage.heard[-1]
+
+
+def plivo_accepts(stage: Stage, heard: Heard, header: str = "X-Plivo-Signature-V3") -> bool:
+    params = heard.params if heard.method == "POST" else {}
+    nonce = heard.headers["X-Plivo-Signature-V3-Nonce"]
+    url = f"{stage.url}{heard.target}"
+    accepted: bool = plivo.utils.validate_v3_signature(heard.method, url, nonce, TOKEN, heard.headers[header], params)
+    return accepted
+
+
+@pytest.mark.parametrize("target", ["/", "/a/?dial=x&z=1", "/a%20b/?q=%2B1+2"])
+@pytest.mark.parametrize("header", ["X-Plivo-Signature-V3", "X-Plivo-Signature-Ma-V3"])
+def test_the_sdk_accepts_the_signature_of_a_post(stage: Stage, target: str, header: str) -> None:
+    assert plivo_accepts(stage, send(stage, target), header)
+
+
+def test_the_sdk_accepts_the_signature_of_a_get(stage: Stage) -> None:
+    ascii_only = Request(
+        method="GET", url=f"{stage.url}/a/?dial=x", params={"To": "1", "From": "+2"}, at=datetime.now(UTC)
+    )
+
+    Wire(token=TOKEN).send(ascii_only, random.Random(1))
+
+    assert plivo_accepts(stage, stage.heard[-1])
+
+
+def test_the_sdk_accepts_the_v2_signature(stage: Stage) -> None:
+    headers = send(stage, "/a/?dial=x").headers
+
+    assert plivo.utils.validate_signature(
+        f"{stage.url}/a/?dial=x", headers["X-Plivo-Signature-V2-Nonce"], headers["X-Plivo-Signature-V2"], TOKEN
+    )
+
+
+def test_each_nonce_has_20_digits_and_the_two_differ(stage: Stage) -> None:
+    headers = send(stage, "/").headers
+    nonces = {headers["X-Plivo-Signature-V3-Nonce"], headers["X-Plivo-Signature-V2-Nonce"]}
+
+    assert len(nonces) == 2
+    assert all(len(nonce) == 20 and nonce.isdigit() for nonce in nonces)
+
+
+def test_a_subaccounts_call_is_signed_with_both_tokens(stage: Stage) -> None:
+    Wire(token="sub", main_token="main").send(request(f"{stage.url}/"), random.Random(1))
+    headers = stage.heard[-1].headers
+
+    assert headers["X-Plivo-Signature-V3"] != headers["X-Plivo-Signature-Ma-V3"]
+
+
+@pytest.mark.parametrize("damage", [Damage.BAD_SIGNATURE, Damage.UNSIGNED])
+def test_a_damaged_signature_is_not_accepted(stage: Stage, damage: Damage) -> None:
+    heard = send(stage, "/", damage=damage)
+    signature = heard.headers.get("X-Plivo-Signature-V3")
+
+    assert signature is None or not plivo_accepts(stage, heard)
+
+
+def test_post_fields_come_in_byte_order_and_form_encoded(stage: Stage) -> None:
+    heard = send(stage, "/a/?dial=x")
+
+    assert heard.target == "/a/?dial=x"
+    assert heard.headers["Content-Type"] == "application/x-www-form-urlencoded"
+    assert heard.body == ("ALegUUID=a&CallerName=Jos%C3%A9+%C3%91&DialBLegUUID=&From=%2B14155550100&To=14155550199")
+
+
+def test_get_parameters_come_before_the_urls_own_query(stage: Stage) -> None:
+    heard = send(stage, "/a/?zz=1&dial=x", method="GET")
+
+    assert urlsplit(heard.target).query.endswith("To=14155550199&zz=1&dial=x")
+    assert heard.body == ""
+
+
+def test_the_fragment_is_never_sent(stage: Stage) -> None:
+    assert send(stage, "/a/#rc=2&rp=5xx").target == "/a/"
+
+
+def test_the_simulated_time_is_told(stage: Stage) -> None:
+    assert send(stage, "/").headers["X-Dialstatus-Simulated-Time"] == "2026-03-02T08:00:00.000005Z"
+
+
+@pytest.mark.parametrize(
+    ("fragment", "statuses", "tries"),
+    [
+        ("", [503, 200], 1),
+        ("#rp=5xx", [503, 200], 2),
+        ("#rp=5xx&rc=3", [503, 503, 503, 503, 200], 4),
+        ("#rp=5xx&rc=0", [503, 200], 1),
+        ("#rp=4xx", [503, 200], 1),
+        ("#rp=4xx&rc=2", [404, 404, 200], 3),
+        ("#rp=all", [500, 200], 2),
+        ("#rp=ct,rt,5xx&rc=5", [302, 200], 1),
+    ],
+)
+def test_a_status_is_retried_as_the_fragment_says(stage: Stage, fragment: str, statuses: list[int], tries: int) -> None:
+    stage.replies["/a/"] = [Says(status=status) for status in statuses]
+
+    reply = Wire().send(request(f"{stage.url}/a/{fragment}"), random.Random(1))
+
+    assert len(stage.heard) == tries
+    assert reply.attempts == tries
+    assert reply.status == statuses[tries - 1]
+
+
+@pytest.mark.parametrize(("fragment", "tries"), [("", 2), ("#rc=0", 1), ("#rc=3", 4), ("#rp=ct&rc=3", 1)])
+def test_no_reply_is_retried_as_the_fragment_says(stage: Stage, fragment: str, tries: int) -> None:
+    stage.replies["/a/"] = Says(closes=True)
+
+    with pytest.raises(WireError, match="without a reply"):
+        Wire().send(request(f"{stage.url}/a/{fragment}"), random.Random(1))
+
+    assert len(stage.heard) == tries
+
+
+def test_a_part_of_a_reply_is_never_retried(stage: Stage) -> None:
+    stage.replies["/a/"] = Says(hangs=True)
+
+    with pytest.raises(WireError, match="the body stopped"):
+        Wire().send(request(f"{stage.url}/a/#rt=100&rc=5&rp=all"), random.Random(1))
+
+    assert len(stage.heard) == 1
+
+
+def test_patience_multiplies_the_time_limits() -> None:
+    stretched = split_url("http://a.example/#ct=100&rt=200&tt=300&rc=3")[1].stretched(10)
+
+    assert (stretched.connect_timeout, stretched.read_timeout, stretched.total_time) == (1, 2, 3)
+    assert stretched.retries == 3
+
+
+@pytest.mark.parametrize("damage", [Damage.CUT_REPLY, Damage.CUT_BODY])
+def test_a_cut_connection_is_tried_again(stage: Stage, damage: Damage) -> None:
+    reply = Wire().send(request(f"{stage.url}/a/"), random.Random(1), damage=damage)
+
+    assert reply.attempts == 2
+    assert stage.heard[-1].params == PARAMS
+
+
+def test_a_closed_port_is_a_failure_to_connect() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}/"
+
+        with pytest.raises(WireError) as caught:
+            Wire().send(request(url), random.Random(1))
+
+    assert caught.value.retry_word == "ct"
+
+
+@pytest.mark.parametrize(
+    "url", ["http://192.0.2.1/", "https://example.com/dialstatus/", "http://127.0.0.1.example.com/"]
+)
+def test_another_machine_is_not_called(url: str) -> None:
+    with pytest.raises(RemoteTargetError, match="--allow-remote"):
+        Wire().send(request(url), random.Random(1))
+
+
+def test_the_public_url_is_signed_and_sent_while_this_machine_is_called(stage: Stage) -> None:
+    parts = urlsplit(stage.url)
+    wire = Wire(token=TOKEN, connect_to=("127.0.0.1", parts.port or 0))
+    public = Request(method="POST", url="https://calls.example.com/a/?x=1", params={"To": "1"}, at=datetime.now(UTC))
+
+    wire.send(public, random.Random(1))
+
+    heard = stage.heard[-1]
+    assert heard.headers["Host"] == "calls.example.com"
+    assert plivo.utils.validate_v3_signature(
+        "POST",
+        public.url,
+        heard.headers["X-Plivo-Signature-V3-Nonce"],
+        TOKEN,
+        heard.headers["X-Plivo-Signature-V3"],
+        heard.params,
+    )
+
+
+def test_stored_parameters_are_sent_again_newly_signed(stage: Stage) -> None:
+    reply = send_again(f"{stage.url}/action/?dial=x", "POST", {"CallUUID": "a", "DialStatus": "busy"}, TOKEN)
+
+    assert reply.status == 200
+    assert plivo_accepts(stage, stage.heard[-1])
+    assert "X-Dialstatus-Simulated-Time" not in stage.heard[-1].headers
+
+
+def test_a_url_without_fragment_has_plivos_defaults() -> None:
+    assert split_url("http://a.example/x?y=1") == ("http://a.example/x?y=1", CallbackSettings(), ())
+
+
+def test_a_fragment_is_read_in_milliseconds() -> None:
+    _, settings, remarks = split_url("http://a.example/#ct=500&rt=1500&tt=9000&rc=4&rp=ct,4xx&er=mumbai")
+
+    assert remarks == ()
+    assert settings == CallbackSettings(
+        connect_timeout=0.5, read_timeout=1.5, total_time=9.0, retries=4, retried=frozenset({"ct", "4xx"})
+    )
+
+
+@pytest.mark.parametrize("fragment", ["rc=6", "ct=50", "rt=x", "rp=6xx", "plivo_retries=3"])
+def test_a_wrong_fragment_is_remarked_upon(fragment: str) -> None:
+    assert len(split_url(f"http://a.example/#{fragment}")[2]) == 1

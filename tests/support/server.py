@@ -1,0 +1,221 @@
+"""A real server process, and Plivo's part in talking to it."""
+
+import http.client
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from html import unescape
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from app.voice.signature import make_nonce, sign_v3
+
+ROOT = Path(__file__).resolve().parents[2]
+TOKEN = "a-made-up-auth-token"
+REPORTS_TOKEN = "a-made-up-reports-token"
+DEADLINE = 60  # Seconds after which a server that should have started is taken for broken.
+
+Fields = Mapping[str, str] | Iterable[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What came back for one request."""
+
+    status: int
+    content_type: str
+    body: str
+
+    def json(self) -> Any:
+        """Read the body as JSON."""
+        return json.loads(self.body)
+
+    def attribute(self, name: str) -> str:
+        """Give the first attribute of that name in the XML, unescaped."""
+        found = re.search(rf'\b{name}="([^"]*)"', self.body)
+        assert found, f"no {name} in {self.body}"
+        return unescape(found[1])
+
+
+@dataclass
+class Server:
+    """A gunicorn of ours on a free port, with settings of its own and nothing from this process's environment."""
+
+    settings: dict[str, str]
+    process: subprocess.Popen[str] | None = None
+    lines: list[str] = field(default_factory=list)
+    port: int = 0
+    reader: threading.Thread | None = None
+
+    def start(self) -> "Server":
+        """Start it and wait until it answers."""
+        self.port = self.port or free_port()
+        environment = {
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(ROOT),
+            "HOME": os.environ.get("HOME", "/"),
+            "PORT": str(self.port),
+            "PYTHONUNBUFFERED": "1",
+            **coverage_of_processes(),
+            **self.settings,
+        }
+        self.process = subprocess.Popen(
+            [str(Path(sys.executable).with_name("gunicorn")), "-c", "gunicorn.conf.py", "wsgi:app"],
+            cwd=ROOT,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        self.reader = threading.Thread(target=self._read, args=(self.process,), daemon=True)
+        self.reader.start()
+        self._await_answer()
+        return self
+
+    def _read(self, process: subprocess.Popen[str]) -> None:
+        assert process.stdout
+        with process.stdout as lines:
+            for line in lines:
+                self.lines.append(line.rstrip("\n"))
+
+    def _await_answer(self) -> None:
+        deadline = time.monotonic() + DEADLINE
+        while time.monotonic() < deadline:
+            assert self.process
+            assert self.process.poll() is None, "the server ended:\n" + "\n".join(self.lines)
+            try:
+                if self.request("GET", "/healthz").status == 200:
+                    return
+            except OSError:
+                time.sleep(0.02)
+        raise AssertionError("the server did not answer:\n" + "\n".join(self.lines))
+
+    def stop(self) -> int:
+        """Ask it to stop and wait; gives its exit code."""
+        assert self.process
+        self.process.terminate()
+        return self._ended()
+
+    def kill(self) -> None:
+        """End the master and every worker at once, as a power cut would."""
+        assert self.process
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self._ended()
+
+    def kill_master(self) -> None:
+        """End the master alone and wait until its orphaned workers have noticed and ended too."""
+        assert self.process
+        self.process.kill()
+        self._ended()
+
+    def _ended(self) -> int:
+        assert self.process
+        assert self.reader
+        code = self.process.wait(DEADLINE)
+        self.reader.join(DEADLINE)
+        return code
+
+    @property
+    def url(self) -> str:
+        """Give the address it listens on."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def connect(self) -> http.client.HTTPConnection:
+        """Open a connection of one's own."""
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=DEADLINE)
+
+    def request(
+        self,
+        method: str,
+        target: str,
+        body: bytes | str | None = None,
+        headers: Mapping[str, str] | None = None,
+        *,
+        connection: http.client.HTTPConnection | None = None,
+    ) -> Reply:
+        """Send one request as it is."""
+        mine = connection or self.connect()
+        mine.request(method, target, body=body, headers=dict(headers or {}))
+        answer = mine.getresponse()
+        reply = Reply(answer.status, answer.headers.get("Content-Type", ""), answer.read().decode("utf-8", "replace"))
+        if connection is None:
+            mine.close()
+        return reply
+
+    def plivo(
+        self,
+        method: str,
+        target: str,
+        fields: Fields = (),
+        *,
+        token: str | None = TOKEN,
+        connection: http.client.HTTPConnection | None = None,
+    ) -> Reply:
+        """Send a request as Plivo does: fields in body or query by method, signed unless `token` is None."""
+        pairs = list(fields.items()) if isinstance(fields, Mapping) else list(fields)
+        parts = urlsplit(target)
+        query = "&".join(part for part in (urlencode(pairs) if method == "GET" else "", parts.query) if part)
+        path = parts.path + (f"?{query}" if query else "")
+        headers, body = {}, None
+        if method == "POST":
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
+            body = urlencode(pairs)
+        if token is not None:
+            nonce = make_nonce()
+            headers["X-Plivo-Signature-V3-Nonce"] = nonce
+            headers["X-Plivo-Signature-V3"] = sign_v3(
+                method=method,
+                url=self.url + path,
+                params=pairs if method == "POST" else [],
+                nonce=nonce,
+                token=token,
+            )
+        return self.request(method, path, body, headers, connection=connection)
+
+    def api(self, path: str, *, token: str = REPORTS_TOKEN) -> Reply:
+        """Ask the API."""
+        return self.request("GET", f"/api/v1{path}", headers={"Authorization": f"Bearer {token}"})
+
+    def events(self, name: str) -> list[dict[str, Any]]:
+        """Give the log lines of one event so far."""
+        found = []
+        for line in list(self.lines):
+            if line.startswith("{"):
+                entry = json.loads(line)
+                if entry.get("event") == name:
+                    found.append(entry)
+        return found
+
+
+def free_port() -> int:
+    """Find a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def coverage_of_processes() -> dict[str, str]:
+    """Give what makes a started process measure its coverage too, when this one does."""
+    return {
+        name: os.environ[name] for name in ("COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG") if name in os.environ
+    }
+
+
+def until(claim: Any, *, seconds: float = DEADLINE) -> Any:
+    """Wait until a claim holds and give its value; fail when it never does."""
+    deadline = time.monotonic() + seconds
+    while not (value := claim()):
+        assert time.monotonic() < deadline, "it never came to pass"
+        time.sleep(0.02)
+    return value

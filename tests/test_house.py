@@ -1,0 +1,98 @@
+"""The law of the house: imports go down, entry rooms never meet, and nothing is imported inside a function."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+APP = ROOT / "app"
+ENTRY_ROOMS = frozenset({"dial", "reports", "account", "simulator", "ops"})
+# Room -> the rooms it may import besides itself. Entry rooms also take what the factory made, from app/context.py, and
+# the check of who may see it, from app/access.py.
+ALLOWED = {
+    "voice": set(),
+    "plan": {"voice"},
+    "records": {"voice"},
+    "simulator": {"voice"},
+    **{room: {"plan", "records", "voice", "context", "access"} for room in ENTRY_ROOMS - {"simulator"}},
+}
+PURE = {"voice": {"flask", "sqlalchemy", "requests", "psycopg", "socket"}, "plan": {"flask", "sqlalchemy", "requests"}}
+SOURCES = sorted(APP.rglob("*.py"))
+
+
+def imports(path: Path) -> Iterator[tuple[str, ast.AST]]:
+    """Give every module that a file imports."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, node) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}:{node.lineno} imports by dots"
+            module = node.module or ""
+            yield from ((f"{module}.{alias.name}", node) for alias in node.names)
+
+
+def room_of(path: Path) -> str | None:
+    """Give the room a file stands in; None for the factory's own files."""
+    parts = path.relative_to(APP).parts
+    return parts[0] if len(parts) > 1 else None
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_go_down(path: Path) -> None:
+    room = room_of(path)
+    if room is None:
+        return
+    for name, node in imports(path):
+        parts = name.split(".")
+        if parts[0] == "app":
+            assert parts[1] == room or parts[1] in ALLOWED[room], f"{path}:{getattr(node, 'lineno', 0)} imports {name}"
+        assert parts[0] not in PURE.get(room, set()), f"{path} is to be pure and imports {name}"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_nothing_is_imported_inside_a_function(path: Path) -> None:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            inside = [inner for inner in ast.walk(node) if isinstance(inner, ast.Import | ast.ImportFrom)]
+            assert not inside, f"{path}:{node.lineno} {node.name} imports inside"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_only_the_settings_read_the_environment(path: Path) -> None:
+    text = path.read_text()
+
+    assert "os.environ" not in text
+    assert "os.getenv" not in text
+
+
+def test_no_two_files_import_each_other() -> None:
+    edges = {
+        module_name(path): {name for imported, _ in imports(path) for name in possible_modules(imported)}
+        for path in SOURCES
+    }
+    settled: set[str] = set()
+    for module in edges:
+        walk(module, edges, settled, ())
+
+
+def module_name(path: Path) -> str:
+    """Give the dotted name of a file."""
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def possible_modules(name: str) -> set[str]:
+    """Give what `from a.b import c` may mean: a.b.c or a.b."""
+    return {name, name.rpartition(".")[0]}
+
+
+def walk(module: str, edges: dict[str, set[str]], settled: set[str], path: tuple[str, ...]) -> None:
+    """Follow every import and fail on one that leads back."""
+    assert module not in path, " -> ".join([*path, module])
+    if module in settled:
+        return
+    for following in edges.get(module, set()) & edges.keys():
+        if following != module:
+            walk(following, edges, settled, (*path, module))
+    settled.add(module)

@@ -1,0 +1,75 @@
+"""README tells the truth: its examples run, and it names every setting and every command."""
+
+import re
+import shlex
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from app import create_app
+from config import Config, settings_table
+from tests.support.server import REPORTS_TOKEN, Server
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text()
+
+
+def examples() -> Iterator[tuple[str, str]]:
+    """Give each command line of README's console blocks with the output it shows."""
+    for block in re.findall(r"```console\n(.*?)```", README, flags=re.DOTALL):
+        for line, output in re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", block, flags=re.MULTILINE):
+            yield line, output.strip()
+
+
+def as_pattern(shown: str) -> str:
+    """Give a pattern of an output in which … stands for anything."""
+    return ".*".join(re.escape(part) for part in shown.split("…"))
+
+
+def test_the_shell_examples_give_the_output_they_show(start_server: Callable[..., Server]) -> None:
+    server = start_server(PLIVO_AUTH_TOKEN="", DIAL_TO="+15551234567")
+    for line, shown in examples():
+        here = line.replace(":5000", f":{server.port}").replace("$REPORTS_TOKEN", REPORTS_TOKEN)
+
+        done = subprocess.run([*shlex.split(here), "--silent"], capture_output=True, text=True, check=True, timeout=30)
+
+        given = done.stdout.replace(f":{server.port}", ":5000").strip()
+        assert re.fullmatch(as_pattern(shown), given, flags=re.DOTALL), f"{line}\ngave {given}\nnot   {shown}"
+
+
+def test_every_setting_is_in_its_table() -> None:
+    assert settings_table() in README
+
+
+def test_every_command_is_named(tmp_path: Path) -> None:
+    app = create_app(Config.load({"INSTANCE_DIR": str(tmp_path)}))
+
+    for name in commands(app.cli, click.Context(app.cli), "flask"):
+        assert f"`{name}" in README, f"README does not name `{name}`"
+
+
+def commands(group: click.Group, context: click.Context, path: str) -> Iterator[str]:
+    """Give the full name of every command in a group."""
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        if isinstance(command, click.Group):
+            yield from commands(command, click.Context(command), f"{path} {name}")
+        else:
+            yield f"{path} {name}"
+
+
+def test_what_make_can_do_is_what_readme_says() -> None:
+    targets = re.findall(r"^([a-z]+):.*##", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
+
+    for named in re.findall(r"`?make ([a-z]+)", README):
+        assert named in targets
+
+
+@pytest.mark.parametrize("name", ["release", "web"])
+def test_the_procfile_starts_what_exists(name: str) -> None:
+    [command] = re.findall(rf"^{name}: (.*)$", (ROOT / "Procfile").read_text(), flags=re.MULTILINE)
+
+    assert command.split()[0] in {"flask", "gunicorn"}
