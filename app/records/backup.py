@@ -1,6 +1,7 @@
 """Copies of the whole store, made while it is in use, as a SQLite file that either engine takes back."""
 
 import os
+import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -27,19 +28,16 @@ def backup(store: Store, path: Path, step: Step) -> None:
     """Copy every row, as of one moment, into a new file; whole or not at all. Raises `BackupError`."""
     if path.exists():
         raise BackupError(f"{path} exists already; name a new file")
-    unfinished = path.with_name(f"{path.name}.unfinished")
-    unfinished.unlink(missing_ok=True)
-    try:
+    with _room_beside(path) as room:
+        unfinished = room / "copy.db"
         with _opened(unfinished) as copy:
             migrate.upgrade(copy)
             _copy(store, copy, step)
             with copy.engine.connect() as connection:
                 connection.exec_driver_sql("PRAGMA journal_mode = DELETE")  # One file, with nothing beside it.
-        with unfinished.open("rb") as file:
-            os.fsync(file.fileno())
+        _sync(unfinished)
         unfinished.rename(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+        _sync(path.parent)
 
 
 def restore(store: Store, path: Path, step: Step) -> None:
@@ -63,6 +61,26 @@ def _require_whole(path: Path) -> None:
         raise BackupError(f"{path} is no copy of a store, or a damaged one: {error}") from error
     if found != "ok":
         raise BackupError(f"{path} is damaged: {found}")
+
+
+@contextmanager
+def _room_beside(path: Path) -> Iterator[Path]:
+    """Give an empty directory on the same disk, for a copy and all that SQLite and migrations lay beside it."""
+    room = path.with_name(f"{path.name}.unfinished")
+    shutil.rmtree(room, ignore_errors=True)  # What a copy that was killed left.
+    room.mkdir()
+    try:
+        yield room
+    finally:
+        shutil.rmtree(room)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager
