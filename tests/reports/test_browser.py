@@ -4,6 +4,7 @@ import shutil
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -178,6 +179,37 @@ def test_on_a_phone_nothing_is_wider_than_the_screen(visitor: Visitor) -> None:
     for _ in range(2):
         assert visitor.page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
         visitor.page.locator(".recent a, main a").first.click()
+
+
+@pytest.mark.parametrize("visitor", [{}, {"viewport": PHONE}], indirect=True, ids=["desk", "phone"])
+@pytest.mark.parametrize("range_name", ["today", "7d", "30d"])
+def test_every_column_and_label_of_the_chart_has_room(visitor: Visitor, range_name: str) -> None:
+    visitor.log_in()
+    visitor.page.goto(f"{visitor.url}/?range={range_name}")
+    chart = visitor.page.locator("svg.columns")
+    room = visitor.page.locator("section", has=chart).bounding_box()
+    assert room is not None
+
+    spans = chart.locator("rect, text.time").evaluate_all(
+        "all => all.map(one => [one.tagName, one.getBoundingClientRect().left, one.getBoundingClientRect().right])"
+    )
+
+    assert min(left for _, left, _ in spans if left) >= room["x"]
+    assert max(right for _, _, right in spans) <= room["x"] + room["width"]
+    labels = sorted((left, right) for name, left, right in spans if name == "text" and right > left)
+    assert labels
+    assert all(end < start for (_, end), (start, _) in pairwise(labels))
+
+
+@pytest.mark.parametrize("visitor", [{"viewport": PHONE}], indirect=True)
+def test_on_a_phone_no_table_of_the_dashboard_has_to_be_pushed_aside(visitor: Visitor) -> None:
+    visitor.log_in()
+
+    hidden = visitor.page.locator(".table-responsive").evaluate_all(
+        "all => all.filter(one => one.scrollWidth > one.clientWidth).map(one => one.getAttribute('aria-labelledby'))"
+    )
+
+    assert hidden == []
 
 
 @pytest.mark.parametrize(
