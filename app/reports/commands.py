@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import click
 from flask.cli import AppGroup
@@ -25,7 +26,7 @@ from app.reports.exports import all_dials, csv_lines, json_lines
 from app.reports.forgetting import erase, prune
 from app.reports.parameters import read_query, wanted_of
 from app.reports.problems import Refused
-from app.reports.schemas import Filters
+from app.reports.schemas import Filters, SummaryQuery
 from app.reports.words import OUTCOMES, clock, duration, share
 
 _FILTERS = ("since", "until", "status", "outcome", "cause", "from", "to", "target", "route", "q")
@@ -117,17 +118,22 @@ def export(kind: str, output: Path | None, **given: str | None) -> None:
 
 @dials.command("summary")
 @click.option("--group-by", type=click.Choice([one.value for one in Divided]), default="day", show_default=True)
+@click.option("--timezone", help=SummaryQuery.model_fields["timezone"].description)
 @_with_filters
-def summary(group_by: str, **given: str | None) -> None:
+def summary(group_by: str, timezone: str | None, **given: str | None) -> None:
     """Count dials, as a whole and divided."""
+    asked = read_query(SummaryQuery, MultiDict({"timezone": timezone} if timezone else {})).timezone
+    zone = ZoneInfo(asked) if asked else services().config.timezone
     with reading(services().store) as connection:
-        found = summarise(connection, _wanted(given), Divided(group_by), services().config.timezone)
+        found = summarise(connection, _wanted(given), Divided(group_by), zone)
     Console(width=None if sys.stdout.isatty() else 160).print(_summary_table(found, group_by))
 
 
 def _summary_table(found: Summary, group_by: str) -> Table:
     shown = [outcome for outcome in OUTCOMES if found.whole.outcomes[outcome]]
-    table = Table(group_by.capitalize(), "Dials", "Answered", "Half within", *(OUTCOMES[outcome] for outcome in shown))
+    table = Table(
+        group_by.capitalize(), "Dials", "Answer rate", "Half within", *(OUTCOMES[outcome] for outcome in shown)
+    )
     for name, figures in [*found.parts.items(), ("all", found.whole)]:
         table.add_row(
             name or "–",

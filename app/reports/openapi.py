@@ -10,6 +10,10 @@ from app.reports import schemas
 Mode = Literal["validation", "serialization"]
 _REF = "#/components/schemas/{model}"
 _ANSWERS: list[type[BaseModel]] = [schemas.Dials, schemas.Dial, schemas.WholeCall, schemas.Summary, schemas.Problem]
+_NAMED = {
+    "dial_id": "The dial's `dial_id`, as the list of dials has it.",
+    "call_uuid": "The call's UUID, as Plivo named it.",
+}
 _PROBLEMS = {
     "400": "A parameter that is not known, or a value that cannot be used.",
     "401": "The token is missing or wrong.",
@@ -63,13 +67,14 @@ def _paths() -> dict[str, Any]:
 
 def _get(title: str, said: str, query: type[BaseModel], content: dict[str, Any], named: str = "") -> dict[str, Any]:
     problems = dict(_PROBLEMS, **({"404": "There is none."} if named else {}))
-    path = [{"name": named, "in": "path", "required": True, "schema": {"type": "string"}}] if named else []
+    schema = {"type": "string"}
+    path = {"name": named, "in": "path", "required": True, "description": _NAMED.get(named, ""), "schema": schema}
     return {
         "get": {
             "operationId": title.lower().replace(" ", "_"),
             "summary": title,
             "description": said,
-            "parameters": path + _parameters(query),
+            "parameters": [*([path] if named else []), *_parameters(query)],
             "responses": {
                 "200": {"description": title, "content": content},
                 **{status: _problem(reason) for status, reason in sorted(problems.items())},

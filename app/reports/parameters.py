@@ -14,6 +14,18 @@ from app.reports.schemas import Filters, Nothing
 
 Query = TypeVar("Query", bound=Nothing)
 
+_WRITE_THE_CURSOR = "write next_cursor as the page before gave it"
+_SAYINGS = {
+    "enum": "write {expected}",
+    "greater_than_equal": "write {ge} or more",
+    "less_than_equal": "write {le} or less",
+    "int_parsing": "write a whole number",
+    "string_too_short": "write something, or leave it out",
+    "string_too_long": "write at most {max_length} characters",
+    "string_pattern_mismatch": "write it without null characters",
+    "value_error": "{error}",
+}
+
 
 def read_query(model: type[Query], given: MultiDict[str, str]) -> Query:
     """Make a model of the query. Raises `Refused`."""
@@ -49,7 +61,7 @@ def read_cursor(text: str | None) -> int | None:
     try:
         key: int = struct.unpack(">Q", base64.urlsafe_b64decode(f"{text}=".encode("ascii")))[0] >> 1
     except (ValueError, struct.error) as error:
-        raise Refused({"cursor": "write next_cursor as the page before gave it"}) from error
+        raise Refused({"cursor": _WRITE_THE_CURSOR}) from error
     return key
 
 
@@ -63,7 +75,11 @@ def make_cursor(before: int | None) -> str | None:
 def _reason(error: ErrorDetails) -> str:
     if error["type"] == "extra_forbidden":
         return "there is no such parameter"
-    return f"{error['msg']}; this was read: {cut(repr(error['input']))}"
+    if error["loc"] == ("cursor",):
+        said = _WRITE_THE_CURSOR
+    else:
+        said = _SAYINGS[error["type"]].format(**error.get("ctx", {})) if error["type"] in _SAYINGS else error["msg"]
+    return f"{said}; this was read: {cut(repr(error['input']))}"
 
 
 def _milliseconds(query: Filters, name: str) -> int | None:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from app.records.queries import FoundCall, FoundDial
-from app.records.state import LegState
+from app.records.state import CallState, LegState
 from app.voice.outcome import Outcome
 
 _STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400)
@@ -74,7 +74,7 @@ def draw(found: FoundCall, *, now: int) -> Timeline:
         Lane(
             name="Call",
             detail="from the first ring to the end",
-            bars=[scale.bar(found.call.started_at, end, "call", "the whole call")],
+            bars=_call_bars(found.call, end, scale),
         )
     ]
     for dial in found.dials:
@@ -96,6 +96,17 @@ def _moments(found: FoundCall) -> list[int]:
     for leg in found.legs:
         known += [leg.answered_at, leg.connected_at, leg.ended_at]
     return [moment for moment in known if moment is not None]
+
+
+def _call_bars(call: CallState, end: int, scale: _Scale) -> list[Bar]:
+    answered = call.answered_at
+    # Plivo writes it in whole seconds of the account's time zone; where that is set wrongly it lies outside the call.
+    if answered is None or not call.started_at - 1000 <= answered <= end:
+        return [scale.bar(call.started_at, end, "call", "the whole call")]
+    return [
+        scale.bar(call.started_at, answered, "call", "not answered yet"),
+        scale.bar(answered, end, "call-answered", "answered"),
+    ]
 
 
 def _dial_lane(found: FoundDial, end: int, scale: _Scale) -> Lane:

@@ -188,6 +188,31 @@ def test_a_bad_parameter_is_named_in_a_problem_document(
     assert response.json["status"] == 400
 
 
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("limit=0", "write 1 or more; this was read: '0'"),
+        ("limit=501", "write 500 or less; this was read: '501'"),
+        ("limit=many", "write a whole number; this was read: 'many'"),
+        ("since=noon", "write a time as RFC 3339 has it, such as 2026-03-01T09:00:00Z; this was read: 'noon'"),
+        ("cursor=zz", "write next_cursor as the page before gave it; this was read: 'zz'"),
+        ("q=", "write something, or leave it out; this was read: ''"),
+        ("route=a%00b", "write it without null characters; this was read: 'a\\x00b'"),
+        (
+            "outcome=late",
+            "write 'answered', 'caller_gave_up', 'busy', 'rejected', 'missed', 'unreachable', 'failed', 'unknown' "
+            "or 'in_progress'; this was read: 'late'",
+        ),
+        ("colour=blue", "there is no such parameter"),
+    ],
+)
+def test_a_bad_parameter_is_told_what_to_write(lite_caller: Caller, query: str, said: str) -> None:
+    response = lite_caller.ask(f"dials?{query}")
+
+    assert response.json
+    assert [error["detail"] for error in response.json["errors"]] == [said]
+
+
 @pytest.mark.parametrize("path", ["dials/nothing", "calls/nothing", "nothing"])
 def test_what_is_not_there_is_a_problem_document(lite_caller: Caller, path: str) -> None:
     response = lite_caller.ask(path)

@@ -83,6 +83,17 @@ def test_commands_show_the_same_on_the_terminal(lite_caller: Caller) -> None:
     assert "counted" in run(args=["dials", "count"]).output
 
 
+def test_a_summary_on_the_terminal_is_divided_in_the_time_zone_that_is_asked_for(lite_caller: Caller) -> None:
+    lite_caller.ended_call("busy")
+    run = lite_caller.app.test_cli_runner().invoke
+
+    there = run(args=["dials", "summary", "--group-by", "hour", "--timezone", "Asia/Kathmandu"])
+    nowhere = run(args=["dials", "summary", "--timezone", "Mars"])
+
+    assert "+05:45" in there.output
+    assert "--timezone: write the name of a time zone such as UTC or Europe/Paris" in nowhere.output
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

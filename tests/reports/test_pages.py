@@ -1,5 +1,8 @@
 """The pages: what they say about calls, and that nothing a caller sends can harm them."""
 
+from datetime import UTC, datetime, timedelta
+from html import unescape
+
 import pytest
 
 from tests.reports.conftest import REPORTS_TOKEN, Caller
@@ -93,6 +96,35 @@ def test_a_call_is_told_in_plain_words(reader: Caller) -> None:
     assert "&lt;script&gt;alert(1)" in page
     assert "<script>alert" not in page
     assert "Plivo reported how the dial ended" in page
+
+
+def test_a_call_names_each_receipt_for_replay(reader: Caller) -> None:
+    call_uuid, _ = reader.ended_call("busy")
+    receipts = reader.read(f"calls/{call_uuid}")["receipts"]
+
+    page = reader.client.get(f"/calls/{call_uuid}").text
+
+    assert receipts
+    assert all(receipt["receipt_id"] in page for receipt in receipts)
+
+
+def test_a_call_says_what_plivo_counts_and_shows_since_when_it_was_answered(reader: Caller) -> None:
+    call_uuid, _ = reader.ended_call("busy")
+    begun = datetime.now(UTC).replace(microsecond=0)
+    reader.post(
+        "/dialstatus/hangup/",
+        CallUUID=call_uuid,
+        Event="Hangup",
+        CallStatus="completed",
+        Duration="25",
+        AnswerTime=f"{begun + timedelta(seconds=30):%Y-%m-%d %H:%M:%S}",
+        EndTime=f"{begun + timedelta(seconds=55):%Y-%m-%d %H:%M:%S}",
+    )
+
+    page = reader.client.get(f"/calls/{call_uuid}").text
+
+    assert "25 s by Plivo's count" in unescape(page)
+    assert 'aria-label="not answered yet, then answered"' in page
 
 
 def test_a_call_that_nobody_knows_is_a_404(reader: Caller) -> None:
