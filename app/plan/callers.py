@@ -3,7 +3,7 @@
 import re
 from typing import Annotated
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field
 
 from app.plan.table import Table
 from app.plan.values import Name
@@ -41,7 +41,7 @@ def _pattern(value: object) -> str:
 class Blocked(Table):
     """Callers who do not get through, and the ending they hear instead."""
 
-    callers: tuple[Annotated[str, BeforeValidator(_pattern)], ...]
+    callers: Annotated[tuple[Annotated[str, BeforeValidator(_pattern)], ...], Field(min_length=1)]
     ending: Name = "rejected"
 
     def names(self, caller: str | None) -> bool:

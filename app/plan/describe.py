@@ -26,7 +26,8 @@ def describe_plan(plan: Plan) -> str:
 def describe_route(plan: Plan, route: Route) -> str:
     """Draw one route as a tree: who gets through, who rings, and what is heard at the end."""
     branches = [*_before(plan, route), *(_step(route, step) for step in route.steps.values())]
-    branches.append([f"at last: {_named_ending(plan, route.ending)}"])
+    caps = f", or after {route.max_rounds} dials or {route.max_ring_seconds} s" if route.steps else ""
+    branches.append([f"at last{caps}: {_named_ending(plan, route.ending)}"])
     return "\n".join([f"{route.name}: calls to {_called(plan, route)}", *_tree(branches)])
 
 
@@ -86,7 +87,16 @@ def _step(route: Route, step: Step) -> list[str]:
     quiet = [outcome for outcome in QUIET_OUTCOMES if outcome not in step.after]
     leads.append(f"else → {following.name if following is not None else 'at last'}")
     over = f"{' or '.join(sorted(quiet))} → the call is over" if quiet else ""
-    return [f"{step.name}: {_ring(step, step.timeout)}", *leads, *([over] if over else [])]
+    return [f"{step.name}: {_ring(step, step.timeout)}", *_details(route, step), *leads, *([over] if over else [])]
+
+
+def _details(route: Route, step: Step) -> Iterator[str]:
+    """Say what differs from Plivo's own ways."""
+    shown = [step.caller_id or route.caller_id, step.caller_name or route.caller_name]
+    if any(shown):
+        yield f"shown to them: {', '.join(filter(None, shown))}"
+    if step.time_limit != Step.model_fields["time_limit"].default:
+        yield f"talk for at most {step.time_limit} s"
 
 
 def _ring(step: Step, timeout: int) -> str:

@@ -15,12 +15,17 @@ from app.plan.rules import mistakes
 from app.plan.table import Table
 from app.voice.xml import XmlError
 
-_KNOWN_KEYS = frozenset(
-    name
-    for table in (*vars(model).values(), hours.Hours, callers.Blocked)
-    if isinstance(table, type) and issubclass(table, Table)
-    for name in table.model_fields
+_HOMES: tuple[tuple[str, tuple[type[Table], ...]], ...] = (
+    ("the top of the file", (model.Plan,)),
+    ("a route", (model.Route,)),
+    ("a route's hours", (hours.Hours,)),
+    ("a route's blocked", (callers.Blocked,)),
+    ("a step", (model.Step,)),
+    ("a target", (model.Target,)),
+    ("a prompt", (model.Prompt,)),
+    ("an ending", (model.Say, model.Play, model.Hangup, model.Voicemail, model.Redirect)),
 )
+_KNOWN_KEYS = frozenset(key for _, tables in _HOMES for table in tables for key in table.model_fields) - {"name"}
 _SAYINGS = {
     "missing": "{key} is missing",
     "tuple_type": "{key} is no list; write it in square brackets",
@@ -117,10 +122,18 @@ def _statement(key: str, detail: ErrorDetails) -> str:
         message = str(detail["ctx"]["error"])
         return message if not key or key in message else f"{key}: {message}"
     if detail["type"] == "extra_forbidden":
-        close = difflib.get_close_matches(key, _KNOWN_KEYS - {"name"}, n=1, cutoff=0.75)
+        if key in _KNOWN_KEYS:
+            return f"{key} is an unknown key here; it belongs in {_homes_of(key)}"
+        close = difflib.get_close_matches(key, _KNOWN_KEYS, n=1, cutoff=0.75)
         hint = f"write {close[0]} if you meant that" if close else "remove it"
         return f"{key} is an unknown key; {hint}"
     return _SAYINGS.get(detail["type"], f"{{key}}: {detail['msg']}").format(key=key or "it")
+
+
+def _homes_of(key: str) -> str:
+    """Name the tables a key may stand in."""
+    *others, last = [home for home, tables in _HOMES if any(key in table.model_fields for table in tables)]
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 def _unwritable(plan: Plan) -> Iterator[tuple[str, str]]:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from app.plan.hours import WEEKDAYS
 from app.plan.model import BUILT_IN_ENDINGS
 from app.plan.values import ANY_NUMBER, OUTCOME_WORDS, QUIET_OUTCOMES
 from app.voice.numbers import normalise
@@ -61,6 +62,12 @@ def _route(place: str, route: Raw) -> Iterator[Mistake]:
     yield from _prompt(f"{place}.greeting", route.get("greeting"))
     if not route.get("steps") and "ending" not in route:
         yield place, "there are neither steps nor an ending; write one of them"
+    hours = route.get("hours")
+    if isinstance(hours, dict) and not any(hours.get(day) for day in WEEKDAYS):
+        yield (
+            f"{place}.hours",
+            'no day has hours, so it would never be open; write one such as monday = ["09:00-17:00"], or remove hours',
+        )
 
 
 def _names(place: str, route: Raw, endings: set[str]) -> Iterator[Mistake]:

@@ -4,7 +4,7 @@ from app.plan.describe import describe_decision, describe_plan, describe_route
 from app.plan.load import load_plan
 from app.plan.next import End, Nothing, Ring, Why, after, start
 from app.voice.outcome import Outcome
-from tests.plan.support import MONDAY_TEN, RECIPES, example_plans
+from tests.plan.support import MONDAY_TEN, RECIPES, example_plans, plan_of
 
 
 def test_a_route_is_drawn_as_a_tree() -> None:
@@ -23,8 +23,8 @@ def test_a_route_is_drawn_as_a_tree() -> None:
         "├─ front_desk: +14155550111 and +14155550112 for 20 s\n"
         "│    else → at last\n"
         "│    answered or caller_gave_up → the call is over\n"
-        "└─ at last: message: hear “Our office is closed at the moment. Please leave your name and your number after "
-        "the tone.”, then leave a message of up to 120 s"
+        "└─ at last, or after 10 dials or 300 s: message: hear “Our office is closed at the moment. Please leave your name and your "
+        "number after the tone.”, then leave a message of up to 120 s"
     )
 
 
@@ -36,6 +36,23 @@ def test_a_plan_shows_every_route_step_and_lead() -> None:
             for step in route.steps.values():
                 assert f"─ {step.name}: {step.ring[0].address}" in drawn
                 assert all(f"{outcome} → {name}" in drawn for outcome, name in step.after.items())
+
+
+def test_a_step_says_what_is_shown_to_whoever_rings_and_how_long_they_may_talk() -> None:
+    plan = plan_of("""
+    [routes.main]
+    caller_id = "+14155550199"
+    [routes.main.steps.a]
+    ring = ["+14155550111"]
+    caller_name = "Shop"
+    time_limit = 600
+    """)
+
+    assert describe_plan(plan).splitlines()[1:4] == [
+        "├─ a: +14155550111 for 30 s",
+        "│    shown to them: +14155550199, Shop",
+        "│    talk for at most 600 s",
+    ]
 
 
 def test_a_password_is_never_drawn() -> None:

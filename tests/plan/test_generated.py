@@ -96,8 +96,12 @@ def steps(names: list[str]) -> st.SearchStrategy[dict[str, Any]]:
 def routes(count: int) -> st.SearchStrategy[dict[str, Any]]:
     names = NAMES[:count]
     hours = table(
-        {"time_zone": st.sampled_from(["UTC", "Asia/Kolkata"]), "otherwise": st.sampled_from(names + ENDINGS)},
-        {"monday": st.just(["00:00-12:00"]), "sunday": st.just(["09:00-10:00", "10:00-24:00"])},
+        {
+            "time_zone": st.sampled_from(["UTC", "Asia/Kolkata"]),
+            "otherwise": st.sampled_from(names + ENDINGS),
+            "monday": st.just(["00:00-12:00"]),
+        },
+        {"sunday": st.just(["09:00-10:00", "10:00-24:00"])},
     )
     return table(
         {"steps": steps(names)},

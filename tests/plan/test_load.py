@@ -44,6 +44,18 @@ MISTAKES = [
     # Routes.
     ("[routes.main]", "plan.toml [routes.main]: there are neither steps nor an ending; write one of them"),
     (route_with("caled = []"), "plan.toml [routes.main]: caled is an unknown key; write called if you meant that"),
+    (
+        route_with('ring = ["+14155550111"]'),
+        "plan.toml [routes.main]: ring is an unknown key here; it belongs in a step",
+    ),
+    (
+        step_with('send_digits = "1"'),
+        f"plan.toml [routes.main.{STEP}]: send_digits is an unknown key here; it belongs in a target",
+    ),
+    (
+        ending_with('say = "Bye"\ncaller_id = "+14155550199"'),
+        "plan.toml [endings.bye]: caller_id is an unknown key here; it belongs in a route, a step or a target",
+    ),
     (route_with('name = "x"'), "plan.toml [routes.main]: name is an unknown key; remove it"),
     (route_with("called = []"), "plan.toml [routes.main]: called is empty; write at least one"),
     (
@@ -95,7 +107,16 @@ MISTAKES = [
         "plan.toml [routes.main.blocked]: callers entry 1: '+1415*5' is no caller; "
         "write +19005550100, +1900* or anonymous",
     ),
+    (
+        route_with("blocked = { callers = [] }"),
+        "plan.toml [routes.main.blocked]: callers is empty; write at least one",
+    ),
     # Hours.
+    (
+        route_with('hours = { time_zone = "UTC", otherwise = "busy", monday = [] }'),
+        "plan.toml [routes.main.hours]: no day has hours, so it would never be open; write one such as "
+        'monday = ["09:00-17:00"], or remove hours',
+    ),
     (
         route_with('hours = { otherwise = "busy" }'),
         "plan.toml [routes.main.hours]: time_zone is missing",
