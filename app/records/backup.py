@@ -4,11 +4,12 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import Connection, Table, func, insert, select
+from sqlalchemy import Connection, Table, create_engine, func, insert, select
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import NullPool
 
 from app.records import migrate
 from app.records.receipt import StoreUnavailable
@@ -25,25 +26,35 @@ class BackupError(Exception):
 
 
 def backup(store: Store, path: Path, step: Step) -> None:
-    """Copy every row, as of one moment, into a new file; whole or not at all. Raises `BackupError`."""
-    if path.exists():
-        raise BackupError(f"{path} exists already; name a new file")
-    with _room_beside(path) as room:
-        unfinished = room / "copy.db"
-        with _opened(unfinished) as copy:
-            migrate.upgrade(copy)
-            _copy(store, copy, step)
-            with copy.engine.connect() as connection:
-                connection.exec_driver_sql("PRAGMA journal_mode = DELETE")  # One file, with nothing beside it.
-        _sync(unfinished)
-        unfinished.rename(path)
-        _sync(path.parent)
+    """Copy every row, as of one moment, into a new file; whole or not at all. Raises `BackupError`.
+
+    Only the file's owner may read it: it holds numbers in clear.
+    """
+    try:
+        if path.exists():
+            raise BackupError(f"{path} exists already; name a new file")
+        with _speaking(), _room_beside(path) as room:
+            unfinished = room / "copy.db"
+            with _made(unfinished) as copy, _one_view(store) as reading:
+                if not migrate.is_current(reading):
+                    raise StoreUnavailable(migrate.NOT_CURRENT)
+                _copy(reading, copy, step)
+            unfinished.chmod(0o600)
+            _sync(unfinished)
+            unfinished.rename(path)
+            _sync(path.parent)
+    except OSError as error:
+        raise BackupError(
+            f"{path} cannot be written: {error.strerror}; name a new file in a directory that this user may write to"
+        ) from error
 
 
 def restore(store: Store, path: Path, step: Step) -> None:
-    """Bring a copy into an empty store, all of it or nothing. Raises `BackupError`."""
-    _require_whole(path)
-    with _opened(path) as copy:
+    """Bring a copy into an empty store, all of it or nothing. Raises `BackupError`.
+
+    The copy is only read: it stays as it is, and may lie where nobody can write.
+    """
+    with _copy_opened(path) as copy, _speaking():
         migrate.upgrade(store)
         with store.engine.connect() as connection:
             if any(connection.execute(select(table).limit(1)).first() for table in metadata.sorted_tables):
@@ -51,16 +62,39 @@ def restore(store: Store, path: Path, step: Step) -> None:
         _copy(copy, store, step)
 
 
-def _require_whole(path: Path) -> None:
+@contextmanager
+def _copy_opened(path: Path) -> Iterator[Connection]:
+    """Give a connection that reads a copy which is whole and of this version."""
     if not path.is_file():
         raise BackupError(f"there is no file {path}")
+    engine = create_engine("sqlite://", creator=lambda: _sqlite(path), poolclass=NullPool)
     try:
-        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
-            [found] = connection.execute("PRAGMA integrity_check(1)").fetchone()
-    except sqlite3.DatabaseError as error:
-        raise BackupError(f"{path} is no copy of a store, or a damaged one: {error}") from error
+        with engine.connect() as connection:
+            _require_whole(connection, path)
+            yield connection
+    finally:
+        engine.dispose()
+
+
+def _sqlite(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+
+
+def _require_whole(connection: Connection, path: Path) -> None:
+    try:
+        found = connection.exec_driver_sql("PRAGMA integrity_check(1)").scalar_one()
+        version = migrate.version_of(connection)
+    except DBAPIError as error:
+        raise BackupError(f"{path} is no copy of a store, or a damaged one: {error.orig}") from error
     if found != "ok":
         raise BackupError(f"{path} is damaged: {found}")
+    if version is None:
+        raise BackupError(f"{path} is no copy of a store; name a file that flask --app wsgi db backup wrote")
+    if not migrate.is_current(connection):
+        raise BackupError(
+            f"{path} was made by another version of this server; restore it with that one, then run flask --app wsgi "
+            "db upgrade"
+        )
 
 
 @contextmanager
@@ -68,7 +102,7 @@ def _room_beside(path: Path) -> Iterator[Path]:
     """Give an empty directory on the same disk, for a copy and all that SQLite and migrations lay beside it."""
     room = path.with_name(f"{path.name}.unfinished")
     shutil.rmtree(room, ignore_errors=True)  # What a copy that was killed left.
-    room.mkdir()
+    room.mkdir(mode=0o700)
     try:
         yield room
     finally:
@@ -84,28 +118,35 @@ def _sync(path: Path) -> None:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Store]:
+def _made(path: Path) -> Iterator[Store]:
+    """Give a new store with its tables, that ends as one file with nothing beside it."""
     store = Store(f"sqlite:///{path.absolute()}", timeout=60)
     try:
+        migrate.upgrade(store)
         yield store
+        with store.engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA journal_mode = DELETE")
     finally:
         store.close()
 
 
-def _copy(source: Store, target: Store, step: Step) -> None:
+@contextmanager
+def _speaking() -> Iterator[None]:
     try:
-        with _one_view(source) as reading, _one_transaction(target) as writing:
-            if not migrate.is_current(reading):
-                raise BackupError("the tables are not those of this version; run flask --app wsgi db upgrade")
-            total = sum(reading.execute(select(func.count()).select_from(table)).scalar_one() for table in _tables())
-            done = 0
-            for table in _tables():
-                for rows in _rows(reading, table):
-                    writing.execute(insert(table), rows)
-                    done += len(rows)
-                    step(done, total)
+        yield
     except DBAPIError as error:
         raise StoreUnavailable(f"the copy broke off: {error.orig}") from error
+
+
+def _copy(reading: Connection, target: Store, step: Step) -> None:
+    with _one_transaction(target) as writing:
+        total = sum(reading.execute(select(func.count()).select_from(table)).scalar_one() for table in _tables())
+        done = 0
+        for table in _tables():
+            for rows in _rows(reading, table):
+                writing.execute(insert(table), rows)
+                done += len(rows)
+                step(done, total)
 
 
 def _tables() -> list[Table]:

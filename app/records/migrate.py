@@ -18,6 +18,8 @@ from app.records.store import Store
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _LOCK = 0x6469616C  # Any number that no other application takes on this database.
 
+NOT_CURRENT = "the tables are not those of this version; run flask --app wsgi db upgrade"
+
 
 def upgrade(store: Store) -> None:
     """Run the migrations that are missing, all or none; two that start at once take turns. Again changes nothing.
@@ -68,10 +70,14 @@ def _turn(store: Store) -> Iterator[None]:
         yield
 
 
+def version_of(connection: Connection) -> str | None:
+    """Name the newest migration that was run; None where none was."""
+    return MigrationContext.configure(connection).get_current_revision()
+
+
 def is_current(connection: Connection) -> bool:
     """Tell whether no migration is missing."""
-    current = MigrationContext.configure(connection).get_current_revision()
-    return current == ScriptDirectory.from_config(_alembic_config(connection)).get_current_head()
+    return version_of(connection) == ScriptDirectory.from_config(_alembic_config(connection)).get_current_head()
 
 
 def _alembic_config(connection: Connection) -> AlembicConfig:

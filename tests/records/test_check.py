@@ -13,7 +13,6 @@ from app.records import migrate
 from app.records.backup import BackupError, backup, restore
 from app.records.check import Found, check, count_calls
 from app.records.journal import Journal
-from app.records.receipt import StoreUnavailable
 from app.records.store import Store
 from app.voice.events import Kind
 from tests.records.reading import rows, scalar, states
@@ -143,6 +142,34 @@ def test_a_copy_overwrites_nothing(filled: Store, tmp_path: Path) -> None:
     assert (tmp_path / "there").read_text() == "mine"
 
 
+@pytest.mark.parametrize("place", ["no such directory/copy", "a file/copy"])
+def test_a_copy_that_has_no_place_is_refused_in_a_sentence(store: Store, tmp_path: Path, place: str) -> None:
+    (tmp_path / "a file").touch()
+
+    with pytest.raises(BackupError, match=r"copy cannot be written: .*; name a new file in a directory"):
+        backup(store, tmp_path / place, quiet)
+
+
+def test_a_copy_can_be_read_by_its_owner_alone(store: Store, tmp_path: Path) -> None:
+    backup(store, tmp_path / "copy", quiet)
+
+    assert (tmp_path / "copy").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_copy_that_is_taken_back_stays_as_it_is(filled: Store, other: Store, tmp_path: Path) -> None:
+    copy = tmp_path / "why? 100%" / "copy"  # Words that mean something in a URL.
+    copy.parent.mkdir()
+    backup(filled, tmp_path / "copy", quiet)
+    (tmp_path / "copy").rename(copy)
+    before = copy.read_bytes()
+
+    restore(other, copy, quiet)
+
+    assert copy.read_bytes() == before
+    assert list(copy.parent.iterdir()) == [copy]
+    assert states(other) == states(filled)
+
+
 @pytest.mark.parametrize("content", [b"", b"not a database" * 100, None])
 def test_a_file_that_is_no_copy_is_refused(
     open_store: Callable[..., Store], sqlite_url: str, tmp_path: Path, content: bytes | None
@@ -150,8 +177,26 @@ def test_a_file_that_is_no_copy_is_refused(
     if content is not None:
         (tmp_path / "copy").write_bytes(content)
 
-    with pytest.raises((BackupError, StoreUnavailable)):
+    with pytest.raises(BackupError):
         restore(open_store(sqlite_url), tmp_path / "copy", quiet)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("DROP TABLE alembic_version", "is no copy of a store"),
+        ("UPDATE alembic_version SET version_num = '9999'", "was made by another version"),
+    ],
+)
+def test_a_file_of_another_kind_or_version_is_told_from_a_copy(
+    store: Store, other: Store, tmp_path: Path, change: str, said: str
+) -> None:
+    backup(store, tmp_path / "copy", quiet)
+    with closing(sqlite3.connect(tmp_path / "copy")) as connection, connection:
+        connection.execute(change)
+
+    with pytest.raises(BackupError, match=said):
+        restore(other, tmp_path / "copy", quiet)
 
 
 @pytest.fixture
