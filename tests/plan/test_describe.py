@@ -23,8 +23,8 @@ def test_a_route_is_drawn_as_a_tree() -> None:
         "├─ front_desk: +14155550111 and +14155550112 for 20 s\n"
         "│    else → at last\n"
         "│    answered or caller_gave_up → the call is over\n"
-        "└─ at last, or after 10 dials or 300 s: message: hear “Our office is closed at the moment. Please leave your name and your "
-        "number after the tone.”, then leave a message of up to 120 s"
+        "└─ at last, or after 10 dials or 300 s: message: hear “Our office is closed at the moment. Please leave "
+        "your name and your number after the tone.”, then leave a message of up to 120 s"
     )
 
 
