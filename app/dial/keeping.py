@@ -1,9 +1,16 @@
 """Keep what arrived: in the store, or on the spool while somebody waits on the line."""
 
 import logging
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
+from flask import Response
+
+from app.dial.answers import xml_reply
 from app.dial.arrival import Arrival
+from app.later import Later
+from app.records.journal import Entry
 from app.records.receipt import Kept, Receipt, ReceiptRefused, StoreUnavailable
 from app.records.spool import SpoolFull
 from app.records.state import Placement
@@ -19,38 +26,57 @@ def translate(arrival: Arrival) -> Event:
     return parse(arrival.kind, arrival.first, at=arrival.received_at, zone=arrival.services.config.plivo_timezone)
 
 
-def keep_control(arrival: Arrival, event: Event, reply: str, placement: Placement | None = None) -> str:
+def keep_control(arrival: Arrival, event: Event, reply: str, placement: Placement | None = None) -> Response:
     """Keep a control request and give the reply for it: the first one, where the request came before.
 
     Where the store does not take it in time it goes on the spool, and the caller gets the reply all the same.
     """
     if arrival.method == "HEAD":
-        return reply
+        return xml_reply(reply)
     receipt = _receipt(arrival, event, reply, placement)
+    entry = Entry((receipt,))
+    return Later(arrival.services.journal, entry, partial(_decide_control, arrival, entry), otherwise=reply)
+
+
+def _decide_control(arrival: Arrival, entry: Entry, response: Later) -> None:
     try:
-        kept = arrival.services.journal.append(receipt)
+        [kept] = entry.result()
     except StoreUnavailable as error:
-        _spool(arrival, receipt, error)
-        return reply
+        _spool(arrival, entry.receipts[0], error)
+        return
     _log_dial_ended(arrival, kept)
-    return reply if kept.deliveries == 1 else kept.reply or EMPTY
+    if kept.deliveries > 1:
+        response.set_data(kept.reply or EMPTY)
 
 
-def keep_notice(arrival: Arrival, event: Event) -> Kept | None:
-    """Keep a notice; None for a HEAD request, of which nothing is kept, and for one the store refuses for good.
+def keep_notice(arrival: Arrival, event: Event, tell: Callable[[Response, Kept | None], None]) -> Response:
+    """Keep a notice and have `tell` fill the reply, with what was kept: None where the store refuses it for good.
 
-    Raises `StoreUnavailable`: nobody waits on the line, and Plivo brings it again.
+    Where the store is away the reply is 503: nobody waits on the line, and Plivo brings it again.
     """
-    if arrival.method == "HEAD":
-        return None
-    receipt = _receipt(arrival, event, EMPTY, None)
+    entry = Entry((_receipt(arrival, event, EMPTY, None),))
+    decide = partial(_decide_notice, arrival, entry, tell)
+    return Later(arrival.services.journal, entry, decide, otherwise=EMPTY, status=503)
+
+
+def _decide_notice(
+    arrival: Arrival, entry: Entry, tell: Callable[[Response, Kept | None], None], response: Later
+) -> None:
+    kept: Kept | None = None
     try:
-        kept = arrival.services.journal.append(receipt)
+        [kept] = entry.result()
     except ReceiptRefused as error:
-        _spool(arrival, receipt, error)  # Brought again it would be refused again: it is set aside for a person to see.
-        return None
-    _log_dial_ended(arrival, kept)
-    return kept
+        _spool(arrival, entry.receipts[0], error)  # Brought again it would be refused again: a person must see it.
+    except StoreUnavailable as error:
+        log.warning(
+            "notice_not_kept",
+            extra={"kind": arrival.kind.value, "error": str(error), "request_id": arrival.request_id},
+        )
+        return
+    else:
+        _log_dial_ended(arrival, kept)
+    response.status_code = 200
+    tell(response, kept)
 
 
 def _receipt(arrival: Arrival, event: Event, reply: str, placement: Placement | None) -> Receipt:
@@ -73,13 +99,14 @@ def _receipt(arrival: Arrival, event: Event, reply: str, placement: Placement | 
 
 
 def _spool(arrival: Arrival, receipt: Receipt, error: Exception) -> None:
+    fields = {"kind": receipt.kind.value, "dial_id": receipt.dial_id, "request_id": arrival.request_id}
     try:
         arrival.services.spool.put(receipt)
     except SpoolFull:
         # The caller is served, but this receipt is nowhere else: the log is the last place left.
-        log.exception("receipt_lost", extra={"kind": receipt.kind.value, "dial_id": receipt.dial_id})
+        log.exception("receipt_lost", extra=fields)
         return
-    log.error("receipt_spooled", extra={"kind": receipt.kind.value, "dial_id": receipt.dial_id, "error": str(error)})
+    log.error("receipt_spooled", extra={**fields, "error": str(error)})
     arrival.services.drainer.wake()
 
 

@@ -3,36 +3,38 @@
 A notice that cannot be kept is answered 503, so that Plivo brings it again.
 """
 
-import logging
-
-from flask import Response, g, jsonify
+from flask import Response, g, json
 
 from app.dial.answers import xml_reply
 from app.dial.arrival import Arrival
 from app.dial.keeping import keep_notice, translate
-from app.records.receipt import StoreUnavailable
-
-log = logging.getLogger(__name__)
+from app.records.receipt import Kept
 
 
 def notice() -> Response:
     """Keep what Plivo tells."""
     arrival: Arrival = g.arrival
-    try:
-        keep_notice(arrival, translate(arrival))
-    except StoreUnavailable as error:
-        log.warning("notice_not_kept", extra={"kind": arrival.kind.value, "error": str(error)})
-        return xml_reply(status=503)
-    return xml_reply()
+    if arrival.method == "HEAD":
+        return xml_reply()
+    return keep_notice(arrival, translate(arrival), _say_nothing)
 
 
 def phlo() -> Response:
     """Keep what a PHLO reports about its Call Forward."""
     arrival: Arrival = g.arrival
-    try:
-        kept = keep_notice(arrival, translate(arrival))
-    except StoreUnavailable as error:
-        log.warning("notice_not_kept", extra={"kind": arrival.kind.value, "error": str(error)})
-        return xml_reply(status=503)
-    dial = kept.dial if kept else None
-    return jsonify(recorded=kept is not None, dial_id=dial.dial_id if dial else None)
+    if arrival.method == "HEAD":
+        return Response(_recorded(None), content_type="application/json")
+    return keep_notice(arrival, translate(arrival), _say_recorded)
+
+
+def _say_nothing(_response: Response, _kept: Kept | None) -> None:
+    """Leave the reply as it is: the empty response."""
+
+
+def _say_recorded(response: Response, kept: Kept | None) -> None:
+    response.content_type = "application/json"
+    response.set_data(_recorded(kept))
+
+
+def _recorded(kept: Kept | None) -> str:
+    return json.dumps({"recorded": kept is not None, "dial_id": kept.dial.dial_id if kept and kept.dial else None})

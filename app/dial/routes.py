@@ -23,11 +23,11 @@ log = logging.getLogger(__name__)
 
 REPLIES = "dialstatus-replies"
 
-View = Callable[[Arrival], str]
+View = Callable[[Arrival], Response]
 
 
 def control(otherwise: View) -> Callable[[View], Callable[[], Response]]:
-    """Make a view of a function from an arrival to a document; `otherwise` answers when that fails."""
+    """Make a view of a function from an arrival to a reply; `otherwise` answers when that fails."""
 
     def decorate(view: View) -> Callable[[], Response]:
         @wraps(view)
@@ -35,7 +35,7 @@ def control(otherwise: View) -> Callable[[View], Callable[[], Response]]:
             arrival: Arrival = g.arrival
             for attempt in (view, otherwise):
                 try:
-                    return xml_reply(attempt(arrival))
+                    return attempt(arrival)
                 except Exception:
                     # The caller is on the line: an error here is ours to see, never theirs to hear as silence.
                     log.exception("control_failed", extra={"kind": arrival.kind.value, "path": arrival.path})
@@ -46,18 +46,18 @@ def control(otherwise: View) -> Callable[[View], Callable[[], Response]]:
     return decorate
 
 
-def apologise(_arrival: Arrival) -> str:
+def apologise(_arrival: Arrival) -> Response:
     """Say that something went wrong, and hang up."""
-    return APOLOGY
+    return xml_reply(APOLOGY)
 
 
-def start_without_store(arrival: Arrival) -> str:
+def start_without_store(arrival: Arrival) -> Response:
     """Give a new call what the plan says, from memory alone."""
-    return _start(arrival, translate(arrival))[0]
+    return xml_reply(_start(arrival, translate(arrival))[0])
 
 
 @control(otherwise=start_without_store)
-def answer(arrival: Arrival) -> str:
+def answer(arrival: Arrival) -> Response:
     """Give a new call what the plan says."""
     event = translate(arrival)
     document, placement = _start(arrival, event)
@@ -74,7 +74,7 @@ def answer_or_hangup() -> Response:
 
 
 @control(otherwise=apologise)
-def action(arrival: Arrival) -> str:
+def action(arrival: Arrival) -> Response:
     """Keep how a dial ended and say what the caller gets next."""
     event = cast(DialEnded, translate(arrival))
     ticket = ticket_of(arrival)
@@ -91,20 +91,20 @@ def action(arrival: Arrival) -> str:
 
 
 @control(otherwise=start_without_store)
-def fallback(arrival: Arrival) -> str:
+def fallback(arrival: Arrival) -> Response:
     """Answer a call whose answer URL could not be reached: the plan alone, no store is touched."""
     log.warning("fallback_asked", extra={"sender": arrival.sender, "request_id": arrival.request_id})
     return start_without_store(arrival)
 
 
-@control(otherwise=lambda _arrival: replies().confirm(None))
-def confirm(arrival: Arrival) -> str:
+@control(otherwise=lambda _arrival: xml_reply(replies().confirm(None)))
+def confirm(arrival: Arrival) -> Response:
     """Tell a callee which key takes the call."""
     return keep_control(arrival, translate(arrival), replies().confirm(ticket_of(arrival)))
 
 
 @control(otherwise=apologise)
-def voicemail(arrival: Arrival) -> str:
+def voicemail(arrival: Arrival) -> Response:
     """Keep that a message was left, thank for it and hang up."""
     return keep_control(arrival, translate(arrival), replies().voicemail_taken(ticket_of(arrival)))
 

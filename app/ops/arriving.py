@@ -8,6 +8,8 @@ MOST_BYTES = 192 * 1024
 
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,9})[ \t]*\r\n", re.IGNORECASE)
 _CHUNKED = re.compile(rb"\r\ntransfer-encoding:", re.IGNORECASE)
+_WEBHOOK = re.compile(rb"(?:GET|POST|HEAD) /dialstatus[/? ]")
+_UNUSUAL = re.compile(rb"\r\n(?:transfer-encoding|expect|upgrade):", re.IGNORECASE)
 _EXPECT = re.compile(rb"\r\nexpect:[ \t]*100-continue[ \t]*\r\n", re.IGNORECASE)
 
 
@@ -26,6 +28,18 @@ def is_whole(seen: bytes) -> bool:
     if length is None or int(length[1]) > MOST_BODY:
         return True  # There is no body, or it is refused unread.
     return len(seen) >= end + int(length[1])
+
+
+def is_webhook(seen: bytes) -> bool:
+    """Tell whether a whole request is a plain one to Plivo's routes: its length is told, and it is here."""
+    if not _WEBHOOK.match(seen):
+        return False
+    end = seen.find(b"\r\n\r\n") + 4
+    head = seen[: end - 2]
+    if _UNUSUAL.search(head):
+        return False
+    length = _LENGTH.search(head)
+    return length is None or end + int(length[1]) <= len(seen)
 
 
 def awaits_consent(seen: bytes) -> bool:

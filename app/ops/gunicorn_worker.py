@@ -1,69 +1,28 @@
-"""How a worker process takes in requests: a thread works on one only when all of it has arrived.
+"""How a worker process takes in requests: it works on one only when all of it has arrived.
 
 Gunicorn's worker gives a thread to every client that has sent a byte, and its one loop waits for clients to hang up:
 a few dozen slow ones, or a few that never close, keep Plivo out. Here both wait on the loop, where they cost nothing.
+Webhooks are answered on the loop (`gunicorn_loop.py`), all else by threads.
 """
 
 import socket
 import time
 from collections import deque
+from collections.abc import Callable
 from functools import partial
 from selectors import EVENT_READ
 from typing import Any
 
-from gunicorn.workers.gthread import TConn, ThreadWorker
+from gunicorn.workers.gthread import ThreadWorker
 
-from app.ops.arriving import MOST_BYTES, awaits_consent, is_whole
+from app.ops.arriving import MOST_BYTES
+from app.ops.gunicorn_connection import Connection
+from app.ops.gunicorn_loop import Loop
 
 _ARRIVAL = 10.0  # Seconds in which a request must have arrived.
 _LINGER = 2.0  # Seconds for a client to take its answer and hang up.
-_USUAL_BYTES = 8192  # No webhook is longer.
 _REST = 0.05  # Seconds for what is left of a request: it is here, or it was refused unread.
 _MOST_LINGERING = 200
-_CONSENT = b"HTTP/1.1 100 Continue\r\n\r\n"
-
-
-class Connection(TConn):  # type: ignore[misc]  # Gunicorn comes without types.
-    """A connection, and how much of its next request has been seen."""
-
-    def __init__(self, worker: "Worker", *args: Any) -> None:
-        super().__init__(*args)
-        self.worker = worker
-        self.seen = 0
-        self.told = False
-
-    def close(self, graceful: bool = False) -> None:
-        """Close; where an answer may still be on its way, on the loop and not here."""
-        if not (graceful and self.worker.linger(self)):
-            super().close()
-
-    def look(self) -> bool | None:
-        """Tell whether the next request has arrived whole; None when it never will."""
-        try:
-            seen = self.sock.recv(_USUAL_BYTES, socket.MSG_PEEK)
-            if len(seen) == _USUAL_BYTES:
-                seen = self.sock.recv(MOST_BYTES, socket.MSG_PEEK)
-        except BlockingIOError:
-            return False
-        except OSError:
-            return None
-        if is_whole(seen):
-            self._await(1)
-            self.seen = 0
-            return True
-        if len(seen) == self.seen or len(seen) >= MOST_BYTES:
-            return None  # It has ended in the middle, or will have no end.
-        if not self.told and awaits_consent(seen):
-            self.told = True
-            self.sock.send(_CONSENT)
-        self.seen = len(seen)
-        self._await(self.seen + 1)
-        return False
-
-    def _await(self, count: int) -> None:
-        """Have the kernel wake us only when so many bytes are there."""
-        if count != 1 or self.seen:
-            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, count)
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]
@@ -71,7 +30,14 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.alive: bool
         self.lingering: deque[Connection] = deque()
+        self.loop = Loop(self)
+
+    def wait_for_and_dispatch_events(self, timeout: float) -> None:
+        """Do what there is to do, then hand over what was asked meanwhile."""
+        super().wait_for_and_dispatch_events(min(timeout, self.loop.patience()))
+        self.loop.turn()
 
     def accept(self, listener: Any) -> None:
         """Take a connection in, and wait for its request on the loop."""
@@ -82,30 +48,98 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         if self.pending_conns and self.nr_conns >= self.worker_connections - self.cfg.threads:
             self._drop(self.pending_conns[0])  # Who has been slow for longest makes room.
         self.nr_conns += 1
-        self._arrive(Connection(self, self.cfg, client, address, listener.getsockname()))
+        self._arrive(Connection(self.linger, self.cfg, client, address, listener.getsockname()))
 
-    def on_client_socket_readable(self, conn: Connection, client: Any) -> None:
+    def on_client_socket_readable(self, conn: Connection, client: Any) -> None:  # noqa: ARG002 - Gunicorn's own form.
         """Take up a kept-alive connection that says more."""
-        self.poller.unregister(client)
-        self.keepalived_conns.remove(conn)
-        self._arrive(conn)
+        if conn.is_gone:
+            return
+        if conn.is_answering:
+            self.unwatch(conn)  # It says more before it has its answer, or hangs up: later.
+            return
+        arrived = conn.look()
+        if arrived and conn.is_webhook:
+            self.loop.answer(conn)
+        elif arrived is not False or conn.seen:
+            self._unkeep(conn)
+            self.unwatch(conn)
+            self._take_up(conn, arrived)
 
-    def on_pending_socket_readable(self, conn: Connection, client: Any) -> None:
+    def on_pending_socket_readable(self, conn: Connection, client: Any) -> None:  # noqa: ARG002
         """Look again at a connection whose request is not whole yet."""
         if conn not in self.pending_conns:
             return  # It was dropped a moment ago, when this was already to be called.
-        arrived = _looked(conn)
-        if arrived:
-            self.poller.unregister(client)
+        arrived = conn.look()
+        if arrived is not False:
             self.pending_conns.remove(conn)
-            self._work(conn)
-        elif arrived is None:
-            self._drop(conn)
+            self.unwatch(conn)
+            self._take_up(conn, arrived)
+
+    def finish_request(self, conn: Connection, fs: Any) -> None:
+        """Note what became of a connection that a thread had."""
+        super().finish_request(conn, fs)
+        if self.keepalived_conns and self.keepalived_conns[-1] is conn:
+            conn.watched, conn.is_kept, conn.looked_at = EVENT_READ, True, conn.timeout
+
+    def must_close_after_this(self) -> bool:
+        """Count a request, and tell whether its connection is not to be kept."""
+        self.nr += 1
+        if self.nr >= self.max_requests and self.alive:
+            self.log.info("Autorestarting worker after current request.")
+            self.alive = False
+        return not self.alive or len(self.keepalived_conns) >= self.max_keepalived
+
+    def watch(self, conn: Connection, events: int, then: Callable[[Any], None]) -> None:
+        """Have `then` called when there is something to read, or room to write; who is watched for it stays so."""
+        if conn.watched == events:
+            return
+        if conn.watched:
+            self.poller.modify(conn.sock, events, then)
+        else:
+            self.poller.register(conn.sock, events, then)
+        conn.watched = events
+
+    def unwatch(self, conn: Connection) -> None:
+        """Hear nothing more of a connection."""
+        if conn.watched:
+            self.poller.unregister(conn.sock)
+            conn.watched = 0
+
+    def keep(self, conn: Connection, events: int, then: Callable[[Any], None]) -> None:
+        """Keep a connection for as long as gunicorn keeps any."""
+        conn.set_timeout()
+        self.watch(conn, events, then)
+        if not conn.is_kept:
+            conn.is_kept, conn.looked_at = True, conn.timeout
+            self.keepalived_conns.append(conn)
+
+    def let_go(self, conn: Connection, *, graceful: bool = False) -> None:
+        """Close a connection; `graceful`: once the client has taken its answer."""
+        self._unkeep(conn)
+        self.unwatch(conn)
+        conn.is_gone = True
+        self.nr_conns -= 1
+        conn.close(graceful)
+
+    def murder_keepalived(self, force: bool = False) -> None:
+        """Close what was kept for long enough. What said something since is looked at again later."""
+        now = time.monotonic()
+        for _ in range(len(self.keepalived_conns)):
+            conn = self.keepalived_conns[0]
+            if conn.looked_at > now and not force:
+                break
+            if force or (conn.timeout <= now and not conn.is_answering):
+                self.let_go(conn)
+            else:
+                conn.looked_at = max(conn.timeout, now + 1)
+                self.keepalived_conns.rotate(-1)
 
     def murder_pending(self) -> None:
         """Close what takes too long to arrive, or to hang up."""
-        super().murder_pending()
-        while self.lingering and self.lingering[0].timeout <= time.monotonic():
+        now = time.monotonic()
+        while self.pending_conns and self.pending_conns[0].timeout <= now:
+            self._drop(self.pending_conns[0])
+        while self.lingering and self.lingering[0].timeout <= now:
             self._hang_up(self.lingering[0])
 
     def linger(self, conn: Connection) -> bool:
@@ -123,26 +157,30 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         return True
 
     def _arrive(self, conn: Connection) -> None:
-        arrived = _looked(conn)
-        if arrived:
-            self._work(conn)
+        self._take_up(conn, conn.look())
+
+    def _take_up(self, conn: Connection, arrived: bool | None) -> None:
+        """Go on with a connection that is in nobody's hands."""
+        if arrived and conn.is_webhook:
+            self.loop.answer(conn)
+        elif arrived:
+            conn.data_ready = True
+            self.enqueue_req(conn)
         elif arrived is None:
-            self.nr_conns -= 1
-            conn.close()
+            self.let_go(conn)
         else:
             conn.timeout = time.monotonic() + _ARRIVAL
             self.pending_conns.append(conn)
-            self.poller.register(conn.sock, EVENT_READ, partial(self.on_pending_socket_readable, conn))
+            self.watch(conn, EVENT_READ, partial(self.on_pending_socket_readable, conn))
 
-    def _work(self, conn: Connection) -> None:
-        conn.data_ready = True
-        self.enqueue_req(conn)
+    def _unkeep(self, conn: Connection) -> None:
+        if conn.is_kept:
+            self.keepalived_conns.remove(conn)
+            conn.is_kept = False
 
     def _drop(self, conn: Connection) -> None:
-        self.poller.unregister(conn.sock)
         self.pending_conns.remove(conn)
-        self.nr_conns -= 1
-        conn.close()
+        self.let_go(conn)
 
     def _drain(self, conn: Connection, client: socket.socket) -> None:
         if conn not in self.lingering:
@@ -175,13 +213,6 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     def _cap_keepalive(self, deadline: float) -> None:
         """Close what says nothing by then, also requests that have not arrived."""
-        super()._cap_keepalive(deadline)
-        for conn in self.pending_conns:
+        for conn in (*self.keepalived_conns, *self.pending_conns):
             conn.timeout = min(conn.timeout, deadline)
-
-
-def _looked(conn: Connection) -> bool | None:
-    try:
-        return conn.look()
-    except OSError:
-        return None
+            conn.looked_at = min(conn.looked_at, deadline)

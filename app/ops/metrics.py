@@ -6,12 +6,14 @@ import re
 import sqlite3
 import tomllib
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, partial
+from typing import Any
 
 from flask import Blueprint, Flask, Response, current_app, g, request
 
 from app.access import has_token
 from app.context import EXTENSION, Services, services
+from app.later import Later
 from app.ops.bounded import Bounded
 from app.ops.counts import Counts, Key
 from app.ops.exposition import CONTENT_TYPE, Metric, exposition
@@ -126,11 +128,18 @@ def _count_reply(response: Response) -> Response:
     # Made by the guard, the first to read the request; whoever did not come so far is not counted.
     arrival = g.get("arrival")
     if arrival is not None and request.method != "HEAD":
-        counts = _metrics().counts
-        kind = arrival.kind.value
-        counts.add("receipts_total", kind, arrival.verification.verdict.value, str(response.status_code))
-        counts.observe("reply_seconds", kind, arrival.elapsed_micros() / 1_000_000)
+        count = partial(_count, _metrics().counts, arrival)
+        if isinstance(response, Later):
+            response.when_finished(count)
+        else:
+            count(response)
     return response
+
+
+def _count(counts: Counts, arrival: Any, response: Response) -> None:
+    kind = arrival.kind.value
+    counts.add("receipts_total", kind, arrival.verification.verdict.value, str(response.status_code))
+    counts.observe("reply_seconds", kind, arrival.elapsed_micros() / 1_000_000)
 
 
 def _count_ends(counts: Counts, dials: Sequence[DialState]) -> None:

@@ -7,10 +7,10 @@ from datetime import tzinfo
 from typing import Any
 
 import psycopg
-from sqlalchemy.exc import DBAPIError
 
 from app.records import tables
 from app.records.keys import make_key, now
+from app.records.migrate import tables_of_this_version
 from app.records.receipt import StoreUnavailable, first_params, placement_from_json
 from app.records.rows import Cursor, Rows, Statements
 from app.records.settle import settle
@@ -37,11 +37,8 @@ class Found:
 
 def count_calls(store: Store) -> int:
     """Count the calls that a check will look at. Raises `StoreUnavailable`."""
-    try:
-        with store.engine.connect() as connection:
-            count: int = connection.exec_driver_sql("SELECT count(*) FROM calls").scalar_one()
-    except DBAPIError as error:
-        raise StoreUnavailable(f"the store cannot be read: {str(error.orig).splitlines()[0]}") from error
+    with tables_of_this_version(store) as connection:
+        count: int = connection.exec_driver_sql("SELECT count(*) FROM calls").scalar_one()
     return count
 
 

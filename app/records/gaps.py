@@ -1,15 +1,13 @@
 """What the records still lack: calls whose end nobody reported, legs nobody spoke of."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, select
-from sqlalchemy.exc import DBAPIError
 
 from app.records.keys import first_key
-from app.records.receipt import StoreUnavailable
+from app.records.migrate import tables_of_this_version
 from app.records.store import Store
 from app.records.tables import calls, dials, legs
 from app.voice.outcome import Outcome
@@ -58,29 +56,19 @@ def open_calls(store: Store, *, since: int, before: int) -> list[OpenCall]:
         )
         .order_by(calls.c.call_key)
     )
-    with _reading(store) as connection:
+    with tables_of_this_version(store) as connection:
         return [OpenCall(call_uuid=row.call_uuid, started_at=row.started_at) for row in connection.execute(query)]
 
 
 def known_calls(store: Store, call_uuids: Iterable[str]) -> dict[str, KnownCall]:
     """Tell what is known of each of these calls; one never heard of is missing from the answer."""
     query = select(calls.c.call_key, calls.c.call_uuid, calls.c.ended_by).where(calls.c.call_uuid.in_(list(call_uuids)))
-    with _reading(store) as connection:
+    with tables_of_this_version(store) as connection:
         found = {row.call_key: row for row in connection.execute(query)}
         known = {key: KnownCall(is_ended=row.ended_by is not None) for key, row in found.items()}
         _add_dials(connection, known)
         _add_legs(connection, known)
     return {row.call_uuid: known[key] for key, row in found.items()}
-
-
-@contextmanager
-def _reading(store: Store) -> Iterator[Connection]:
-    """Connect to read; raise `StoreUnavailable` where that fails."""
-    try:
-        with store.engine.connect() as connection:
-            yield connection
-    except DBAPIError as error:
-        raise StoreUnavailable(str(error.orig)) from error
 
 
 def _add_dials(connection: Connection, known: Mapping[int, KnownCall]) -> None:

@@ -21,7 +21,7 @@ from app.records.writer import Batch
 
 log = logging.getLogger(__name__)
 
-_BATCH_LIMIT = 64
+_BATCH_LIMIT = 64  # Receipts, but for what is handed over together.
 _ATTEMPTS = 3
 _PAUSE = 0.2  # Seconds between two looks for a store that is away.
 # Worth a second try at once: a key that was taken (one in four million per shared millisecond), a lock cycle.
@@ -39,19 +39,38 @@ _REFUSALS = (
 _DATABASE_ERRORS = (sqlite3.Error, psycopg.Error, OSError, StoreUnavailable)
 
 
-class _Job:
-    """What one request waits for: receipts kept, or an error."""
+class Entry:
+    """Receipts that are kept together or not at all, and what became of them."""
 
-    __slots__ = ("done", "error", "is_abandoned", "kept", "place", "receipts")
+    __slots__ = ("_error", "is_abandoned", "kept", "place", "receipts")
 
     def __init__(self, receipts: Sequence[Receipt], place: tuple[str, Sequence[int]] | None = None) -> None:
         self.receipts = receipts
         self.place = place  # The spool they come from, and their numbers on it.
         self.kept: list[Kept] = []
-        self.error: Exception | None = None
+        self._error: Exception | None = None
         self.is_abandoned = False
-        self.done = threading.Lock()
-        self.done.acquire()
+
+    def fail(self, error: Exception) -> None:
+        """Note why the receipts were not kept."""
+        self._error = error
+
+    @property
+    def is_kept(self) -> bool:
+        """Tell, once the journal is done with it, whether all went well."""
+        return self._error is None
+
+    def result(self) -> list[Kept]:
+        """Give what became of the receipts. Raises `StoreUnavailable`, `ReceiptRefused` where they were not kept."""
+        if self._error is None:
+            return self.kept
+        if isinstance(self._error, StoreUnavailable):
+            raise self._error
+        refusal = ReceiptRefused if _is_refusal(self._error) else StoreUnavailable
+        raise refusal(f"{type(self._error).__name__}: {self._error}") from self._error
+
+
+_Handover = tuple[Sequence[Entry], Callable[[], object]]  # Entries, and whom to tell once all of them are done.
 
 
 class Journal:
@@ -61,7 +80,7 @@ class Journal:
         """Take a store; `announce` puts each dial that ends into the outbox."""
         self._store = store
         self._announce = announce
-        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._handed: SimpleQueue[_Handover | None] = SimpleQueue()
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
         self._stopping = threading.Event()
@@ -71,44 +90,64 @@ class Journal:
         self._ended: list[DialState] = []
         self.on_ended: Callable[[Sequence[DialState]], None] | None = None  # Told of dials once their end is on disk.
 
+    @property
+    def timeout(self) -> float:
+        """Give for how long an entry may be waited for, in seconds."""
+        return self._store.timeout
+
     def append(self, receipt: Receipt) -> Kept:
         """Keep one receipt: when this returns it is on disk, and the state of its call with it.
 
         Raises `StoreUnavailable` within the store's timeout, at once while the store is known to be away. A commit
         that was under way then may still succeed: brought again, the receipt is recognised and only counted.
         """
-        return self._do(_Job((receipt,)))[0]
+        return self.keep(Entry((receipt,))).result()[0]
 
     def append_all(self, receipts: Sequence[Receipt]) -> list[Kept]:
         """Keep several receipts in one transaction, in their order: all of them or none."""
-        return self._do(_Job(receipts))
+        return self.keep(Entry(receipts)).result()
 
     def bring(self, receipts: Sequence[Receipt], *, spool_id: str, numbers: Sequence[int]) -> None:
         """Keep receipts that waited on a spool under ascending numbers; those brought before are left out."""
-        self._do(_Job(receipts, (spool_id, numbers)))
+        self.keep(Entry(receipts, (spool_id, numbers))).result()
+
+    def keep(self, entry: Entry) -> Entry:
+        """Hand one entry over and wait until it is kept, refused or given up."""
+        done = threading.Lock()
+        done.acquire()
+        self.hand_over((entry,), done.release)
+        if not done.acquire(timeout=self.timeout):
+            self.abandon((entry,))
+        return entry
+
+    def hand_over(self, entries: Sequence[Entry], notify: Callable[[], object]) -> None:
+        """Take entries and return at once; `notify` is called, on any thread, when all of them are done.
+
+        Whoever has waited for `timeout` gives them up by `abandon`.
+        """
+        if self.is_away:
+            for entry in entries:
+                entry.fail(StoreUnavailable("the store is away"))
+            notify()
+            return
+        if self._thread is None or not self._thread.is_alive():
+            self._start()
+        self._handed.put((entries, notify))
+
+    def abandon(self, entries: Sequence[Entry]) -> None:
+        """Wait for these no longer: from now on they have failed, whatever still becomes of them."""
+        for entry in entries:
+            entry.is_abandoned = True
+            entry.fail(StoreUnavailable(f"the store did not answer within {self.timeout} seconds"))
+        self._give_up_if_stuck()
 
     def close(self) -> None:
         """Finish what was handed over and let go of the connection. Not for use by two threads."""
         self._stopping.set()
-        self._jobs.put(None)
+        self._handed.put(None)
         if self._thread is not None:
             self._thread.join(2 * self._store.timeout)
         self._thread = None
-
-    def _do(self, job: _Job) -> list[Kept]:
-        if self.is_away:
-            raise StoreUnavailable("the store is away")
-        if self._thread is None or not self._thread.is_alive():
-            self._start()
-        self._jobs.put(job)
-        if not job.done.acquire(timeout=self._store.timeout):
-            job.is_abandoned = True
-            self._give_up_if_stuck()
-            raise StoreUnavailable(f"the store did not answer within {self._store.timeout} seconds")
-        if job.error is None:
-            return job.kept
-        refusal = ReceiptRefused if _is_refusal(job.error) else StoreUnavailable
-        raise refusal(f"{type(job.error).__name__}: {job.error}") from job.error
 
     def _start(self) -> None:
         with self._starting:
@@ -124,46 +163,52 @@ class Journal:
             self.is_away = True
             if writer is not None:
                 writer.abort()
-            self._jobs.put(None)  # Wakes the thread, should it have finished just now.
+            self._handed.put(None)  # Wakes the thread, should it have finished just now.
 
     # --- What follows runs on the journal's own thread.
 
     def _run(self) -> None:
-        while not self._stopping.is_set() or not self._jobs.empty():
-            jobs = self._next_jobs()
-            if jobs:
-                self._serve(jobs)
+        while not self._stopping.is_set() or not self._handed.empty():
+            handed = self._next_handed()
+            entries = [entry for some, _ in handed for entry in some if not entry.is_abandoned]
+            if entries:
+                self._serve(entries)
+            self._tell_of_ended()
+            for _, notify in handed:
+                notify()
             if self.is_away:
                 self._find_again()
         self._discard()
 
-    def _next_jobs(self) -> list[_Job]:
-        job = self._jobs.get()
-        jobs = [job] if job and not job.is_abandoned else []
-        while len(jobs) < _BATCH_LIMIT:
+    def _next_handed(self) -> list[_Handover]:
+        first = self._handed.get()
+        handed = [first] if first else []
+        count = len(first[0]) if first else 0
+        while count < _BATCH_LIMIT:
             try:
-                job = self._jobs.get_nowait()
+                more = self._handed.get_nowait()
             except Empty:
                 break
-            if job and not job.is_abandoned:
-                jobs.append(job)
-        return jobs
+            if more:
+                handed.append(more)
+                count += len(more[0])
+        return handed
 
-    def _serve(self, jobs: list[_Job]) -> None:
-        """Commit jobs together. One that the store refuses does not take the others with it."""
+    def _serve(self, entries: list[Entry]) -> None:
+        """Commit entries together. One that the store refuses does not take the others with it."""
         self._busy_since = time.monotonic()
         try:
-            for job, kept in zip(jobs, self._write(jobs), strict=True):
-                job.kept = kept
+            for entry, kept in zip(entries, self._write(entries), strict=True):
+                entry.kept = kept
         except Exception as error:
-            if _is_refusal(error) and len(jobs) > 1:
-                for job in jobs:
-                    self._serve([job])
+            if _is_refusal(error) and len(entries) > 1:
+                for entry in entries:
+                    self._serve([entry])
                 return
-            self._fail(jobs, error)
+            self._fail(entries, error)
         self._busy_since = None
-        for job in jobs:
-            job.done.release()
+
+    def _tell_of_ended(self) -> None:
         ended, self._ended = self._ended, []
         if ended and self.on_ended is not None:
             try:
@@ -171,36 +216,39 @@ class Journal:
             except Exception:
                 log.exception("on_ended_failed")  # Whoever listens must not stop the writing.
 
-    def _fail(self, jobs: list[_Job], error: Exception) -> None:
-        for job in jobs:
-            job.error = error
+    def _fail(self, entries: list[Entry], error: Exception) -> None:
+        for entry in entries:
+            entry.fail(error)
         is_refusal = _is_refusal(error)
         milliseconds = round((time.monotonic() - (self._busy_since or 0)) * 1000)
         log.warning(
             "receipt_refused" if is_refusal else "batch_failed",
-            extra={"receipts": len(jobs), "error": type(error).__name__, "milliseconds": milliseconds},
+            extra={"receipts": len(entries), "error": type(error).__name__, "milliseconds": milliseconds},
         )
         if not is_refusal:
             self._discard()
             self.is_away = True
 
-    def _write(self, jobs: list[_Job]) -> list[list[Kept]]:
+    def _write(self, entries: list[Entry]) -> list[list[Kept]]:
         for attempt in range(1, _ATTEMPTS + 1):
             try:
-                return self._write_once(jobs)
+                return self._write_once(entries)
             except _PASSING:
                 if attempt == _ATTEMPTS:
                     raise
         raise AssertionError("unreachable")
 
-    def _write_once(self, jobs: list[_Job]) -> list[list[Kept]]:
+    def _write_once(self, entries: list[Entry]) -> list[list[Kept]]:
         writer = self._writer = self._writer or self._store.connect_writer(in_turn=True)
-        receipts = [receipt for job in jobs for receipt in job.receipts]
+        receipts = [receipt for entry in entries for receipt in entry.receipts]
         writer.begin([_lock_name(receipt) for receipt in receipts])
         try:
             batch = Batch(writer.cursor, self._store.statements, announce=self._announce)
             batch.look_up(receipts)
-            kept = [batch.bring(job.receipts, *job.place) if job.place else batch.keep(job.receipts) for job in jobs]
+            kept = [
+                batch.bring(entry.receipts, *entry.place) if entry.place else batch.keep(entry.receipts)
+                for entry in entries
+            ]
             batch.finish()
             writer.commit()
         except Exception:
@@ -209,7 +257,7 @@ class Journal:
             except (sqlite3.Error, psycopg.Error):
                 self._discard()
             raise
-        self._ended = batch.ended
+        self._ended += batch.ended
         return kept
 
     def _find_again(self) -> None:
@@ -229,10 +277,10 @@ class Journal:
                 return
 
     def _fail_waiting(self) -> None:
-        jobs = self._next_jobs() if not self._jobs.empty() else []
-        for job in jobs:
-            job.error = StoreUnavailable("the store is away")
-            job.done.release()
+        for entries, notify in self._next_handed() if not self._handed.empty() else []:
+            for entry in entries:
+                entry.fail(StoreUnavailable("the store is away"))
+            notify()
 
     def _discard(self) -> None:
         writer, self._writer = self._writer, None

@@ -80,6 +80,21 @@ def is_current(connection: Connection) -> bool:
     return version_of(connection) == ScriptDirectory.from_config(_alembic_config(connection)).get_current_head()
 
 
+@contextmanager
+def tables_of_this_version(store: Store) -> Iterator[Connection]:
+    """Give a connection to tables that this version can read.
+
+    Raises `StoreUnavailable` where they are others, or the store cannot be read.
+    """
+    try:
+        with store.engine.connect() as connection:
+            if not is_current(connection):
+                raise StoreUnavailable(NOT_CURRENT)
+            yield connection
+    except DBAPIError as error:
+        raise StoreUnavailable(f"the store cannot be read: {str(error.orig).splitlines()[0]}") from error
+
+
 def _alembic_config(connection: Connection) -> AlembicConfig:
     config = AlembicConfig()
     config.attributes["connection"] = connection

@@ -8,16 +8,18 @@ import re
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import tzinfo
 
 import psycopg
-from sqlalchemy import Column, ColumnElement, Select, String, Table, Text, cast, func, or_, select, update
+from sqlalchemy import Column, Connection, ColumnElement, Select, String, Table, Text, cast, func, or_, select, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.types import TypeEngine
 
 from app.records.check import delete_states
 from app.records.keys import first_key
+from app.records.migrate import tables_of_this_version
 from app.records.receipt import StoreUnavailable
 from app.records.spans import Level
 from app.records.spool import Spool
@@ -45,11 +47,8 @@ class Erased:
 def count_older(store: Store, *, before: int) -> int:
     """Count the calls that began before a time in milliseconds."""
     query = select(func.count()).select_from(calls).where(calls.c.call_key < first_key(before))
-    try:
-        with store.engine.connect() as connection:
-            return connection.execute(query).scalar_one()
-    except DBAPIError as error:
-        raise StoreUnavailable(f"the store cannot be read: {str(error.orig).splitlines()[0]}") from error
+    with tables_of_this_version(store) as connection:
+        return connection.execute(query).scalar_one()
 
 
 def prune(store: Store, *, before: int, zone: tzinfo, step: Step) -> int:
@@ -58,6 +57,7 @@ def prune(store: Store, *, before: int, zone: tzinfo, step: Step) -> int:
     They are counted first, by the days of `zone`: figures of the past outlive what they were counted from. Raises
     `StoreUnavailable`; what was deleted by then stays deleted.
     """
+    _require_tables(store)
     count_spans(store, zone)
     before = min(before, _counted_until(store))
     oldest = select(calls.c.call_key).where(calls.c.call_key < first_key(before)).order_by(calls.c.call_key)
@@ -76,8 +76,8 @@ def _counted_until(store: Store) -> int:
 
 
 def count_receipts(store: Store) -> int:
-    """Count the receipts that `erase` will read."""
-    with store.engine.connect() as connection:
+    """Count the receipts that `erase` will read. Raises `StoreUnavailable`."""
+    with tables_of_this_version(store) as connection:
         return connection.execute(select(func.count()).select_from(receipts)).scalar_one()
 
 
@@ -86,7 +86,9 @@ def erase(store: Store, spool: Spool, person: str, step: Step) -> Erased:
 
     A call leaves whole, whoever else took part in it; what was counted of the past stays, without the person. `step`
     is told of receipts read. Copies made by `backup` and the database's own logs and backups hold what they held.
+    Raises `StoreUnavailable`; what was deleted by then stays deleted.
     """
+    _require_tables(store)
     pattern = _mention(person)
     found = 0
     for keys in _mentioning(store, person, pattern, step):
@@ -94,7 +96,7 @@ def erase(store: Store, spool: Spool, person: str, step: Step) -> Erased:
             _delete(store, keys[start : start + _BATCH])
             time.sleep(_PAUSE)
         found += len(keys)
-    _make_nameless(store, person)
+    _make_nameless(store, person, pattern)
     spooled = spool.remove(lambda text: bool(pattern.search(text)))
     _forget_free_space(store)
     left = sum(len(keys) for keys in _mentioning(store, person, pattern, step))
@@ -131,7 +133,7 @@ def _search(
     query = select(table.c.call_key, *texts).where(or_(*(_contains(column, needle) for column in texts)))
     if within is not None:
         query = query.where(table.c.receipt_key > within[0], table.c.receipt_key <= within[1])
-    with store.engine.connect() as connection:
+    with _connected(store) as connection:
         rows = connection.execute(query).all()
     return sorted({row[0] for row in rows if any(pattern.search(text) for text in row[1:] if text)})
 
@@ -145,11 +147,22 @@ def _contains(column: Column[str], needle: str) -> ColumnElement[bool]:
 
 
 def _keys(store: Store, query: Select[int]) -> list[int]:
+    with _connected(store) as connection:
+        return list(connection.execute(query).scalars())
+
+
+def _require_tables(store: Store) -> None:
+    with tables_of_this_version(store):
+        pass
+
+
+@contextmanager
+def _connected(store: Store) -> Iterator[Connection]:
     try:
         with store.engine.connect() as connection:
-            return list(connection.execute(query).scalars())
+            yield connection
     except DBAPIError as error:
-        raise StoreUnavailable(f"the store cannot be read: {str(error.orig).splitlines()[0]}") from error
+        raise StoreUnavailable(f"the store broke off: {str(error.orig).splitlines()[0]}") from error
 
 
 def _delete(store: Store, call_keys: Iterable[int]) -> None:
@@ -173,21 +186,19 @@ def _delete(store: Store, call_keys: Iterable[int]) -> None:
         writer.discard()
 
 
-def _make_nameless(store: Store, person: str) -> None:
+def _make_nameless(store: Store, person: str, pattern: re.Pattern[str]) -> None:
     """Take a person out of what was counted: the numbers stay, for whom they were counted does not."""
-    named = (tallies.c.to_number, tallies.c.targets, tallies.c.answered_by)
     needle = person.removeprefix("sip:").removeprefix("+")
-    try:
-        with store.engine.connect() as connection:
-            for column in named:
-                connection.execute(update(tallies).where(_contains(column, needle)).values({column: None}))
-    except DBAPIError as error:
-        raise StoreUnavailable(f"the store took no change: {str(error.orig).splitlines()[0]}") from error
+    with _connected(store) as connection:
+        for column in (tallies.c.to_number, tallies.c.targets, tallies.c.answered_by):
+            found = connection.execute(select(column).where(_contains(column, needle)).distinct()).scalars()
+            naming = [text for text in found if pattern.search(text)]
+            connection.execute(update(tallies).where(column.in_(naming)).values({column: None}))
 
 
 def _forget_free_space(store: Store) -> None:
     """Overwrite what deleted rows leave behind in the database's own files."""
-    with store.engine.connect() as connection:
+    with _connected(store) as connection:
         if store.is_sqlite:
             connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
         else:

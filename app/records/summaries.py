@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, tzinfo
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Table, case, func, null, or_, select
@@ -33,6 +33,14 @@ class Divided(StrEnum):
     NUMBER = "number"
 
 
+class Detail(IntEnum):
+    """How much is counted: the less, the quicker."""
+
+    TOTALS = 0  # how many dials, how long they talked
+    OUTCOMES = 1  # and how they ended
+    ALL = 2  # and Plivo's statuses, and how long callers waited
+
+
 _COLUMNS = {
     Divided.ROUTE: "route",
     Divided.OUTCOME: "outcome",
@@ -52,12 +60,13 @@ class Figures:
     waits: Counter[int] = field(default_factory=Counter)
     talk_seconds: int = 0
 
-    def add(self, number: int, outcome: str, status: str | None, waits: Mapping[int, int], talked: int) -> None:
+    def add(self, number: int, outcome: str | None, status: str | None, waits: Mapping[int, int], talked: int) -> None:
         """Count dials that ended alike."""
         self.total += number
         self.talk_seconds += talked
         if number:
-            self.outcomes[outcome] += number
+            if outcome is not None:
+                self.outcomes[outcome] += number
             if status is not None:
                 self.statuses[status] += number
         if waits:
@@ -91,12 +100,11 @@ class Summary:
 
 
 def summarise(
-    connection: Connection, wanted: Wanted, divided: Divided, zone: tzinfo, *, brief: bool = False
+    connection: Connection, wanted: Wanted, divided: Divided, zone: tzinfo, *, detail: Detail = Detail.ALL
 ) -> Summary:
     """Count the dials that are wanted, as a whole and divided; hours and days are those of `zone`.
 
-    By target, a dial that somebody answered counts for who answered, and any other for everybody it rang. A `brief`
-    summary takes less time: it counts neither statuses nor how long callers waited.
+    By target, a dial that somebody answered counts for who answered, and any other for everybody it rang.
     """
     summary = Summary()
     filters = alternatives(connection, wanted)
@@ -109,62 +117,85 @@ def summarise(
     for low, high in pieces.rest:
         bounds = in_time(replace(wanted, since=low, until=high))
         conditions = [*bounds, *(or_(*branches) for branches in filters)]
-        _add(summary, _of_dials(connection, divided, conditions, brief=brief), divided, zone)
+        _add(summary, _of_dials(connection, divided, conditions, detail=detail), divided, zone)
     for level, runs in ((Level.DAY, pieces.days), (Level.HOUR, pieces.hours)):
         for run in runs:
             conditions = [*_of_span(level, run), *tallied(connection, wanted)]
-            _add(summary, _of_tallies(connection, divided, conditions, brief=brief), divided, zone)
+            _add(summary, _of_tallies(connection, divided, conditions, detail=detail), divided, zone)
     summary.parts = _in_order(divided, summary.parts)
+    if divided is not Divided.TARGET:  # Any other part holds dials that no other part holds.
+        for part in summary.parts.values():
+            summary.whole.merge(part)
     return summary
 
 
-_Row = tuple[int, int, str, str | None, Mapping[int, int], Sequence[Any]]
+_Row = tuple[int, int, str | None, str | None, Mapping[int, int], Sequence[Any]]
+
+
+def _counted(detail: Detail, divided: Divided, *columns: ColumnElement[Any]) -> tuple[ColumnElement[Any], ...]:
+    """Give what rows are told apart by: the outcome, and for all details the columns that follow it."""
+    if detail is Detail.TOTALS and divided is not Divided.TARGET:  # For whom a dial counts depends on its outcome.
+        return ()
+    return columns if detail is Detail.ALL else columns[:1]
 
 
 def _of_dials(
-    connection: Connection, divided: Divided, conditions: Sequence[ColumnElement[bool]], *, brief: bool
+    connection: Connection, divided: Divided, conditions: Sequence[ColumnElement[bool]], *, detail: Detail
 ) -> Iterator[_Row]:
     """Count dials one by one."""
     columns = _columns(divided, dials, dials.c.dial_key // _QUARTER_OF_KEYS)
     waited = case((dials.c.outcome == "answered", dials.c.ring_seconds), else_=null())
-    counted = (dials.c.outcome,) if brief else (dials.c.outcome, dials.c.dial_status, waited)
+    counted = _counted(detail, divided, dials.c.outcome, dials.c.dial_status, waited)
     rows = connection.execute(
         select(func.count(), func.coalesce(func.sum(dials.c.talk_seconds), 0), *counted, *columns)
         .where(*conditions)
         .group_by(*counted, *columns)
     )
-    for number, talked, outcome, *group in rows:
-        status, seconds = (None, None) if brief else (group.pop(0), group.pop(0))
+    for number, talked, *values in rows:
+        outcome, status, seconds = (*values[: len(counted)], None, None, None)[:3]
+        group = values[len(counted) :]
         if divided in _OVER_TIME:
             group = [key_time(group[0] * _QUARTER_OF_KEYS)]
         yield number, int(talked), outcome, status, {} if seconds is None else {seconds: number}, group
 
 
 def _of_tallies(
-    connection: Connection, divided: Divided, conditions: Sequence[ColumnElement[bool]], *, brief: bool
+    connection: Connection, divided: Divided, conditions: Sequence[ColumnElement[bool]], *, detail: Detail
 ) -> Iterator[_Row]:
     """Add up what was counted, the waits apart: they are kept as text."""
     columns = _columns(divided, tallies, tallies.c.start)
-    counted = (tallies.c.outcome,) if brief else (tallies.c.outcome, tallies.c.dial_status)
+    counted = _counted(detail, divided, tallies.c.outcome, tallies.c.dial_status)
     rows = connection.execute(
         select(func.sum(tallies.c.dials), func.sum(tallies.c.talk_seconds), *counted, *columns)
         .where(*conditions)
         .group_by(*counted, *columns)
     )
-    for number, talked, outcome, *group in rows:
-        status = None if brief else group.pop(0)
-        yield int(number), int(talked), outcome, status, {}, group
-    if not brief:
+    for number, talked, *values in rows:
+        outcome, status = (*values[: len(counted)], None, None)[:2]
+        yield int(number), int(talked), outcome, status, {}, values[len(counted) :]
+    if detail is Detail.ALL:
         kept = connection.execute(select(tallies.c.waits, *columns).where(*conditions, tallies.c.waits.is_not(None)))
         for text, *group in kept:
             yield 0, 0, "answered", None, {int(seconds): times for seconds, times in json.loads(text).items()}, group
 
 
 def _add(summary: Summary, rows: Iterable[_Row], divided: Divided, zone: tzinfo) -> None:
+    parts = summary.parts
+    labels: dict[int, list[str]] = {}
     for number, talked, outcome, status, waited, group in rows:
-        summary.whole.add(number, outcome, status, waited, talked)
-        for name in _names(divided, group, outcome, zone):
-            summary.parts.setdefault(name, Figures()).add(number, outcome, status, waited, talked)
+        names: Iterable[str | None]
+        if divided in _OVER_TIME:
+            at = group[0]
+            names = labels[at] = labels.get(at) or [_label(divided, datetime.fromtimestamp(at / 1000, zone))]
+        else:
+            names = _names(divided, group, outcome)
+        if divided is Divided.TARGET:
+            summary.whole.add(number, outcome, status, waited, talked)
+        for name in names:
+            part = parts.get(name)
+            if part is None:
+                part = parts[name] = Figures()
+            part.add(number, outcome, status, waited, talked)
 
 
 def _of_span(level: Level, span: Span) -> list[ColumnElement[bool]]:
@@ -187,16 +218,13 @@ def _columns(divided: Divided, table: Table, at: ColumnElement[Any]) -> tuple[Co
     return (table.c[_COLUMNS[divided]],)
 
 
-def _names(divided: Divided, group: Sequence[Any], outcome: str, zone: tzinfo) -> Iterable[str | None]:
+def _names(divided: Divided, group: Sequence[Any], outcome: str | None) -> Iterable[str | None]:
     if divided is Divided.TARGET:
         targets, answered_by = group
         if outcome == "answered" or not targets:
             return [None if answered_by is None else str(answered_by)]
         return [str(target) for target in json.loads(str(targets))]
-    value = group[0]
-    if divided not in _OVER_TIME:
-        return [None if value is None else str(value)]
-    return [_label(divided, datetime.fromtimestamp(value / 1000, zone))]
+    return [None if group[0] is None else str(group[0])]
 
 
 def _label(divided: Divided, at: datetime) -> str:

@@ -1,0 +1,80 @@
+"""A reply that is given once its receipt is on disk.
+
+Under any WSGI server the thread of the request waits. Our own worker (`app/ops/gunicorn_worker.py`) asks to be given
+the reply unfinished, hands the receipts of many requests to the journal at once, and keeps no thread waiting.
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from flask import Response
+
+from app.records.journal import Entry, Journal
+
+log = logging.getLogger(__name__)
+
+# Set in the WSGI environment by a server that finishes the reply itself.
+FINISHES = "dialstatus.finishes"
+
+
+class Later(Response):
+    """A response whose status and body are decided when the journal is done with `entry`.
+
+    `decide` does that. Should it fail, what was given as `otherwise` is said.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        entry: Entry,
+        decide: Callable[["Later"], None],
+        *,
+        otherwise: str = "",
+        status: int = 200,
+    ) -> None:
+        super().__init__(otherwise, status=status, content_type="application/xml")
+        self.journal = journal
+        self.entry = entry
+        self._decide = decide
+        self._listeners: list[Callable[[Response], object]] = []
+
+    def when_finished(self, listener: Callable[[Response], object]) -> None:
+        """Have `listener` called with this response once it is finished."""
+        self._listeners.append(listener)
+
+    def finish(self) -> None:
+        """Decide status and body. The journal is done with the entry, or was given it up."""
+        try:
+            self._decide(self)
+        except Exception:
+            log.exception("reply_failed")  # Somebody may be on the line: what was decided before is still true.
+        for listener in self._listeners:
+            listener(self)
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        """Answer as WSGI wants it: at once with what has yet to be finished where the server can do that."""
+        if environ.get(FINISHES):
+            return Unfinished(self, environ, start_response)
+        self.journal.keep(self.entry)
+        self.finish()
+        return super().__call__(environ, start_response)
+
+    def start(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        """Give the body of the finished reply."""
+        return super().__call__(environ, start_response)
+
+
+class Unfinished:
+    """What a server that finishes replies itself is given in place of a body."""
+
+    __slots__ = ("_environ", "_start_response", "reply")
+
+    def __init__(self, reply: Later, environ: dict[str, Any], start_response: Any) -> None:
+        self.reply = reply
+        self._environ = environ
+        self._start_response = start_response
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Give the body, once the reply is finished."""
+        return iter(self.reply.start(self._environ, self._start_response))

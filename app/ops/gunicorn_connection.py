@@ -1,0 +1,81 @@
+"""A connection, and how much of its next request has arrived."""
+
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from gunicorn.http import get_parser
+from gunicorn.workers.gthread import TConn
+
+from app.ops.arriving import MOST_BYTES, awaits_consent, is_webhook, is_whole
+
+_USUAL_BYTES = 8192  # No webhook is longer.
+_CONSENT = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+class Connection(TConn):  # type: ignore[misc]  # Gunicorn comes without types.
+    """A connection, and how much of its next request has been seen."""
+
+    def __init__(self, linger: Callable[["Connection"], bool], *args: Any) -> None:
+        super().__init__(*args)
+        self._linger = linger
+        self.initialized: bool
+        self.seen = 0
+        self.told = False
+        self.is_webhook = False  # The next request is one.
+        self.is_answering = False  # A webhook's answer waits for the store.
+        self.watched = 0  # What the poller watches it for.
+        self.is_kept = False  # It is among the worker's kept-alive connections, to be looked at again then:
+        self.looked_at = 0.0
+        self.is_gone = False
+        self.unsent = b""
+        self.closes = False  # When all is sent.
+
+    def close(self, graceful: bool = False) -> None:
+        """Close; where an answer may still be on its way, on the loop and not here."""
+        if not (graceful and self._linger(self)):
+            super().close()
+
+    def look(self) -> bool | None:
+        """Tell whether the next request has arrived whole; None when it never will."""
+        try:
+            return self._look()
+        except OSError:
+            return None
+
+    def _look(self) -> bool | None:
+        try:
+            seen = self.sock.recv(_USUAL_BYTES, socket.MSG_PEEK)
+            if len(seen) == _USUAL_BYTES:
+                seen = self.sock.recv(MOST_BYTES, socket.MSG_PEEK)
+        except BlockingIOError:
+            return False
+        if is_whole(seen):
+            self._await(1)
+            self.seen = 0
+            self.is_webhook = is_webhook(seen)
+            return True
+        if len(seen) == self.seen or len(seen) >= MOST_BYTES:
+            return None  # It has ended in the middle, or will have no end.
+        if not self.told and awaits_consent(seen):
+            self.told = True
+            self.sock.send(_CONSENT)
+        self.seen = len(seen)
+        self._await(self.seen + 1)
+        return False
+
+    def begun(self) -> Any:
+        """Give the parser, on a socket that does not wait."""
+        if not self.initialized:
+            self.initialized = True
+            self.parser = get_parser(self.cfg, self.sock, self.client)
+        return self.parser
+
+    def is_finished(self) -> bool:
+        """Tell whether nothing of a whole request is left unread, and nothing was read of a next one."""
+        return bool(self.parser.finish_body()) and not self.parser.unreader.buf.getvalue()
+
+    def _await(self, count: int) -> None:
+        """Have the kernel wake us only when so many bytes are there."""
+        if count != 1 or self.seen:
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, count)
