@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import tzinfo
 
 import psycopg
-from sqlalchemy import Column, Connection, ColumnElement, Select, String, Table, Text, cast, func, or_, select, update
+from sqlalchemy import Column, ColumnElement, Connection, Select, String, Table, Text, cast, func, or_, select, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.types import TypeEngine
 

@@ -74,7 +74,7 @@ def test_a_check_without_tables_says_so_in_a_sentence(run: Run) -> None:
     result = run("db", "check")
 
     assert result.exit_code == 1
-    assert "Error: the store cannot be read: " in result.output
+    assert "Error: the tables are not those of this version; run flask --app wsgi db upgrade\n" in result.output
 
 
 def test_the_spool_is_listed_without_numbers_and_drained(run: Run, services: Services) -> None:

@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 
 from app.records import migrate
-from app.records.check import Found, check
+from app.records.check import Found, check, count_calls
+from app.records.gaps import open_calls
 from app.records.journal import Journal
 from app.records.keys import make_key, now
 from app.records.prune import Erased, count_older, count_receipts, erase, prune
+from app.records.receipt import StoreUnavailable
 from app.records.retention import Retention
 from app.records.spool import Spool
 from app.records.store import Store
@@ -99,6 +101,17 @@ def test_the_figures_of_the_past_outlive_what_they_were_counted_from(store: Stor
     assert rows(store, counted) == [("busy", f'["{ALICE}","{BOB}"]', 3)]
 
 
+def test_whose_number_only_holds_the_persons_digits_stays_in_the_figures(
+    store: Store, journal: Journal, spool: Spool
+) -> None:
+    journal.append_all(Call(at=PAST).answer(BOB).action("busy", "USER_BUSY", rang=True).receipts)
+    count_spans(store, UTC)
+
+    erase(store, spool, f"+{BOB[2:]}", quiet)
+
+    assert rows(store, "SELECT targets, dials FROM tallies WHERE level = 0") == [(f'["{BOB}"]', 1)]
+
+
 def test_a_person_is_taken_out_of_the_figures_and_the_figures_stay(
     store: Store, journal: Journal, spool: Spool
 ) -> None:
@@ -108,6 +121,33 @@ def test_a_person_is_taken_out_of_the_figures_and_the_figures_stay(
     erase(store, spool, BOB, quiet)
 
     assert rows(store, "SELECT outcome, targets, dials FROM tallies WHERE level = 0") == [("busy", None, 1)]
+
+
+@pytest.mark.parametrize(
+    "do",
+    [
+        lambda store, _: count_older(store, before=PAST),
+        lambda store, _: prune(store, before=PAST, zone=UTC, step=quiet),
+        lambda store, _: count_receipts(store),
+        lambda store, spool: erase(store, spool, CALLER, quiet),
+        lambda store, _: count_calls(store),
+        lambda store, _: open_calls(store, since=PAST, before=PAST + DAY),
+    ],
+    ids=["count_older", "prune", "count_receipts", "erase", "count_calls", "open_calls"],
+)
+def test_a_store_without_tables_is_told_with_the_command_that_makes_them(
+    open_store: Callable[..., Store], database_url: str, spool: Spool, do: Callable[[Store, Spool], object]
+) -> None:
+    with pytest.raises(StoreUnavailable, match="run flask --app wsgi db upgrade"):
+        do(open_store(database_url), spool)
+
+
+@pytest.mark.parametrize("do", [count_receipts, count_calls])
+def test_a_store_that_cannot_be_reached_is_a_sentence(
+    open_store: Callable[..., Store], do: Callable[[Store], object]
+) -> None:
+    with pytest.raises(StoreUnavailable, match="the store cannot be read: "):
+        do(open_store("postgresql://nobody@127.0.0.1:1/none"))
 
 
 def test_without_a_limit_everything_is_kept(store: Store, journal: Journal, tmp_path: Path) -> None:
