@@ -7,7 +7,9 @@ from typing import Any, TypeVar
 
 import click
 
+from app.account.addresses import is_url
 from app.account.client import API_URL, PHLO_URL, TIMEOUT, PhloClient, PlivoClient, check_credentials
+from app.account.errors import SettingError
 from app.account.tunnel import NGROK_URL, find_tunnel
 from app.context import services
 
@@ -53,13 +55,29 @@ def kept_file(name: str) -> Path:
     return services().config.instance_dir / name
 
 
+def _read_url(_context: click.Context, option: click.Parameter, value: str) -> str:
+    if not is_url(value):
+        raise SettingError(f"{option.opts[0]} is {value!r}; write scheme and host, such as {option.default}")
+    return value
+
+
+def _url_option(name: str, default: str, about: str) -> Callable[[Command], Command]:
+    return click.option(name, default=default, show_default=True, callback=_read_url, help=about)
+
+
 def access_options(command: Command) -> Command:
     """Add the options that say where Plivo and ngrok are."""
     for option in (
-        click.option("--api-url", default=API_URL, show_default=True, help="Plivo's REST API."),
-        click.option("--phlo-url", default=PHLO_URL, show_default=True, help="Plivo's runner of PHLOs."),
-        click.option("--ngrok-url", default=NGROK_URL, show_default=True, help="The local API of ngrok."),
-        click.option("--timeout", default=TIMEOUT, show_default=True, help="Seconds to wait for an answer."),
+        _url_option("--api-url", API_URL, "Plivo's REST API."),
+        _url_option("--phlo-url", PHLO_URL, "Plivo's runner of PHLOs."),
+        _url_option("--ngrok-url", NGROK_URL, "The local API of ngrok."),
+        click.option(
+            "--timeout",
+            type=click.FloatRange(0.1, 600),
+            default=TIMEOUT,
+            show_default=True,
+            help="Seconds to wait for an answer.",
+        ),
     ):
         command = option(command)
     return command

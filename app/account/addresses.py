@@ -1,5 +1,6 @@
 """The URLs of ours that Plivo is told."""
 
+import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -22,8 +23,7 @@ def addresses_at(public_url: str, *, retry_control: str, retry_notice: str) -> A
     Each ends in Plivo's callback configuration: without it no 5xx is ever tried again (Plivo, callback
     configurations). Raises `SettingError` for a URL that Plivo could not call.
     """
-    parts = urlsplit(public_url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+    if not is_url(public_url) or "?" in public_url or "#" in public_url:
         raise SettingError(f"{public_url!r} is no URL that Plivo can call; write one such as https://calls.example.com")
     base = public_url.rstrip("/") + "/dialstatus/"
     return Addresses(
@@ -32,3 +32,13 @@ def addresses_at(public_url: str, *, retry_control: str, retry_notice: str) -> A
         ring=f"{base}ring/#{retry_notice}",
         hangup=f"{base}hangup/#{retry_notice}",
     )
+
+
+def is_url(text: str) -> bool:
+    """Tell whether a text is an absolute URL of the web."""
+    try:
+        parts = urlsplit(text)
+        has_host = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+    return parts.scheme in {"http", "https"} and has_host and re.fullmatch(r"[!-~]+", text) is not None

@@ -17,17 +17,24 @@ from app.context import services
 @click.option("--to", required=True, help="Whom to call: +14155550100 or sip:alice@phone.plivo.com.")
 @click.option("--from", "caller", required=True, help="A number of yours, shown to whoever is called.")
 @click.option("--url", help="Where Plivo reaches this server. Default: PUBLIC_URL, else a running ngrok.")
-@click.option("--ring-timeout", default=120, show_default=True, help="Seconds to let it ring.")
-@click.option("--time-limit", default=14400, show_default=True, help="Seconds after which the call ends.")
+@click.option(
+    "--ring-timeout", type=click.IntRange(1, 600), default=120, show_default=True, help="Seconds to let it ring."
+)
+@click.option(
+    "--time-limit",
+    type=click.IntRange(1, 86400),
+    default=14400,
+    show_default=True,
+    help="Seconds after which the call ends.",
+)
 @click.pass_obj
 @with_appcontext
 def call(access: Access, to: str, caller: str, url: str | None, ring_timeout: int, time_limit: int) -> None:
     """Place one call that is recorded like the rest."""
     config = services().config
     with access.client() as client:
-        addresses = addresses_at(
-            access.public_url(url), retry_control=config.retry_control, retry_notice=config.retry_notice
-        )
+        public_url = access.public_url(url).rstrip("/")
+        addresses = addresses_at(public_url, retry_control=config.retry_control, retry_notice=config.retry_notice)
         request_uuid = place_call(
             client,
             to=to,
@@ -37,7 +44,7 @@ def call(access: Access, to: str, caller: str, url: str | None, ring_timeout: in
             time_limit=time_limit,
         )
     click.echo(f"Call placed, request_uuid {request_uuid}")
-    click.echo(f"Its record: /calls/{request_uuid} – end it with `flask plivo hangup {request_uuid}`.")
+    click.echo(f"Its record: {public_url}/calls/{request_uuid} – end it with `flask plivo hangup {request_uuid}`.")
 
 
 @click.command()

@@ -91,8 +91,9 @@ class Wire:
             detail = str(_json_object(response).get("error", ""))
         except AccountError:
             return ""
-        for token in self._tokens:
-            detail = detail.replace(token, "…")
+        sent = str(response.request.headers.get("Authorization", "")).rpartition(" ")[2]
+        for secret in filter(None, (*self._tokens, sent)):
+            detail = detail.replace(secret, "…")
         return " ".join(detail.split())[:300]
 
 

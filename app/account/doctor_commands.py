@@ -7,7 +7,9 @@ import click
 from flask.cli import with_appcontext
 
 from app.account.access import Access, access_options
+from app.account.addresses import is_url
 from app.account.doctor import examine
+from app.account.errors import SettingError
 from app.account.setup import read_number
 from app.context import services
 
@@ -16,6 +18,7 @@ from app.context import services
 @access_options
 @click.option("--app-name", default="dialstatus", show_default=True, help="The Plivo application's name.")
 @click.option("--number", "numbers", multiple=True, help="A number that must be on it; may be repeated.")
+@click.option("--url", help="Where Plivo reaches this server. Default: PUBLIC_URL, else a running ngrok.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @with_appcontext
 def doctor(
@@ -25,13 +28,16 @@ def doctor(
     timeout: float,
     app_name: str,
     numbers: tuple[str, ...],
+    url: str | None,
     as_json: bool,
 ) -> None:
     """Check everything that must be true, and say what to do."""
     access = Access(api_url=api_url, phlo_url=phlo_url, ngrok_url=ngrok_url, timeout=timeout)
+    if url is not None and not is_url(url):
+        raise SettingError(f"--url is {url!r}; write one such as https://calls.example.com")
     wanted = [read_number(number) for number in numbers]
     checks = []
-    for check in examine(services(), access, app_name=app_name, numbers=wanted):
+    for check in examine(services(), access, app_name=app_name, numbers=wanted, url=url):
         checks.append(check)
         if not as_json:
             click.echo(check)

@@ -63,6 +63,8 @@ def migrations(held: Services) -> Check:
 
 def database(held: Services) -> Check:
     """The database takes a write and commits it."""
+    if not migrations(held).ok:
+        return skipped("database", "no write is tried before the tables are right")
     try:
         prove_write(held.store)
     except StoreUnavailable as error:

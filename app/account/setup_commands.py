@@ -23,7 +23,13 @@ from app.context import services
 @click.option("--dry-run", is_flag=True, help="Show what would change, and change nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--watch", is_flag=True, help="Follow ngrok's address until stopped, then put all back.")
-@click.option("--every", default=5.0, show_default=True, help="Seconds between two looks at ngrok.")
+@click.option(
+    "--every",
+    type=click.FloatRange(0.01, 3600),
+    default=5.0,
+    show_default=True,
+    help="Seconds between two looks at ngrok.",
+)
 @click.pass_obj
 @with_appcontext
 def setup(

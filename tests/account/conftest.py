@@ -1,5 +1,6 @@
 """What the tests of this room share: a Plivo account on loopback, and the real commands pointed at it."""
 
+import base64
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from tests.account.plivo_api import AUTH_ID, AUTH_TOKEN, PlivoApi, running
 Cli = Callable[..., Result]
 
 PUBLIC_URL = "https://calls.example.com"
+BASIC = base64.b64encode(f"{AUTH_ID}:{AUTH_TOKEN}".encode()).decode()  # As the token goes over the wire.
 
 
 @pytest.fixture
@@ -64,6 +66,7 @@ def run(make_app: Callable[[], Flask], plivo_api: PlivoApi) -> Cli:
         result = make_app().test_cli_runner().invoke(args=arguments, input=answer)
         assert result.exception is None or isinstance(result.exception, SystemExit)
         assert AUTH_TOKEN not in result.output
+        assert BASIC not in result.output
         return result
 
     return invoke

@@ -21,7 +21,33 @@ def test_a_call_has_all_our_urls_so_that_it_is_recorded_like_the_rest(plivo_api:
     assert placed["ring_url"].startswith(f"{PUBLIC_URL}/dialstatus/ring/#ct=")
     assert placed["hangup_url"].startswith(f"{PUBLIC_URL}/dialstatus/hangup/#ct=")
     assert placed["fallback_url"].startswith(f"{PUBLIC_URL}/dialstatus/fallback/#ct=")
-    assert "Call placed, request_uuid " in result.output
+    request_uuid = result.output.split()[3]
+    assert result.output.splitlines()[0] == f"Call placed, request_uuid {request_uuid}"
+    assert f"Its record: {PUBLIC_URL}/calls/{request_uuid} " in result.output
+
+
+@pytest.mark.parametrize(
+    ("words", "option"),
+    [
+        (("--timeout", "0", "live"), "--timeout"),
+        (("--timeout", "-1", "live"), "--timeout"),
+        (("--api-url", "api.example.com", "live"), "--api-url"),
+        (("--phlo-url", "ftp://phlo.example.com", "phlo", "run", "0b91"), "--phlo-url"),
+        (("--ngrok-url", "http://", "live"), "--ngrok-url"),
+        ((*CALL, "--ring-timeout", "0"), "--ring-timeout"),
+        ((*CALL, "--time-limit", "86401"), "--time-limit"),
+        (("setup", "--number", "+14155550199", "--watch", "--every", "0"), "--every"),
+        ((*CALL, "--url", "https://calls.example.com/a b"), "https://calls.example.com/a b"),
+    ],
+)
+def test_a_value_that_cannot_be_used_is_named_before_anything_is_asked(
+    plivo_api: PlivoApi, run: Cli, words: tuple[str, ...], option: str
+) -> None:
+    result = run(*words)
+
+    assert result.exit_code == 2
+    assert option in result.output.splitlines()[-1]
+    assert plivo_api.asked == []
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
@@ -163,6 +189,15 @@ def test_a_missing_token_is_a_sentence(run: Cli, environ: dict[str, str]) -> Non
 
     assert result.exit_code == 2
     assert "PLIVO_AUTH_TOKEN is not set" in result.output
+
+
+def test_a_refused_token_is_not_shown_as_it_went_over_the_wire(plivo_api: PlivoApi, run: Cli) -> None:
+    plivo_api.tokens = ["another token"]  # The account's answer repeats what it was sent; `run` looks for it.
+
+    result = run("live")
+
+    assert result.exit_code == 3
+    assert "authentication failed for Basic …" in result.output
 
 
 def test_a_silent_plivo_ends_with_a_sentence(plivo_api: PlivoApi, run: Cli) -> None:

@@ -13,7 +13,9 @@ import pytest
 from flask import Flask
 
 from app import create_app
+from app.account.access import Access
 from app.account.account_checks import clock
+from app.account.doctor import ngrok
 from app.context import EXTENSION
 from app.records.receipt import Receipt
 from app.voice.events import CallFacts, CallNoted, Kind
@@ -109,6 +111,7 @@ def test_after_setup_everything_is_well_but_that_loopback_is_not_public(
         "reports token",
         "signatures",
         "public URL",
+        "ngrok",
         "public URL by GET",
         "public URL by POST",
         "strangers",
@@ -166,7 +169,46 @@ def test_the_address_of_ngrok_is_used_where_no_public_url_is_set(
     plivo_api.tunnels = [{"public_url": "https://127.0.0.1:1", "config": {"addr": "http://localhost:5000"}}]
     del environ["PUBLIC_URL"]
 
-    assert "https://127.0.0.1:1 (from ngrok)" in examine()["public URL"]["said"]
+    checks = examine()
+
+    assert "https://127.0.0.1:1 (from ngrok)" in checks["public URL"]["said"]
+    assert checks["ngrok"]["said"] == "https://127.0.0.1:1 leads to port 5000"
+
+
+@pytest.mark.parametrize(
+    ("tunnels", "ok", "said"),
+    [
+        (["https://new.ngrok-free.app"], False, "is at https://new.ngrok-free.app now"),
+        (["https://old.ngrok-free.app"], True, "leads to port 5000"),
+        ([], None, "ngrok runs without an https tunnel"),
+    ],
+)
+def test_an_address_of_ngrok_that_is_no_longer_ours_is_told(
+    plivo_api: PlivoApi, make_app: Callable[[], Flask], tunnels: list[str], ok: bool | None, said: str
+) -> None:
+    plivo_api.tunnels = [{"public_url": url, "config": {"addr": "http://localhost:5000"}} for url in tunnels]
+    access = Access(api_url="", phlo_url="", ngrok_url=plivo_api.url, timeout=5)
+
+    with make_app().app_context():
+        check = ngrok("https://old.ngrok-free.app", access)
+
+    assert (check.ok, said in check.said) == (ok, True)
+    assert ("PUBLIC_URL=https://new.ngrok-free.app" in check.advice) == (ok is False)
+
+
+def test_ngrok_is_not_asked_where_it_has_no_part(plivo_api: PlivoApi, examine: Examine) -> None:
+    assert examine()["ngrok"]["ok"] is None
+    assert not [asked for asked in plivo_api.asked if asked.path == "/api/tunnels"]
+
+
+@pytest.mark.usefixtures("server")
+def test_an_address_can_be_looked_at_before_it_is_set(examine: Examine, environ: dict[str, str]) -> None:
+    url = environ.pop("PUBLIC_URL")
+
+    checks = examine("--url", url)
+
+    assert checks["public URL"]["said"] == f"{url} (--url) leads this machine to itself alone"
+    assert checks["public URL by POST"]["ok"] is True
 
 
 def test_an_application_wired_by_hand_shows_what_is_wrong_with_it(plivo_api: PlivoApi, examine: Examine) -> None:
@@ -237,7 +279,7 @@ def test_tables_that_were_never_made_are_told(environ: dict[str, str], plivo_api
     result = app.test_cli_runner().invoke(args=["doctor", "--api-url", plivo_api.url])
 
     assert "✗ migrations: the tables are not those of this version\n    Run `flask db upgrade`." in result.output
-    assert "✗ database: " in result.output
+    assert "– database: no write is tried before the tables are right\n" in result.output
 
 
 def test_the_plan_is_named(examine: Examine, environ: dict[str, str]) -> None:
