@@ -175,8 +175,18 @@ def _of_tallies(
         yield int(number), int(talked), outcome, status, {}, values[len(counted) :]
     if detail is Detail.ALL:
         kept = connection.execute(select(tallies.c.waits, *columns).where(*conditions, tallies.c.waits.is_not(None)))
-        for text, *group in kept:
-            yield 0, 0, "answered", None, {int(seconds): times for seconds, times in json.loads(text).items()}, group
+        for group, waits in _added_up(kept).items():
+            yield 0, 0, "answered", None, waits, group
+
+
+def _added_up(rows: Iterable[Sequence[Any]]) -> dict[tuple[Any, ...], dict[int, int]]:
+    """Add the waits of each group up; there are many, so each is touched once."""
+    sums: dict[tuple[Any, ...], dict[str, int]] = {}
+    for text, *group in rows:
+        waits = sums.setdefault(tuple(group), {})
+        for seconds, times in json.loads(text).items():
+            waits[seconds] = waits.get(seconds, 0) + times
+    return {group: {int(seconds): times for seconds, times in waits.items()} for group, waits in sums.items()}
 
 
 def _add(summary: Summary, rows: Iterable[_Row], divided: Divided, zone: tzinfo) -> None:

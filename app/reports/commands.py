@@ -18,7 +18,7 @@ from app.context import services
 from app.records.queries import FoundDial, find_call, find_dials
 from app.records.reading import reading
 from app.records.receipt import StoreUnavailable
-from app.records.summaries import Divided, Summary, summarise
+from app.records.summaries import Detail, Divided, Summary, summarise
 from app.records.tallying import count_spans
 from app.records.wanted import TooMany, Wanted
 from app.reports.answers import call_answer
@@ -102,7 +102,9 @@ def export(kind: str, output: Path | None, **given: str | None) -> None:
     """Write every dial that is wanted, newest first."""
     wanted, store = _wanted(given), services().store
     with reading(store) as connection:
-        total = summarise(connection, wanted, Divided.OUTCOME, services().config.timezone, brief=True).whole.total
+        total = summarise(
+            connection, wanted, Divided.OUTCOME, services().config.timezone, detail=Detail.TOTALS
+        ).whole.total
     opened = output.open("w", encoding="utf-8", newline="") if output else nullcontext(sys.stdout)
     with opened as file, Progress(console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress:
         task = progress.add_task("Dials", total=total)

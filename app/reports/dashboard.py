@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from sqlalchemy import Connection
 
 from app.records.queries import Page, find_dials
-from app.records.summaries import Divided, Figures, summarise
+from app.records.summaries import Detail, Divided, Figures, summarise
 from app.records.wanted import TooMany, Wanted, target_sets, with_sets
 from app.reports.charts import ORDER, Columns, stack
 from app.reports.ranges import NAMED, Range, read_range
@@ -176,12 +176,12 @@ def find_pictures(connection: Connection, asked: Asked, zone: tzinfo) -> Picture
     """Count the range by time, target and cause."""
     wanted = with_sets(connection, replace(asked.wanted, search=None))
     lost = replace(wanted, outcomes=tuple(NOT_SERVED))
-    hours = summarise(connection, lost, Divided.HOUR, zone, brief=True).parts
+    hours = summarise(connection, lost, Divided.HOUR, zone, detail=Detail.TOTALS).parts
     divided = Divided.HOUR if asked.range.days == 1 else Divided.DAY
-    columns = _columns(asked.range, summarise(connection, wanted, divided, zone, brief=True).parts, zone)
+    columns = _columns(asked.range, summarise(connection, wanted, divided, zone, detail=Detail.OUTCOMES).parts, zone)
     targets = summarise(connection, wanted, Divided.TARGET, zone)
-    causes = summarise(connection, wanted, Divided.CAUSE, zone, brief=True).parts
-    numbers = summarise(connection, wanted, Divided.NUMBER, zone, brief=True).parts
+    causes = summarise(connection, wanted, Divided.CAUSE, zone, detail=Detail.TOTALS).parts
+    numbers = summarise(connection, wanted, Divided.NUMBER, zone, detail=Detail.TOTALS).parts
     return Pictures(
         whole=targets.whole,
         chart=stack([row.name or "" for row in columns], [row.figures.outcomes for row in columns]),
@@ -213,7 +213,7 @@ def _heat(hours: Mapping[str | None, Figures]) -> Heat:
     lost = [[0] * 24 for _ in range(7)]
     for name, figures in hours.items():
         at = datetime.fromisoformat(name or "")
-        lost[at.weekday()][at.hour] += sum(figures.outcomes[outcome] for outcome in NOT_SERVED)
+        lost[at.weekday()][at.hour] += figures.total
     most = max(max(row) for row in lost)
     worst = max(((count, day, hour) for day, row in enumerate(lost) for hour, count in enumerate(row)))
     return Heat(

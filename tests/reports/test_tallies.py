@@ -9,7 +9,7 @@ from sqlalchemy import Connection, func, select
 from app.records.keys import COUNTED_AFTER, now
 from app.records.reading import reading
 from app.records.spans import cover
-from app.records.summaries import Divided, Summary, summarise
+from app.records.summaries import Detail, Divided, Summary, summarise
 from app.records.tables import dials, late_changes, tally_spans
 from app.records.tallying import count_spans
 from app.records.wanted import Wanted
@@ -73,6 +73,25 @@ def test_figures_are_the_same_on_both_databases_and_in_another_zone_than_counted
     count(caller, "Europe/Paris")
 
     assert (look(caller, "America/New_York"), look(caller, "Asia/Kathmandu")) == before
+
+
+def test_less_detail_counts_the_same(caller: Caller) -> None:
+    fill(caller, seed=9)
+    count(caller, "UTC")
+    wanted = Wanted(since=START + 12_345)  # Dials, hours and days are all needed.
+
+    for divided in Divided:
+        with reading(caller.services.store) as connection:
+            totals, outcomes, everything = (
+                summarise(connection, wanted, divided, ZoneInfo("UTC"), detail=detail) for detail in Detail
+            )
+
+        assert list(totals.parts) == list(outcomes.parts) == list(everything.parts)
+        for name, part in everything.parts.items():
+            assert (totals.parts[name].total, totals.parts[name].talk_seconds) == (part.total, part.talk_seconds)
+            assert outcomes.parts[name].outcomes == part.outcomes
+        assert totals.whole.total == outcomes.whole.total == everything.whole.total
+        assert outcomes.whole.outcomes == everything.whole.outcomes
 
 
 def test_a_dial_that_changes_after_it_was_counted_is_counted_anew(caller: Caller) -> None:
