@@ -3,12 +3,13 @@
 import argparse
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 
 from flask.testing import FlaskClient
 from rich.console import Console
 from rich.table import Table
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from app import create_app
 from app.context import EXTENSION
@@ -17,7 +18,7 @@ from app.records.tables import calls, dials
 from config import Config
 
 _TOKEN = "a-token-for-benchmarks"
-_ROUNDS = 7
+_ROUNDS = 15
 _PLACES = {
     "dashboard, today": "/",
     "dashboard, 7 days": "/?range=7d",
@@ -43,57 +44,67 @@ _PLACES = {
 }
 
 
-def measure(url: str) -> Iterator[tuple[str, float]]:
-    """Give the milliseconds of each place, the best of some rounds: what else the machine does is left out."""
-    with tempfile.TemporaryDirectory() as instance:
-        config = Config.load({"DATABASE_URL": url, "INSTANCE_DIR": instance, "REPORTS_TOKEN": _TOKEN})
-        app = create_app(config)
-        store = app.extensions[EXTENSION].store
-        with reading(store) as connection:
-            middle = connection.scalar(select(func.max(dials.c.dial_key)))
-            row = connection.execute(
-                select(dials.c.dial_id, dials.c.from_number, calls.c.call_uuid)
-                .join(calls, calls.c.call_key == dials.c.call_key)
-                .where(dials.c.dial_key <= middle)
-                .order_by(dials.c.dial_key.desc())
-                .offset(20)
-                .limit(1)
-            ).one()
-        client = app.test_client()
-        client.get(f"/login?token={_TOKEN}")
-        month = time.strftime("%Y-%m-%dT00:00:00Z", time.gmtime(time.time() - 30 * 86400))
-        named = {
+def measure(urls: Sequence[str]) -> Iterator[tuple[str, list[float]]]:
+    """Give for each place the milliseconds on each store, the best of some rounds.
+
+    The stores take turns, so that what else the machine does meets them alike.
+    """
+    with tempfile.TemporaryDirectory() as directory, ExitStack() as opened:
+        visitors = [opened.enter_context(_visitor(url, f"{directory}/{number}")) for number, url in enumerate(urls)]
+        for name, place in _PLACES.items():
+            taken: list[list[float]] = [[] for _ in visitors]
+            for _ in range(_ROUNDS):
+                for times, (client, named) in zip(taken, visitors, strict=True):
+                    times.append(_time(client, place.format(**named)))
+            yield name, [min(times) for times in taken]
+
+
+@contextmanager
+def _visitor(url: str, instance: str) -> Iterator[tuple[FlaskClient, dict[str, str]]]:
+    """Log in to an application on the store; give the client, and what there is to ask for."""
+    app = create_app(Config.load({"DATABASE_URL": url, "INSTANCE_DIR": instance, "REPORTS_TOKEN": _TOKEN}))
+    store = app.extensions[EXTENSION].store
+    with reading(store) as connection:
+        row = connection.execute(
+            select(dials.c.dial_id, dials.c.from_number, calls.c.call_uuid)
+            .join(calls, calls.c.call_key == dials.c.call_key)
+            .order_by(dials.c.dial_key.desc())
+            .offset(20)
+            .limit(1)
+        ).one()
+    client = app.test_client()
+    client.get(f"/login?token={_TOKEN}")
+    yield (
+        client,
+        {
             "dial": row[0],
             "caller": row[1].replace("+", "%2B"),
             "end": row[1][-4:],
             "call": row[2],
-            "month": month,
-        }
-        for name, place in _PLACES.items():
-            yield name, _best(client, place.format(**named))
-        store.close()
+            "month": time.strftime("%Y-%m-%dT00:00:00Z", time.gmtime(time.time() - 30 * 86400)),
+        },
+    )
+    store.close()
 
 
-def _best(client: FlaskClient, place: str) -> float:
-    taken = []
-    for _ in range(_ROUNDS):
-        started = time.perf_counter()
-        response = client.get(place)
-        taken.append(1000 * (time.perf_counter() - started))
-        if response.status_code != 200:
-            raise SystemExit(f"{place} answered {response.status_code}: {response.text[:200]}")
-    return min(taken)
+def _time(client: FlaskClient, place: str) -> float:
+    started = time.perf_counter()
+    response = client.get(place)
+    taken = 1000 * (time.perf_counter() - started)
+    if response.status_code != 200:
+        raise SystemExit(f"{place} answered {response.status_code}: {response.text[:200]}")
+    return taken
 
 
 def main() -> None:
-    """Measure each store and print them side by side."""
+    """Measure each store and print them side by side, the last also as a multiple of the first."""
     parser = argparse.ArgumentParser(description="Time every page and API call.")
     parser.add_argument("database_url", nargs="+")
     urls = parser.parse_args().database_url
-    table = Table("milliseconds, best of seven", *(url.rpartition("/")[2].partition("?")[0] for url in urls))
-    columns = [dict(measure(url)) for url in urls]
-    for name in _PLACES:
-        table.add_row(name, *(f"{column[name]:.1f}" for column in columns))
+    names = [url.rpartition("/")[2].partition("?")[0] for url in urls]
+    table = Table(f"milliseconds, best of {_ROUNDS}", *names, "times")
+    for name, times in measure(urls):
+        table.add_row(name, *(f"{each:.1f}" for each in times), f"{times[-1] / times[0]:.1f}")
     Console(width=120).print(table)
 
 
