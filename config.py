@@ -98,6 +98,17 @@ def _word(text: str) -> str:
     return text
 
 
+def _host(text: str) -> str:
+    """Return a host as it stands before a port: an IPv6 address in brackets."""
+    try:
+        address = ipaddress.ip_address(text.removeprefix("[").removesuffix("]"))
+    except ValueError:
+        if not re.fullmatch(r"[a-z0-9_.-]+", text, re.IGNORECASE):
+            raise ValueError("write an address of this machine, such as 127.0.0.1, 0.0.0.0 or ::1") from None
+        return text
+    return f"[{address}]" if address.version == 6 else str(address)
+
+
 def _words(text: str) -> tuple[str, ...]:
     words = tuple(dict.fromkeys(_word(part.strip()) for part in text.split(",") if part.strip()))
     if text and not words:
@@ -163,13 +174,16 @@ def _events_url(text: str) -> str:
     return text
 
 
+_HOW_TO_SIGN = "write whsec_ and 24 to 64 random bytes in base64, as Standard Webhooks has it"
+
+
 def _events_secret(text: str) -> str:
     try:
         key = base64.b64decode(text.removeprefix("whsec_"), validate=True)
     except ValueError:
         key = b""
     if not text.startswith("whsec_") or not 24 <= len(key) <= 64:
-        raise ValueError("write whsec_ and 24 to 64 random bytes in base64, as Standard Webhooks has it")
+        raise ValueError(_HOW_TO_SIGN)
     return text
 
 
@@ -263,7 +277,7 @@ class Config:
     """Every setting, checked. Make one with `Config.load()`; secrets stay out of its repr."""
 
     port: Annotated[int, Setting("5000", "Port the server listens on.", _integer(1, 65535))]
-    host: Annotated[str, Setting("127.0.0.1", "Address the server listens on; `0.0.0.0` for all.", _word)]
+    host: Annotated[str, Setting("127.0.0.1", "Address the server listens on; `0.0.0.0` for all.", _host)]
     public_url: Annotated[
         str | None,
         Setting(
@@ -477,7 +491,7 @@ def _contradictions(values: Mapping[str, Any]) -> list[str]:
     if values["simulated_time"] and (enforced or not _is_local(values["public_url"])):
         problems.append("SIMULATED_TIME is on; write false, or set VERIFY_SIGNATURES to off and leave PUBLIC_URL out")
     if values["events_url"] and not values["events_secret"]:
-        problems.append("EVENTS_URL is set without EVENTS_SECRET; write a secret such as whsec_ and base64")
+        problems.append(f"EVENTS_URL is set without EVENTS_SECRET; {_HOW_TO_SIGN}")
     return problems
 
 

@@ -15,10 +15,11 @@ def welcome(config: Config) -> str:
 
     They hold the reports token where this server made it, so that somebody gets to know it: print them, never log them.
     """
-    local = f"http://{'127.0.0.1' if config.host in {'0.0.0.0', '::'} else config.host}:{config.port}"  # noqa: S104
+    here = f"{'127.0.0.1' if config.host in {'0.0.0.0', '[::]'} else config.host}:{config.port}"  # noqa: S104
+    local = f"http://{here}"
     public = config.public_url or local
     rings = f"the plan {config.dial_plan}" if config.dial_plan else ", ".join(config.dial_to)
-    is_ours = (config.instance_dir / "reports_token").is_file()
+    is_ours = _is_made_here(config)
     token = config.reports_token if is_ours else "$REPORTS_TOKEN"
     lines = [
         "",
@@ -31,22 +32,36 @@ def welcome(config: Config) -> str:
         f"  A call rings    {rings}",
         f"  Signatures      {_SIGNATURES[config.verify_signatures]}",
         f"  Dashboard       {local}/login{f'?token={token}' if is_ours else ''}",
-        f"  API             curl -H 'Authorization: Bearer {token}' {local}/api/v1/dials",
+        f'  API             curl -H "Authorization: Bearer {token}" {local}/api/v1/dials',
         "",
         "  Try it:",
-        *_things_to_try(config, local + PREFIX),
+        *_things_to_try(config, here),
         "",
     ]
     if config.public_url is None:
         lines[3:3] = [f"  Plivo cannot reach this address yet. For a tunnel: ngrok http {config.port}", ""]
-    return "\n".join([*lines, *(f"  Note: {warning}." for warning in config.warnings)])
+    notes = (warning if warning.endswith("?") else f"{warning}." for warning in config.warnings)
+    return "\n".join([*lines, *(f"  Note: {note}" for note in notes)])
 
 
-def _things_to_try(config: Config, url: str) -> list[str]:
+def _is_made_here(config: Config) -> bool:
+    try:
+        return (config.instance_dir / "reports_token").read_text().strip() == config.reports_token
+    except OSError:
+        return False
+
+
+def _things_to_try(config: Config, here: str) -> list[str]:
     if config.verify_signatures is SignatureMode.ENFORCE:
-        return [f"    flask --app wsgi simulate --token $PLIVO_AUTH_TOKEN --url {url}/"]
+        # What is signed is the public URL, and what is called is this server.
+        way = (
+            f"--url {config.public_url}{PREFIX}/ --connect-to {here}"
+            if config.public_url
+            else f"--url http://{here}{PREFIX}/"
+        )
+        return [f"    .venv/bin/flask --app wsgi simulate answered busy {way} --token YOUR_AUTH_TOKEN"]
     call = "-d CallUUID=3f1c -d From=14155550100 -d To=14155550199"
     return [
-        f"    curl {url}/ {call}",
-        f"    curl {url}/action/ {call} -d DialALegUUID=3f1c -d DialStatus=busy",
+        f"    curl http://{here}{PREFIX}/ {call}",
+        f"    curl http://{here}{PREFIX}/action/ {call} -d DialALegUUID=3f1c -d DialStatus=busy",
     ]

@@ -129,7 +129,7 @@ def test_every_setting_is_taken(tmp_path: Path) -> None:
         ("PORT", "x", "PORT is 'x'; write a whole number from 1 to 65535"),
         ("PORT", "0", "PORT is '0'; write a whole number from 1 to 65535"),
         ("PORT", "65536", "PORT is '65536'; write a whole number from 1 to 65535"),
-        ("HOST", "a b", "HOST is 'a b'; write it without spaces and in plain ASCII"),
+        ("HOST", "a b", "HOST is 'a b'; write an address of this machine"),
         ("TRUSTED_PROXIES", "-1", "TRUSTED_PROXIES is '-1'; write a whole number from 0 to 10"),
         ("DIAL_TIMEOUT", "601", "DIAL_TIMEOUT is '601'; write a whole number from 1 to 600"),
         ("DIAL_TIME_LIMIT", "1e3", "DIAL_TIME_LIMIT is '1e3'; write a whole number from 1 to 86400"),
@@ -260,7 +260,21 @@ def test_simulated_time_is_for_this_machine(tmp_path: Path, url: str) -> None:
 def test_events_are_not_sent_unsigned(tmp_path: Path) -> None:
     (problem,) = problems(tmp_path, EVENTS_URL="https://crm.example.com/")
 
-    assert problem.startswith("EVENTS_URL is set without EVENTS_SECRET; write")
+    assert problem.startswith("EVENTS_URL is set without EVENTS_SECRET; write whsec_ and 24 to 64 random bytes")
+
+
+@pytest.mark.parametrize(
+    ("written", "used"), [("::1", "[::1]"), ("[::1]", "[::1]"), ("::", "[::]"), ("192.0.2.1", "192.0.2.1")]
+)
+def test_an_ipv6_address_to_listen_on_stands_in_brackets(tmp_path: Path, written: str, used: str) -> None:
+    assert load(tmp_path, HOST=written).host == used
+
+
+@pytest.mark.parametrize("text", ["127.0.0.1:8000", "http://127.0.0.1", "a/b"])
+def test_an_address_to_listen_on_has_no_port_or_scheme(tmp_path: Path, text: str) -> None:
+    (problem,) = problems(tmp_path, HOST=text)
+
+    assert problem == f"HOST is {text!r}; write an address of this machine, such as 127.0.0.1, 0.0.0.0 or ::1"
 
 
 @pytest.mark.parametrize(
