@@ -16,7 +16,7 @@ from app.simulator.errands import Urls
 from app.simulator.faults import Fault
 from app.simulator.payloads import Line
 from app.simulator.postman import Postman
-from app.simulator.scenario import Scenario, pick
+from app.simulator.scenario import Scenario, pick, vary
 from app.simulator.truth import CallTruth
 from app.simulator.verify import Difference, compare
 from app.simulator.wire import Wire
@@ -27,7 +27,7 @@ _CALLS_BY_HOUR = (1, 1, 1, 1, 1, 2, 4, 8, 14, 18, 18, 16, 12, 14, 17, 16, 14, 11
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """What to play. `named` scenarios are played in turn; without any, the mix is thrown by weight.
+    """What to play. `named` scenarios are played in turn; without any, the mix is thrown by weight and varied.
 
     `rate` is calls a second (0: as fast as they go); `spread_days` puts their beginnings into the days before
     `begun_at`, else each begins when it is played.
@@ -91,7 +91,7 @@ def _play_one(run: Run, index: int, begun_at: datetime) -> tuple[CallTruth, Post
     """Play one call; its seed and its number in the run decide everything about it."""
     chance = random.Random(f"{run.seed}:{index}:call")  # noqa: S311 - repeatable on purpose
     wire_chance = random.Random(f"{run.seed}:{index}:wire")  # noqa: S311 - repeatable on purpose
-    scenario = run.named[index % len(run.named)] if run.named else pick(run.mix, chance)
+    scenario = run.named[index % len(run.named)] if run.named else vary(pick(run.mix, chance), chance)
     line = Line(
         call_uuid="",
         from_number=run.from_number or f"+1415555{chance.randrange(100, 200):04d}",

@@ -130,6 +130,34 @@ def pick(scenarios: Sequence[Scenario], chance: random.Random) -> Scenario:
     return chance.choices(scenarios, weights=[scenario.weight for scenario in scenarios])[0]
 
 
+def vary(scenario: Scenario, chance: random.Random) -> Scenario:
+    """Let phones ring and people talk for longer or shorter than a scenario says, as on a real line.
+
+    All people of a Dial are moved alike, so that who comes first stays first.
+    """
+    message = None if scenario.message is None else max(1, round(scenario.message * chance.uniform(0.4, 2.5)))
+    return scenario.model_copy(
+        update={"dial": tuple(_vary_dial(dial, chance) for dial in scenario.dial), "message": message}
+    )
+
+
+def _vary_dial(dial: Dial, chance: random.Random) -> Dial:
+    first = int(min(person.after for person in dial.person))
+    moved = chance.randint(-(first // 2), first * 3 // 4)
+    longer = min(chance.lognormvariate(0, 0.8), 15)  # Most conversations are short, a few are very long.
+    return Dial(
+        person=tuple(
+            person.model_copy(
+                update={
+                    "after": person.after + moved,
+                    "talks": max(1, round(person.talks * longer)) if person.talks else 0,
+                }
+            )
+            for person in dial.person
+        )
+    )
+
+
 def _say(path: Path, location: tuple[int | str, ...], message: str) -> str:
     """Say one fault of a script as `file: table.key: what is wrong`; tables are counted from 1."""
     place = ".".join(str(part + 1) if isinstance(part, int) else part for part in location)

@@ -118,6 +118,16 @@ def test_a_seed_repeats_a_mix(stage: Stage) -> None:
     assert len({call["scenario"] for call in first}) > 3
 
 
+def test_calls_of_a_mix_differ_in_length_and_named_ones_do_not(stage: Stage) -> None:
+    mixed = json.loads(run(stage, "--calls", "40", "--seed", "5", "--json").output)["calls"]
+    named = json.loads(run(stage, "answered", "--calls", "10", "--seed", "5", "--json").output)["calls"]
+
+    talks = [call["dials"][0]["talk_seconds"] for call in mixed if call["scenario"] == "answered"]
+    assert len(set(talks)) > len(talks) // 2
+    assert min(talks) > 0
+    assert {call["dials"][0]["talk_seconds"] for call in named} == {95}
+
+
 def test_many_calls_get_a_summary_and_no_trace(stage: Stage) -> None:
     result = run(stage, "answered", "--calls", "20")
 
