@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -101,8 +102,9 @@ def _line(state: str, item: Spooled) -> str:
     """Describe a spooled receipt without anybody's number in it."""
     try:
         fields = json.loads(item.text)
-        about = f"{fields['kind']} received_at={fields['received_at']} dial={fields['dial_id']}"
-    except (ValueError, LookupError, TypeError):
+        at = datetime.fromtimestamp(fields["received_at"] / 1000, UTC).isoformat(timespec="milliseconds")[:-6]
+        about = f"{fields['kind']} received_at={at}Z dial={fields['dial_id']}"
+    except (ValueError, LookupError, TypeError, OverflowError):
         about = "cannot be read"
     return f"{item.number} {state}: {about}{f' ({item.reason})' if item.reason else ''}"
 

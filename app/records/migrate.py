@@ -9,6 +9,7 @@ from alembic import command
 from alembic.config import Config as AlembicConfig
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
@@ -31,6 +32,10 @@ def upgrade(store: Store) -> None:
             command.upgrade(_alembic_config(connection), "head")
     except DBAPIError as error:
         raise StoreUnavailable(f"the tables cannot be brought up to date: {error.orig}") from error
+    except CommandError as error:  # Alembic finds no migration of the name that the tables bear.
+        raise StoreUnavailable(
+            "the tables are those of another, newer version; run that one, or restore a backup made before it"
+        ) from error
 
 
 def downgrade(store: Store, revision: str) -> None:
@@ -64,7 +69,9 @@ def _turn(store: Store) -> Iterator[None]:
     try:
         file = Path(f"{store.url.database}-turn").open("w")  # noqa: SIM115  # The lock lives as long as the file.
     except OSError as error:
-        raise StoreUnavailable(f"the tables cannot be brought up to date: {error.strerror}") from error
+        raise StoreUnavailable(
+            f"the tables cannot be brought up to date: {store.url.database}: {error.strerror}"
+        ) from error
     with file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

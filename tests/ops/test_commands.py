@@ -1,6 +1,7 @@
 """`flask db` and `flask spool`, as a person types them."""
 
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -86,7 +87,8 @@ def test_the_spool_is_listed_without_numbers_and_drained(run: Run, services: Ser
     listed, drained = run("spool", "list"), run("spool", "drain")
 
     assert "6 waiting, 0 set aside." in listed.output
-    assert f"action received_at={call.receipts[4].received_at} dial={call.dial_id}" in listed.output
+    at = datetime.fromtimestamp(call.receipts[4].received_at / 1000, UTC).isoformat(timespec="milliseconds")[:-6]
+    assert f"action received_at={at}Z dial={call.dial_id}" in listed.output
     assert "4155550" not in listed.output
     assert drained.output == "6 brought in, 0 waiting, 0 set aside.\n"
 

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -10,6 +11,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import inspect
 
 from app.records import migrate
+from app.records.receipt import StoreUnavailable
 from app.records.store import Store
 from app.records.tables import metadata
 from tests.support.server import ROOT
@@ -77,6 +79,22 @@ def test_a_downgrade_takes_everything_back_and_an_upgrade_brings_it_again(store:
 
     migrate.upgrade(store)
     assert is_current(store)
+
+
+def test_tables_of_a_newer_version_are_left_alone_with_a_sentence(store: Store) -> None:
+    with store.engine.connect() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+
+    with pytest.raises(StoreUnavailable, match="the tables are those of another, newer version; run that one"):
+        migrate.upgrade(store)
+
+    with store.engine.connect() as connection:
+        assert migrate.version_of(connection) == "9999"
+
+
+def test_a_database_that_has_no_place_is_named(open_store: Callable[..., Store], tmp_path: Path) -> None:
+    with pytest.raises(StoreUnavailable, match=r"/none/dials\.db: No such file or directory"):
+        migrate.upgrade(open_store(f"sqlite:///{tmp_path}/none/dials.db"))
 
 
 def test_a_migration_that_fails_leaves_nothing_behind(empty: Store) -> None:
