@@ -6,12 +6,12 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAllowed
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from app.application import Application
 from app.commands import Commands
 from app.context import EXTENSION, Services
 from app.dial.answers import xml_reply
 from app.dial.blueprint import bp as dial_bp
 from app.dial.handout import PREFIX
-from app.incoming import Request
 from app.ops.health import bp as health_bp
 from app.ops.metrics import bp as metrics_bp
 from app.ops.metrics import use_metrics
@@ -32,8 +32,7 @@ MAX_BODY_BYTES = 64 * 1024
 
 def create_app(config: Config, shared: Services | None = None) -> Flask:
     """Make the application from its settings. Opens no connection: that waits for the process that serves."""
-    app = Flask(__name__, static_folder=None)
-    app.request_class = Request
+    app = Application(__name__, static_folder=None)
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False  # A doubled slash is answered 404 in place, not by a redirect.
     app.config.update(SECRET_KEY=config.secret_key, MAX_CONTENT_LENGTH=MAX_BODY_BYTES)

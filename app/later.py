@@ -55,26 +55,26 @@ class Later(Response):
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         """Answer as WSGI wants it: at once with what has yet to be finished where the server can do that."""
         if environ.get(FINISHES):
-            return Unfinished(self, environ, start_response)
+            return Unfinished(self, start_response)
         self.journal.keep(self.entry)
         self.finish()
         return super().__call__(environ, start_response)
 
-    def start(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        """Give the body of the finished reply."""
-        return super().__call__(environ, start_response)
+    def start(self, start_response: Any) -> Iterable[bytes]:
+        """Give the body of the finished reply, which is never one to HEAD: nothing of HEAD is kept."""
+        start_response(self.status, self.headers.to_wsgi_list())
+        return [self.get_data()]
 
 
 class Unfinished:
     """What a server that finishes replies itself is given in place of a body."""
 
-    __slots__ = ("_environ", "_start_response", "reply")
+    __slots__ = ("_start_response", "reply")
 
-    def __init__(self, reply: Later, environ: dict[str, Any], start_response: Any) -> None:
+    def __init__(self, reply: Later, start_response: Any) -> None:
         self.reply = reply
-        self._environ = environ
         self._start_response = start_response
 
     def __iter__(self) -> Iterator[bytes]:
         """Give the body, once the reply is finished."""
-        return iter(self.reply.start(self._environ, self._start_response))
+        return iter(self.reply.start(self._start_response))

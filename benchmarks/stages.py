@@ -21,6 +21,7 @@ from app.dial import arrival, deciding, keeping, routes
 from app.dial.answers import xml_reply
 from app.dial.guard import guard
 from app.dial.ticket import Ticket
+from app.incoming import BODY
 from app.ops.logs import configure_logging
 from app.records import migrate
 from app.records.receipt import Kept, Receipt
@@ -154,7 +155,7 @@ def _environ(raw: bytes) -> dict[str, Any]:
     environ: dict[str, Any] = EnvironBuilder(
         path=path, query_string=query, method=method, headers=headers, input_stream=io.BytesIO(body)
     ).get_environ()
-    return {**environ, "RAW_URI": target, "REMOTE_ADDR": "127.0.0.1"}
+    return {**environ, "RAW_URI": target, "REMOTE_ADDR": "127.0.0.1", BODY: body}
 
 
 def _serve(app: Flask, raw: bytes) -> Callable[[], object]:

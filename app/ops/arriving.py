@@ -39,7 +39,7 @@ def is_webhook(seen: bytes) -> bool:
     if _UNUSUAL.search(head):
         return False
     length = _LENGTH.search(head)
-    return length is None or end + int(length[1]) <= len(seen)
+    return length is None or (int(length[1]) <= MOST_BODY and end + int(length[1]) <= len(seen))
 
 
 def awaits_consent(seen: bytes) -> bool:

@@ -1,13 +1,14 @@
 """A connection, and how much of its next request has arrived."""
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from gunicorn.http import get_parser
 from gunicorn.workers.gthread import TConn
 
 from app.ops.arriving import MOST_BYTES, awaits_consent, is_webhook, is_whole
+from app.ops.plain_http import Environ, base_environ, read
 
 _USUAL_BYTES = 8192  # No webhook is longer.
 _CONSENT = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -22,7 +23,8 @@ class Connection(TConn):  # type: ignore[misc]  # Gunicorn comes without types.
         self.initialized: bool
         self.seen = 0
         self.told = False
-        self.is_webhook = False  # The next request is one.
+        self.webhook = b""  # The next request, if it is one.
+        self.base = base_environ(self.client, self.server) if isinstance(self.client, tuple) else None
         self.is_answering = False  # A webhook's answer waits for the store.
         self.watched = 0  # What the poller watches it for.
         self.is_kept = False  # It is among the worker's kept-alive connections, to be looked at again then:
@@ -53,7 +55,7 @@ class Connection(TConn):  # type: ignore[misc]  # Gunicorn comes without types.
         if is_whole(seen):
             self._await(1)
             self.seen = 0
-            self.is_webhook = is_webhook(seen)
+            self.webhook = seen if is_webhook(seen) else b""
             return True
         if len(seen) == self.seen or len(seen) >= MOST_BYTES:
             return None  # It has ended in the middle, or will have no end.
@@ -63,6 +65,14 @@ class Connection(TConn):  # type: ignore[misc]  # Gunicorn comes without types.
         self.seen = len(seen)
         self._await(self.seen + 1)
         return False
+
+    def take(self, limits: Mapping[str, int]) -> Environ | None:
+        """Read the webhook if there is nothing unusual about it; else it is left where it is."""
+        webhook, self.webhook = self.webhook, b""
+        environ = read(webhook, self.base, limits) if self.base is not None else None
+        if environ is not None:
+            self.sock.recv(len(webhook))
+        return environ
 
     def begun(self) -> Any:
         """Give the parser, on a socket that does not wait."""

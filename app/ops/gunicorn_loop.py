@@ -22,7 +22,10 @@ from gunicorn.http.wsgi import create
 
 from app.later import FINISHES, Unfinished
 from app.ops.gunicorn_connection import Connection
+from app.ops.plain_http import PlainReply
 from app.records.journal import Entry, Journal
+
+_LIMITS = ("limit_request_line", "limit_request_fields", "limit_request_field_size")
 
 
 class Answer(GunicornResponse):  # type: ignore[misc]  # Gunicorn comes without types.
@@ -57,6 +60,16 @@ class Answer(GunicornResponse):  # type: ignore[misc]  # Gunicorn comes without 
             self.pieces.append(b"0\r\n\r\n")
 
 
+class Reply(Protocol):
+    """A reply on its way out, gunicorn's or a plain one."""
+
+    @property
+    def start_response(self) -> Any: ...
+    def force_close(self) -> None: ...
+    def should_close(self) -> bool: ...
+    def collect(self, body: Iterable[bytes]) -> bytes: ...
+
+
 class Worker(Protocol):
     """What the loop's part needs of the worker."""
 
@@ -77,7 +90,7 @@ class _Asked:
     """A request whose answer waits for the store."""
 
     conn: Connection
-    answer: Answer
+    answer: Reply
     unfinished: Unfinished
 
 
@@ -97,8 +110,9 @@ class _Handed:
 class Loop:
     """The part of a worker that answers webhooks."""
 
-    def __init__(self, worker: Worker) -> None:
+    def __init__(self, worker: Worker, settings: Any) -> None:
         self._worker = worker
+        self._limits = {name: int(getattr(settings, name)) for name in _LIMITS}
         self._asked: list[_Asked] = []
         self._handed: deque[_Handed] = deque()
 
@@ -106,8 +120,13 @@ class Loop:
         """Run the application for the webhook that has arrived whole."""
         request = None
         try:
-            request = next(conn.begun())
-            answer, environ = create(request, conn.sock, conn.client, conn.server, conn.cfg, response_class=Answer)
+            answer: Reply
+            environ = conn.take(self._limits)
+            if environ is not None:
+                answer = PlainReply(environ)
+            else:
+                request = next(conn.begun())
+                answer, environ = create(request, conn.sock, conn.client, conn.server, conn.cfg, response_class=Answer)
             environ[FINISHES] = True
             if self._worker.must_close_after_this():
                 answer.force_close()
@@ -169,16 +188,16 @@ class Loop:
                 answer.force_close()
             self._send(conn, answer, one.unfinished)
         except Exception as error:
-            self._worker.handle_error(answer.req, conn.sock, conn.client, error)
+            self._worker.handle_error(None, conn.sock, conn.client, error)
             self._worker.let_go(conn)
 
-    def _send(self, conn: Connection, answer: Answer, body: Iterable[bytes]) -> None:
+    def _send(self, conn: Connection, answer: Reply, body: Iterable[bytes]) -> None:
         conn.unsent = answer.collect(body)
         closing = getattr(body, "close", None)
         if closing is not None:
             closing()
         # What was not read of a request would be taken for the next one.
-        conn.closes = answer.should_close() or not conn.is_finished()
+        conn.closes = answer.should_close() or not (isinstance(answer, PlainReply) or conn.is_finished())
         self._send_more(conn)
 
     def _send_more(self, conn: Connection, _client: object = None) -> None:

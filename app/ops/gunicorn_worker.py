@@ -32,7 +32,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         super().__init__(*args, **kwargs)
         self.alive: bool
         self.lingering: deque[Connection] = deque()
-        self.loop = Loop(self)
+        self.loop = Loop(self, self.cfg)
 
     def wait_for_and_dispatch_events(self, timeout: float) -> None:
         """Do what there is to do, then hand over what was asked meanwhile."""
@@ -58,7 +58,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             self.unwatch(conn)  # It says more before it has its answer, or hangs up: later.
             return
         arrived = conn.look()
-        if arrived and conn.is_webhook:
+        if arrived and conn.webhook:
             self.loop.answer(conn)
         elif arrived is not False or conn.seen:
             self._unkeep(conn)
@@ -161,7 +161,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     def _take_up(self, conn: Connection, arrived: bool | None) -> None:
         """Go on with a connection that is in nobody's hands."""
-        if arrived and conn.is_webhook:
+        if arrived and conn.webhook:
             self.loop.answer(conn)
         elif arrived:
             conn.data_ready = True
