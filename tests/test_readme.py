@@ -15,6 +15,7 @@ from tests.support.server import REPORTS_TOKEN, Server
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
+DOCS = ROOT / "docs"
 
 
 def examples() -> Iterator[tuple[str, str]]:
@@ -49,6 +50,24 @@ def test_every_command_is_named(tmp_path: Path) -> None:
 
     for name in commands(app.cli, click.Context(app.cli), "flask"):
         assert f"`{name}" in README, f"README does not name `{name}`"
+
+
+@pytest.mark.parametrize("page", ["README.md", *sorted(str(path.relative_to(ROOT)) for path in DOCS.rglob("*.md"))])
+def test_every_command_and_option_that_a_page_names_exists(page: str, tmp_path: Path) -> None:
+    app = create_app(Config.load({"INSTANCE_DIR": str(tmp_path)}))
+    said = re.findall(
+        r"(?:`|^\$ |^)flask (?:--app wsgi )?(?!run|--)([^`\n#|…]+)", (ROOT / page).read_text(), re.MULTILINE
+    )
+
+    for line in said:
+        command: click.Command = app.cli
+        words = line.split()
+        while words and isinstance(command, click.Group) and re.fullmatch("[a-z]+,?", words[0]):
+            found = command.get_command(click.Context(command), words.pop(0).rstrip(","))
+            assert found is not None, f"{page} names `flask {line}`"
+            command = found
+        known = {name for option in command.params for name in option.opts}
+        assert {word for word in words if word.startswith("--")} <= known, f"{page} names `flask {line}`"
 
 
 def commands(group: click.Group, context: click.Context, path: str) -> Iterator[str]:

@@ -1,5 +1,9 @@
 """`flask db` and `flask spool`, as a person types them."""
 
+import os
+import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +16,7 @@ from app import create_app
 from app.context import EXTENSION, Services
 from config import Config
 from tests.records.scenarios import answered
+from tests.support.server import ROOT
 
 Run = Callable[..., Result]
 
@@ -101,3 +106,34 @@ def test_a_spool_cannot_be_drained_into_a_database_without_tables(run: Run, serv
     assert result.exit_code == 1
     assert result.output.startswith("Error: ")
     assert services.spool.size() == 1
+
+
+def test_a_backup_is_made_and_taken_back_as_the_operating_page_says(
+    run: Run, opened: tuple[FlaskCliRunner, Services], tmp_path: Path
+) -> None:
+    services = opened[1]
+    if not services.store.is_sqlite:
+        pytest.skip("the page moves SQLite's files")
+    run("db", "upgrade")
+    call = answered()
+    services.journal.append_all(call.receipts)
+    services.journal.close()
+    page = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
+    make, take_back = re.findall(r"^```sh\n(.*?)```", page[page.index("## Backups") :], re.DOTALL | re.MULTILINE)
+    (tmp_path / "backups" / "damaged").mkdir(parents=True)
+
+    for block in (make, take_back):
+        file = services.store.url.database
+        here = block.replace("instance/dialstatus.db", file).replace("/var/backups", str(tmp_path / "backups"))
+        done = subprocess.run(
+            ["sh", "-ec", here.replace("flask ", f"{sys.executable} -m flask ")],
+            cwd=ROOT,
+            env={**os.environ, "DATABASE_URL": f"sqlite:///{file}", "INSTANCE_DIR": str(tmp_path / "instance")},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+
+    assert "1 calls checked, 0 repaired." in done.stdout
+    assert list((tmp_path / "backups" / "damaged").iterdir())
