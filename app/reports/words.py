@@ -1,8 +1,10 @@
 """How the pages say things: outcomes, numbers, times and lengths of time."""
 
 import re
+from collections.abc import Mapping
 from datetime import datetime, tzinfo
 
+from app.voice.events import DigitsPressed, Event, Kind, LegAnswered, LegConnected, LegEvent, LegHungUp, parse
 from app.voice.numbers import mask
 from app.voice.outcome import Outcome
 
@@ -29,6 +31,12 @@ KINDS = {
     "confirm": "Whoever picked up was asked to accept",
     "voicemail": "The caller left a message",
     "cdr": "Plivo's call detail record",
+}
+_LEG_NEWS: dict[type[Event], str] = {
+    LegAnswered: "Somebody picked up",
+    LegConnected: "The two were put through",
+    LegHungUp: "A leg ended",
+    DigitsPressed: "Keys were pressed",
 }
 SIGNATURES = {
     "valid": "signed by Plivo",
@@ -81,6 +89,14 @@ def hide_numbers(text: str, *, masked: bool) -> str:
 def share(part: int, whole: int) -> str:
     """Write a part of a whole in percent."""
     return f"{100 * part / whole:.0f} %" if whole else "–"
+
+
+def webhook(kind: str, params: Mapping[str, object]) -> tuple[str, str | None]:
+    """Say what a webhook was, and for news of a leg whose leg it is."""
+    if kind != Kind.CALLBACK:
+        return KINDS.get(kind, kind), None
+    event = parse(Kind.CALLBACK, {name: value for name, value in params.items() if isinstance(value, str)}, at=0)
+    return _LEG_NEWS.get(type(event), KINDS[kind]), event.target if isinstance(event, LegEvent) else None
 
 
 def readable(value: object) -> str:

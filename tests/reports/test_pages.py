@@ -98,6 +98,38 @@ def test_a_call_is_told_in_plain_words(reader: Caller) -> None:
     assert "Plivo reported how the dial ended" in page
 
 
+def test_a_cause_is_told_where_it_says_more_than_the_outcome(reader: Caller) -> None:
+    busy, _ = reader.ended_call("busy", DialHangupCause="USER_BUSY")
+    failed, _ = reader.ended_call("failed", DialHangupCause="SWITCH_CONGESTION")
+
+    busy_page, failed_page = (reader.client.get(f"/calls/{call_uuid}").text for call_uuid in (busy, failed))
+
+    assert "The line was busy." not in busy_page
+    assert "Call back later, or add another number as the next step." in busy_page
+    assert "network was full." in failed_page
+
+
+@pytest.mark.parametrize(
+    ("action", "said"),
+    [
+        ("answer", "Somebody picked up: +14155550123"),
+        ("connected", "The two were put through: +14155550123"),
+        ("hangup", "A leg ended: +14155550123"),
+        ("digits", "Keys were pressed"),
+        ("dance", "News of a leg"),
+    ],
+)
+def test_the_news_of_a_leg_are_told_apart(lite_caller: Caller, action: str, said: str) -> None:
+    lite_caller.client.get(f"/login?token={REPORTS_TOKEN}")
+    call_uuid, dial_id = lite_caller.call()
+    leg = {"DialBLegUUID": "b-leg", "DialBLegTo": "14155550123", "DialDigitsMatch": "1"}
+    lite_caller.post(f"/dialstatus/callback/?dial={dial_id}", CallUUID=call_uuid, DialAction=action, **leg)
+
+    page = lite_caller.client.get(f"/calls/{call_uuid}").text
+
+    assert f"<strong>{said}</strong>" in page
+
+
 def test_a_call_names_each_receipt_for_replay(reader: Caller) -> None:
     call_uuid, _ = reader.ended_call("busy")
     receipts = reader.read(f"calls/{call_uuid}")["receipts"]
