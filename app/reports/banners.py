@@ -22,9 +22,9 @@ def find_banners(config: Config, signs: Signs, *, waiting: int) -> list[Banner]:
         banners.append(
             Banner(
                 kind="danger",
-                title=f"{waiting:,} reports wait on disk",
-                said="The database did not take them in time. They are kept and brought in as soon as it answers; "
-                "the figures lack them until then. Look after the database.",
+                title="1 report waits on disk" if waiting == 1 else f"{waiting:,} reports wait on disk",
+                said="The database did not take what is kept there in time. It is brought in as soon as the database "
+                "answers; the figures lack it until then. Look after the database.",
             )
         )
     if signs.unreported:
@@ -38,11 +38,12 @@ def find_banners(config: Config, signs: Signs, *, waiting: int) -> list[Banner]:
         )
     if signs.open_too_long:
         many = f"{signs.open_too_long}{' or more' if signs.open_too_long == MOST_COUNTED else ''}"
+        dials = "dial" if signs.open_too_long == 1 else "dials"
         banners.append(
             Banner(
                 kind="warning",
-                title=f"{many} dials never ended",
-                said="They lasted longer than any dial may, so their last reports were lost. "
+                title=f"{many} {dials} never ended",
+                said="No dial may last that long, so the last report was lost on its way. "
                 "Set the hangup URL of the number in Plivo to /dialstatus/hangup/; flask plivo reconcile fills gaps.",
             )
         )

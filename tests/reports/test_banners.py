@@ -1,0 +1,80 @@
+"""The dashboard says what is off, and nothing while all is well."""
+
+import re
+
+import pytest
+
+from app.records.keys import now
+from app.records.receipt import Receipt
+from app.records.state import Placement
+from app.records.watch import Signs
+from app.reports.banners import find_banners
+from app.voice.events import Kind
+from config import Config
+from tests.reports.conftest import REPORTS_TOKEN, Caller
+from tests.reports.history import make_receipt
+
+HOUR = 3_600_000
+WELL = Signs(unreported=0, open_too_long=0)
+
+
+def banners(caller: Caller) -> list[str]:
+    """Read the titles of the banners on the page, but for the one about signatures, which these tests do without."""
+    caller.client.get(f"/login?token={REPORTS_TOKEN}")
+    titles = re.findall(r'<div class="alert[^>]*><strong>(.*?)\.</strong>', caller.client.get("/live").text)
+    return [title for title in titles if title != "Signatures are not enforced"]
+
+
+def answered(number: int, hours_ago: float) -> Receipt:
+    """Make the request of a call that was answered with a dial some hours ago."""
+    call = {"CallUUID": f"call-{number}", "From": "+14155550199", "To": "+14155550100"}
+    placement = Placement(dial_id=f"dial{number}", targets=("+14155550123",), route="main")
+    return make_receipt(Kind.ANSWER, now() - round(hours_ago * HOUR), call, placement=placement)
+
+
+def test_signatures_that_are_not_checked_are_said_and_no_more_once_they_are(lite_caller: Caller) -> None:
+    unchecked = find_banners(lite_caller.services.config, WELL, waiting=0)
+    checked = find_banners(
+        Config.load({"PLIVO_AUTH_TOKEN": "a-made-up-token", "DIAL_TO": "+14155550123"}), WELL, waiting=0
+    )
+
+    assert [banner.title for banner in unchecked] == ["Signatures are not enforced"]
+    assert checked == []
+
+
+def test_calls_without_any_report_are_said_until_one_comes(caller: Caller) -> None:
+    caller.services.journal.append_all([answered(number, hours_ago=2) for number in range(3)])
+    assert banners(caller) == ["Calls come in, but no reports"]
+
+    caller.end("call-1", "dial1", "busy")
+
+    assert banners(caller) == []
+
+
+def test_calls_that_have_just_begun_are_no_sign(caller: Caller) -> None:
+    caller.services.journal.append_all([answered(number, hours_ago=0.5) for number in range(5)])
+
+    assert banners(caller) == []
+
+
+@pytest.mark.parametrize(("dials", "said"), [(1, "1 dial never ended"), (2, "2 dials never ended")])
+def test_dials_that_are_open_for_too_long_are_said(caller: Caller, dials: int, said: str) -> None:
+    caller.services.journal.append_all([answered(number, hours_ago=30) for number in range(dials)])
+
+    assert banners(caller) == [said]
+
+
+@pytest.mark.parametrize(
+    ("waiting", "said"), [(1, "1 report waits on disk"), (1200, "1,200 reports wait on disk")], ids=["one", "many"]
+)
+def test_a_spool_that_is_not_empty_is_said_first(lite_caller: Caller, waiting: int, said: str) -> None:
+    signs = Signs(unreported=9, open_too_long=100)
+
+    titles = [banner.title for banner in find_banners(lite_caller.services.config, signs, waiting=waiting)]
+
+    assert titles == [
+        said,
+        "Calls come in, but no reports",
+        "100 or more dials never ended",
+        "Signatures are not enforced",
+    ]
