@@ -163,6 +163,8 @@ def _public_url(text: str) -> str:
         raise ValueError(what) from error
     if "@" in url.netloc or "?" in text or "#" in text:
         raise ValueError(what)
+    if "/dialstatus/" in f"{url.path}/":
+        raise ValueError("leave out /dialstatus and what follows: the server adds it")
     return text.rstrip("/")
 
 

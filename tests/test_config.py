@@ -270,6 +270,13 @@ def test_an_ipv6_address_to_listen_on_stands_in_brackets(tmp_path: Path, written
     assert load(tmp_path, HOST=written).host == used
 
 
+@pytest.mark.parametrize("path", ["/dialstatus", "/dialstatus/", "/dialstatus/hangup/", "/prefix/dialstatus/"])
+def test_the_answer_url_is_not_taken_for_the_public_url(tmp_path: Path, path: str) -> None:
+    (problem,) = problems(tmp_path, PUBLIC_URL=f"https://calls.example.com{path}")
+
+    assert problem.endswith("; leave out /dialstatus and what follows: the server adds it")
+
+
 @pytest.mark.parametrize("text", ["127.0.0.1:8000", "http://127.0.0.1", "a/b"])
 def test_an_address_to_listen_on_has_no_port_or_scheme(tmp_path: Path, text: str) -> None:
     (problem,) = problems(tmp_path, HOST=text)

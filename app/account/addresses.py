@@ -26,6 +26,8 @@ def addresses_at(public_url: str, *, retry_control: str, retry_notice: str) -> A
     if not is_url(public_url) or "?" in public_url or "#" in public_url:
         raise SettingError(f"{public_url!r} is no URL that Plivo can call; write one such as https://calls.example.com")
     base = public_url.rstrip("/") + "/dialstatus/"
+    if "/dialstatus/" in urlsplit(base).path.removesuffix("/dialstatus/") + "/":
+        raise SettingError(f"{public_url!r} is more than the public URL; leave out /dialstatus and what follows")
     return Addresses(
         answer=f"{base}#{retry_control}",
         fallback=f"{base}fallback/#{retry_control}",

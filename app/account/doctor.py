@@ -29,8 +29,8 @@ def examine(
     yield from local_checks(held)
     public_url, check = where_plivo_reaches_us(held, access, url)
     yield check
-    yield ngrok(url or config.public_url, access)
     if public_url:
+        yield ngrok(url or config.public_url, access)
         yield from outside_checks(
             public_url,
             tokens=config.plivo_auth_tokens,

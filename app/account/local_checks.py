@@ -55,7 +55,8 @@ def migrations(held: Services) -> Check:
         with held.store.engine.connect() as connection:
             current = is_current(connection)
     except (SQLAlchemyError, OSError) as error:
-        return failed("migrations", f"the database cannot be read ({type(error).__name__})", "Check DATABASE_URL.")
+        reason = str(getattr(error, "orig", error)).splitlines()[0]
+        return failed("migrations", f"the database cannot be read: {reason}", "Check DATABASE_URL.")
     if not current:
         return failed("migrations", "the tables are not those of this version", "Run `flask db upgrade`.")
     return passed("migrations", "the tables are those of this version")

@@ -38,6 +38,7 @@ def test_a_call_has_all_our_urls_so_that_it_is_recorded_like_the_rest(plivo_api:
         ((*CALL, "--time-limit", "86401"), "--time-limit"),
         (("setup", "--number", "+14155550199", "--watch", "--every", "0"), "--every"),
         ((*CALL, "--url", "https://calls.example.com/a b"), "https://calls.example.com/a b"),
+        ((*CALL, "--url", "https://calls.example.com/dialstatus/"), "leave out /dialstatus"),
     ],
 )
 def test_a_value_that_cannot_be_used_is_named_before_anything_is_asked(

@@ -134,6 +134,7 @@ def test_without_an_account_the_local_part_is_checked_and_is_enough(run: Cli, en
     assert "✓ database: sqlite took a write" in result.output
     assert "– public URL: PUBLIC_URL is not set. No ngrok answers" in result.output
     assert "– account: PLIVO_AUTH_ID or PLIVO_AUTH_TOKEN is not set" in result.output
+    assert result.output.count("No ngrok answers") == 1
 
 
 @pytest.mark.usefixtures("server")
@@ -280,6 +281,19 @@ def test_tables_that_were_never_made_are_told(environ: dict[str, str], plivo_api
 
     assert "✗ migrations: the tables are not those of this version\n    Run `flask db upgrade`." in result.output
     assert "– database: no write is tried before the tables are right\n" in result.output
+
+
+def test_a_database_that_cannot_be_reached_is_told_with_its_reason(
+    environ: dict[str, str], plivo_api: PlivoApi
+) -> None:
+    environ["DATABASE_URL"] = "postgresql://somebody:hush@127.0.0.1:1/none"
+    app = create_app(Config.load(environ))
+
+    result = app.test_cli_runner().invoke(args=["doctor", "--api-url", plivo_api.url])
+
+    assert "✗ migrations: the database cannot be read: connection failed: " in result.output
+    assert "    Check DATABASE_URL." in result.output
+    assert "hush" not in result.output
 
 
 def test_the_plan_is_named(examine: Examine, environ: dict[str, str]) -> None:
