@@ -71,7 +71,8 @@ class Errands:
             return verdict.unreachable(asked, url, error.reason, excused=error.excused)
         reply = answer.reply
         if not reply.is_success:
-            return verdict.unreachable(asked, url, f"the status is {reply.status}", excused=answer.excused)
+            reason = f"the status is {reply.status}"
+            return verdict.unreachable(asked, url, reason, status=reply.status, excused=answer.excused)
         try:
             return read_document(reply.body, content_type=reply.content_type)
         except DocumentError as error:

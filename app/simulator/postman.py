@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from app.simulator.exchange import Damage, Reply, WireError
 from app.simulator.faults import Breakage, Fault, striking
 from app.simulator.truth import CallTruth, Exchange, Kind, Sent
-from app.simulator.verdict import undocumented
+from app.simulator.verdict import advise, undocumented
 from app.simulator.wire import RemoteTargetError, Request, Wire
 
 _RETRY_ADVICE = "answer notices with 2xx; a 503 brings them again where the URL's fragment says rp=5xx"
@@ -104,7 +104,8 @@ class Postman:
                 self._blame(letter, error.reason, excused=error.excused)
                 continue
             if not answer.reply.is_success:
-                self._blame(letter, f"the status is {answer.reply.status}", excused=answer.excused)
+                status = answer.reply.status
+                self._blame(letter, f"the status is {status}", status=status, excused=answer.excused)
 
     def _ask_again(self, letter: Letter, first: Answer) -> None:
         """Send a copy of a steering request; Plivo follows the first reply, and the second should be it."""
@@ -156,9 +157,11 @@ class Postman:
     def _put_off(self, letter: Letter) -> None:
         self.late.append(replace(letter, is_late=True))
 
-    def _blame(self, letter: Letter, reason: str, *, excused: bool) -> None:
-        verdict = undocumented(letter.request.url, f"{letter.kind}: {reason}", _RETRY_ADVICE, excused=excused)
-        self.truth.verdicts.append(verdict)
+    def _blame(self, letter: Letter, reason: str, *, status: int | None = None, excused: bool) -> None:
+        advice = advise(status, _RETRY_ADVICE)
+        self.truth.verdicts.append(
+            undocumented(letter.request.url, f"{letter.kind}: {reason}", advice, excused=excused)
+        )
 
     def _log_unsent(self, letter: Letter, note: str) -> None:
         self._log(letter, None, "", note=note)

@@ -62,8 +62,8 @@ def print_trace(console: Console, call: CallTruth) -> None:
         table.add_row(*_row(exchange))
     console.print(table)
     if call.end is not None:
-        source, seconds = call.end.source, call.seconds
-        console.print(f"  ended: {call.end.code} {call.end.name} ({source}), {seconds} s after being answered")
+        lasted = f"{call.seconds} s after being answered" if call.answered_at else "never answered"
+        console.print(f"  ended: {call.end.code} {call.end.name} ({call.end.source}), {lasted}")
     _print_verdicts(console, call.verdicts)
     _print_remarks(console, call.remarks)
     console.print()

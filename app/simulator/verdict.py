@@ -38,13 +38,22 @@ class Verdict:
 _LAST_DIGIT = {Asked.ANSWER: 1, Asked.ACTION: 2, Asked.REDIRECT: 4}
 
 
-def unreachable(asked: Asked, url: str, reason: str, *, excused: bool = False) -> Verdict:
+# Who runs the simulator against a server of his own seldom thinks of this first.
+_IF_REFUSED = "if the server checks signatures, give its PLIVO_AUTH_TOKEN as --token; else "
+
+
+def advise(status: int | None, advice: str) -> str:
+    """Return the advice for a reply of this status; None where no reply came."""
+    return _IF_REFUSED + advice if status in {401, 403} else advice
+
+
+def unreachable(asked: Asked, url: str, reason: str, *, status: int | None = None, excused: bool = False) -> Verdict:
     """Return 7011, 7012 or 7014: no reply, or one whose status is not 2xx."""
     return Verdict(
         code=7010 + _LAST_DIGIT[asked],
         name=f"Error Reaching {asked.title()} URL",
         reason=reason,
-        advice="answer every request here with status 200 and a Plivo XML document, within two seconds",
+        advice=advise(status, "answer every request here with status 200 and a Plivo XML document, within two seconds"),
         url=url,
         excused=excused,
     )

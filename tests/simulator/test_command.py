@@ -50,6 +50,21 @@ def test_a_wrong_server_exits_1_and_is_told_what_to_change(stage: Stage) -> None
     assert result.output.count("to do: send Plivo XML") == 1
 
 
+@pytest.mark.parametrize("path", ["/", "/hangup/"])
+def test_who_is_refused_is_told_of_the_token(stage: Stage, path: str) -> None:
+    stage.replies[path] = Says(status=403)
+
+    result = run(stage, "busy")
+
+    assert result.exit_code == 1
+    assert "to do: if the server checks signatures, give its PLIVO_AUTH_TOKEN as --token" in result.output
+
+
+def test_a_call_that_nobody_answered_is_said_to_be_so(stage: Stage) -> None:
+    assert "(Plivo), never answered" in run(stage, "busy").output
+    assert "95 s after being answered" in run(stage, "answered").output
+
+
 def test_what_is_wrong_in_many_calls_is_said_once_with_its_count(stage: Stage) -> None:
     stage.replies["/action/"] = Says(body="OK", content_type="text/html")
 
