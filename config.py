@@ -170,9 +170,11 @@ def _public_url(text: str) -> str:
 
 def _events_url(text: str) -> str:
     try:
-        _split_url(text)
+        url = _split_url(text)
     except ValueError as error:
         raise ValueError("write an absolute URL such as https://crm.example.com/hooks/dials") from error
+    if "@" in url.netloc:
+        raise ValueError("write it without a user: the signature says who sent it")
     return text
 
 

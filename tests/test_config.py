@@ -202,6 +202,7 @@ def test_a_setting_is_refused_with_what_was_read_and_what_to_write(
         ("DATABASE_URL", "sqlite://", "write sqlite:////absolute/path.db or postgresql://"),
         ("DATABASE_URL", "sqlite:///:memory:", "write sqlite:////absolute/path.db or postgresql://"),
         ("EVENTS_URL", "ftp://hush.example", "write an absolute URL such as https://"),
+        ("EVENTS_URL", "https://user:hush@crm.example.com/", "write it without a user: the signature says who sent it"),
         ("EVENTS_SECRET", "hush", "write whsec_ and 24 to 64 random bytes in base64"),
         ("EVENTS_SECRET", "whsec_hush!", "write whsec_ and 24 to 64 random bytes in base64"),
         ("EVENTS_SECRET", "whsec_hush", "write whsec_ and 24 to 64 random bytes in base64"),

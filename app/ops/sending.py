@@ -10,12 +10,14 @@ import ipaddress
 import socket
 import ssl
 import threading
+from collections.abc import Sequence
 from contextlib import suppress
 from http.client import HTTPConnection, HTTPException
 from urllib.parse import urlsplit
 
 _TIMEOUT = 5.0  # Seconds for each step: connect, one read, one write.
-_LONGEST = 15.0  # Seconds for all of it, however slowly the other side drips.
+_LONGEST = 15.0  # Seconds for all that follows the connection, however slowly the other side drips.
+_MOST_ADDRESSES = 2  # Of one name: the first may be of a kind that this machine has no way to.
 _CONTEXT = ssl.create_default_context()
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
@@ -40,11 +42,8 @@ def send(url: str, body: bytes, headers: dict[str, str], *, allow_private: bool)
     port = parts.port or (443 if is_tls else 80)
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     try:
-        address = _address(host, port, allow_private=allow_private)
-        with socket.create_connection((address, port), timeout=_TIMEOUT) as plain:
-            status = _post(
-                plain, host, target, body, {"Host": parts.netloc.rpartition("@")[2], **headers}, is_tls=is_tls
-            )
+        with connect(_addresses(host, port, allow_private=allow_private), port) as plain:
+            status = _post(plain, host, target, body, {"Host": parts.netloc, **headers}, is_tls=is_tls)
     except (OSError, HTTPException, ValueError) as error:
         raise NotSent(type(error).__name__) from error
     if not 200 <= status < 300:
@@ -62,12 +61,21 @@ def is_public(address: Address) -> bool:
     return address.is_global and not address.is_multicast and not address.is_reserved
 
 
-def _address(host: str, port: int, *, allow_private: bool) -> str:
+def connect(addresses: Sequence[str], port: int) -> socket.socket:
+    """Connect to the first address that takes the connection. Raises the last one's `OSError` where none does."""
+    *others, last = addresses[:_MOST_ADDRESSES]
+    for address in others:
+        with suppress(OSError):
+            return socket.create_connection((address, port), timeout=_TIMEOUT)
+    return socket.create_connection((last, port), timeout=_TIMEOUT)
+
+
+def _addresses(host: str, port: int, *, allow_private: bool) -> list[str]:
     """Resolve a name. Where one of its addresses is not public, none is used."""
     found = [str(info[4][0]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
     if not allow_private and not all(is_public(ipaddress.ip_address(one.partition("%")[0])) for one in found):
         raise NotSent("the address is private; set EVENTS_ALLOW_PRIVATE=true if that is meant")
-    return found[0]
+    return found
 
 
 def _post(plain: socket.socket, host: str, target: str, body: bytes, headers: dict[str, str], *, is_tls: bool) -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app.ops.sending import is_public, signature
+from app.ops.sending import connect, is_public, signature
 from tests.ops.collector import total
 from tests.ops.receiver import SECRET, Receiver
 from tests.server.calls import dial_report, inbound, new_uuid
@@ -157,6 +157,18 @@ def test_nothing_is_put_out_where_nobody_is_to_be_told(start_server: Start, tmp_
     assert connection.execute("SELECT count(*) FROM dials").fetchone() == (1,)
     assert connection.execute("SELECT count(*) FROM outbox").fetchone() == (0,)
     connection.close()
+
+
+def test_a_name_with_an_address_where_nobody_listens_is_reached_by_its_next_one(listen: Listen) -> None:
+    port = int(listen().url.rpartition(":")[2])
+
+    with connect(["::1", "127.0.0.1"], port) as connection:  # What many machines say that localhost is.
+        assert connection.getpeername() == ("127.0.0.1", port)
+
+
+def test_a_name_without_anybody_behind_it_is_an_error_of_the_system() -> None:
+    with pytest.raises(ConnectionRefusedError):
+        connect(["127.0.0.1", "127.0.0.1"], free_port())
 
 
 def test_the_signature_is_that_of_standard_webhooks() -> None:
