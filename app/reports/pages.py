@@ -67,8 +67,14 @@ def http_error(error: HTTPException) -> Response:
 
 @bp.get("/")
 def dashboard() -> Response:
-    """Show the figures, the pictures and the newest dials."""
-    return _dashboard("dashboard.html", pictures=True)
+    """Show the figures, the pictures and the newest dials.
+
+    A form submits empty fields and days that were not chosen too; an address to pass on has neither.
+    """
+    if all(value for _, value in request.args.items(multi=True)):
+        return _dashboard("dashboard.html", pictures=True)
+    asked = read_asked(request.args, zone=services().config.timezone, now=now())
+    return make_response("", HTTPStatus.SEE_OTHER, {"Location": f"/{asked.address()}"})
 
 
 @bp.get("/live")

@@ -60,7 +60,7 @@ def test_the_live_part_shows_the_newest_dials_alone(reader: Caller) -> None:
         ("range=yesterday", False),
         ("range=30d&cursor=nonsense", True),
         ("range=dates&first=2020-01-01&last=2020-02-01", False),
-        ("range=dates&first=nonsense&last=", True),
+        ("range=dates&first=nonsense&last=never", True),
         ("range=dates&first=0001-01-01&last=9999-12-31", True),
     ],
 )
@@ -71,6 +71,28 @@ def test_the_address_filters_the_newest_dials(reader: Caller, query: str, found:
 
     assert response.status_code == 200
     assert (f'href="/calls/{call_uuid}"' in response.text) is found
+
+
+@pytest.mark.parametrize(
+    ("submitted", "address"),
+    [
+        ("first=2026-11-01&last=2026-11-30&range=30d&number=&route=&outcome=busy", "/?range=30d&outcome=busy"),
+        (
+            "first=2026-11-20&last=2026-11-21&range=dates&range=7d&number=&cause=",
+            "/?range=dates&first=2026-11-20&last=2026-11-21",
+        ),
+        ("q=", "/?range=today"),
+    ],
+)
+def test_a_submitted_form_leads_to_an_address_that_can_be_passed_on(
+    lite_caller: Caller, submitted: str, address: str
+) -> None:
+    lite_caller.client.get(f"/login?token={REPORTS_TOKEN}")
+
+    response = lite_caller.client.get(f"/?{submitted}")
+
+    assert (response.status_code, response.location) == (303, address)
+    assert lite_caller.client.get(address).status_code == 200
 
 
 def test_a_search_for_too_few_digits_says_how_many_to_write(reader: Caller) -> None:
