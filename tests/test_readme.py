@@ -70,6 +70,25 @@ def test_every_command_and_option_that_a_page_names_exists(page: str, tmp_path: 
         assert {word for word in words if word.startswith("--")} <= known, f"{page} names `flask {line}`"
 
 
+@pytest.mark.parametrize(
+    ("page", "pattern"),
+    [
+        ("alerts.yml", r'event="(\w+)"|log lines? (\w+)'),
+        ("operating.md", r"are `(\w+)`; `(\w+)`, `(\w+)`, `(\w+)`, `(\w+)`, `(\w+)` and `(\w+)` are there"),
+        ("operating.md", r"(?:is|are) logged \(`(\w+)`\)|logged as `(\w+)`|`(\w+)` is logged"),
+        ("account.md", r"logged as `(\w+)`"),
+        ("reliability.md", r"it logs `(\w+)`|`(\w+)` is logged"),
+    ],
+)
+def test_every_log_line_that_a_page_names_is_written_somewhere(page: str, pattern: str) -> None:
+    source = "".join(path.read_text() for path in [*(ROOT / "app").rglob("*.py"), ROOT / "gunicorn.conf.py"])
+    found = re.findall(pattern, (DOCS / page).read_text())
+    named = {event for match in found for event in (match if isinstance(match, tuple) else (match,)) if event}
+
+    assert named
+    assert {event for event in named if f'"{event}"' not in source} == set()
+
+
 def commands(group: click.Group, context: click.Context, path: str) -> Iterator[str]:
     """Give the full name of every command in a group."""
     for name in group.list_commands(context):
