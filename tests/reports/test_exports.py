@@ -3,10 +3,16 @@
 import csv
 import io
 import json
+import tracemalloc
 
 import pytest
 
+from app.records.keys import now
+from app.records.receipt import Receipt
+from app.records.state import Placement
+from app.voice.events import Kind
 from tests.reports.conftest import REPORTS_TOKEN, Caller
+from tests.reports.history import make_receipt
 
 
 def test_a_csv_file_holds_every_dial_newest_first(caller: Caller) -> None:
@@ -45,6 +51,26 @@ def test_a_file_goes_on_over_many_batches(lite_caller: Caller) -> None:
 
     ids = [json.loads(line)["dial_id"] for line in response.text.splitlines()]
     assert len(ids) == len(set(ids)) == calls
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+def test_a_long_file_takes_no_more_memory_than_a_short_one(lite_caller: Caller, kind: str) -> None:
+    peaks = []
+    for dials in (range(1000), range(1000, 4000)):
+        lite_caller.services.journal.append_all([_answered(number) for number in dials])
+        tracemalloc.start()
+        lines = sum(chunk.count(b"\n") for chunk in lite_caller.ask(f"dials.{kind}").iter_encoded())
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        assert lines == dials.stop + (kind == "csv")
+
+    assert peaks[1] < 1.5 * peaks[0]
+
+
+def _answered(number: int) -> Receipt:
+    call = {"CallUUID": f"call-{number}", "From": "+14155550199", "To": "+14155550100"}
+    placement = Placement(dial_id=f"dial{number}", targets=("+14155550123",), route="main")
+    return make_receipt(Kind.ANSWER, now() - number, call, placement=placement)
 
 
 @pytest.mark.parametrize("cause", ["=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)"])
