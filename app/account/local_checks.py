@@ -56,7 +56,9 @@ def migrations(held: Services) -> Check:
             current = is_current(connection)
     except (SQLAlchemyError, OSError) as error:
         reason = str(getattr(error, "orig", error)).splitlines()[0]
-        return failed("migrations", f"the database cannot be read: {reason}", "Check DATABASE_URL.")
+        return failed(
+            "migrations", f"the database cannot be read: {reason}", "Check DATABASE_URL, then run `flask db check`."
+        )
     if not current:
         return failed("migrations", "the tables are not those of this version", "Run `flask db upgrade`.")
     return passed("migrations", "the tables are those of this version")

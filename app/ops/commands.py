@@ -36,11 +36,11 @@ def check(repair: bool) -> None:
     """Check that the database is whole and every record is what its receipts add up to; exit 1 where not."""
     store, zone = services().store, services().config.plivo_timezone
     with _spoken_errors(), _progress("calls") as step:
-        total = checking.count_calls(store)
-        done = 0
+        done, total = 0, 0
 
         def looked_at(calls: int) -> None:
-            nonlocal done
+            nonlocal done, total
+            total = total or checking.count_calls(store)  # Not before the file is known to be whole.
             done += calls
             step(done, max(done, total))
 

@@ -65,6 +65,8 @@ def _check(store: Store, writer: Writer, *, zone: tzinfo, repair: bool, step: St
     repaired = 0
     if damage:
         return Found(damage=damage, differing=(), repaired=0)
+    with tables_of_this_version(store):
+        pass
     for call_keys in _chunks(writer.cursor, store.statements):
         for call_key in call_keys:
             call_uuid = _differs(store, writer, call_key, zone)

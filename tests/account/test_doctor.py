@@ -292,7 +292,7 @@ def test_a_database_that_cannot_be_reached_is_told_with_its_reason(
     result = app.test_cli_runner().invoke(args=["doctor", "--api-url", plivo_api.url])
 
     assert "✗ migrations: the database cannot be read: connection failed: " in result.output
-    assert "    Check DATABASE_URL." in result.output
+    assert "    Check DATABASE_URL, then run `flask db check`." in result.output
     assert "hush" not in result.output
 
 

@@ -83,6 +83,24 @@ def test_a_check_without_tables_says_so_in_a_sentence(run: Run) -> None:
     assert "Error: the tables are not those of this version; run flask --app wsgi db upgrade\n" in result.output
 
 
+@pytest.mark.parametrize("is_whole_file", [True, False])
+def test_a_damaged_file_is_told_with_what_to_do(run: Run, services: Services, is_whole_file: bool) -> None:
+    if not services.store.is_sqlite:
+        pytest.skip("PostgreSQL looks after its own files")
+    run("db", "upgrade")
+    file = Path(services.store.url.database or "")
+    content = bytearray(file.read_bytes())
+    for page in range(0 if is_whole_file else 2, len(content) // 4096):
+        content[page * 4096 : page * 4096 + 200] = b"\xaa" * 200
+    file.write_bytes(content)
+
+    result = run("db", "check")
+
+    assert result.exit_code == 1
+    assert "damaged: " in result.output
+    assert "stop the server and restore the newest backup" in result.output
+
+
 def test_the_spool_is_listed_without_numbers_and_drained(run: Run, services: Services) -> None:
     run("db", "upgrade")
     call = answered()
