@@ -1,8 +1,9 @@
 """`flask dials`: the records on the terminal."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
+from datetime import tzinfo
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -10,6 +11,7 @@ from zoneinfo import ZoneInfo
 import click
 from flask.cli import AppGroup
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 from werkzeug.datastructures import MultiDict
@@ -30,6 +32,7 @@ from app.reports.schemas import Filters, SummaryQuery
 from app.reports.words import OUTCOMES, clock, duration, share
 
 _FILTERS = ("since", "until", "status", "outcome", "cause", "from", "to", "target", "route", "q")
+_WIDTH_OF_A_TABLE = 140
 _WRITERS = {"csv": csv_lines, "jsonl": json_lines}
 
 
@@ -68,19 +71,31 @@ def list_dials(limit: int, **given: str | None) -> None:
     config = services().config
     with reading(services().store) as connection:
         page = find_dials(connection, _wanted(given), limit=limit)
-    table = Table("When", "Outcome", "From", "To", "Answered by", "Talked", "Call")
-    for found in page.dials:
-        table.add_row(*_row(found, clock(found.dial.started_at, config.timezone)))
-    Console(width=None if sys.stdout.isatty() else 200).print(table)
+    print_dials(Console(width=None if sys.stdout.isatty() else 200), page.dials, config.timezone)
     if page.before is not None:
         click.echo("There are more; --limit shows up to 500 and flask dials export all.", err=True)
 
 
-def _row(found: FoundDial, when: str) -> tuple[str, ...]:
+def print_dials(console: Console, found: Sequence[FoundDial], zone: tzinfo) -> None:
+    """Print dials as a table or, where it has no room, on two lines each."""
+    rows = [_row(one, zone) for one in found]
+    if console.width >= _WIDTH_OF_A_TABLE:
+        table = Table("When", "Outcome", "From", "To", "Answered by", "Talked", "Call")
+        for row in rows:
+            table.add_row(*map(escape, row))
+        console.print(table)
+        return
+    for when, word, caller, called, answered_by, talked, call_uuid in rows:
+        console.print(escape(f"{when}  {word}, from {caller} to {called}"), highlight=False)
+        answered = "" if answered_by == "–" else f"answered by {answered_by}, talked {talked}\n  "
+        console.print(f"  [dim]{escape(answered)}call {escape(call_uuid)}[/dim]", highlight=False)
+
+
+def _row(found: FoundDial, zone: tzinfo) -> tuple[str, str, str, str, str, str, str]:
     dial = found.dial
-    word = OUTCOMES.get(dial.outcome, dial.outcome)
-    numbers = (dial.from_number or "–", dial.to_number or "–", dial.answered_by or "–")
-    return (when, word, *numbers, duration(dial.talk_seconds), found.call_uuid)
+    when, word = clock(dial.started_at, zone), OUTCOMES.get(dial.outcome, dial.outcome)
+    numbers = dial.from_number or "–", dial.to_number or "–", dial.answered_by or "–"
+    return when, word, *numbers, duration(dial.talk_seconds), found.call_uuid
 
 
 @dials.command("show")

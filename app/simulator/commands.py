@@ -10,7 +10,7 @@ from urllib.parse import urldefrag, urlsplit, urlunsplit
 import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from rich.table import Column, Table
 
 from app.simulator import report
 from app.simulator.api import Api, ApiError
@@ -168,7 +168,7 @@ def _print_result(result: Result, options: Options) -> None:
 
 
 def _print_scenarios(scenarios: Sequence[Scenario]) -> None:
-    table = Table("scenario", "what happens", "share of the mix")
+    table = Table(Column("scenario", overflow="fold"), "what happens", "share of the mix")
     total = sum(scenario.weight for scenario in scenarios)
     for scenario in scenarios:
         table.add_row(scenario.name, scenario.about, f"{scenario.weight / total:.0%}" if total else "–")

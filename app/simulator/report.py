@@ -8,7 +8,7 @@ from urllib.parse import urldefrag, urlsplit
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from app.simulator.document import DocumentError, Element, read_document
 from app.simulator.truth import CallTruth, Exchange, Kind
@@ -16,6 +16,7 @@ from app.simulator.verdict import Verdict
 from app.simulator.verify import Difference
 
 _MOST_SHOWN = 20
+_WIDTH_OF_COLUMNS = 130  # On a narrower terminal what was told goes below its request.
 _TOLD = {
     Kind.ANSWER: ("From", "To", "CallStatus"),
     Kind.ACTION: ("DialStatus", "DialRingStatus", "DialHangupCause", "DialBLegUUID"),
@@ -49,18 +50,9 @@ class Result:
 
 def print_trace(console: Console, call: CallTruth) -> None:
     """Print one call: what was asked and answered, and what was wrong."""
-    console.print(
-        f"[bold]{escape(call.scenario)}[/bold]  {call.from_number} → {call.to_number}  [dim]call {call.call_uuid}[/dim]"
-    )
-    table = Table.grid(padding=(0, 2))
-    table.add_column(justify="right", style="dim", no_wrap=True)
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold", ratio=3)
-    table.add_column(justify="right", no_wrap=True)
-    table.add_column(overflow="fold", ratio=3)
-    for exchange in call.trace:
-        table.add_row(*_row(exchange))
-    console.print(table)
+    console.print(f"[bold]{escape(call.scenario)}[/bold]  {call.from_number} → {call.to_number}")
+    console.print(f"[dim]call {call.call_uuid}[/dim]")
+    console.print(_columns(call) if console.width >= _WIDTH_OF_COLUMNS else _lines(call))
     if call.end is not None:
         lasted = f"{call.seconds} s after being answered" if call.answered_at else "never answered"
         console.print(f"  ended: {call.end.code} {call.end.name} ({call.end.source}), {lasted}")
@@ -69,9 +61,33 @@ def print_trace(console: Console, call: CallTruth) -> None:
     console.print()
 
 
+def _columns(call: CallTruth) -> Table:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(justify="right", style="dim", no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold", ratio=3)
+    table.add_column(justify="right", no_wrap=True)
+    table.add_column(overflow="fold", ratio=3)
+    for exchange in call.trace:
+        table.add_row(*_row(exchange))
+    return table
+
+
+def _lines(call: CallTruth) -> Table:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(justify="right", style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    for exchange in call.trace:
+        at, asked, told, status, answer = _row(exchange)
+        table.add_row(at, f"{asked}  {status}  {answer}".rstrip())
+        if told:
+            table.add_row("", f"[dim]{told}[/dim]")
+    return table
+
+
 def print_summary(console: Console, result: Result, *, with_faults: bool) -> None:
     """Print a table of scenarios, what was wrong (unless the traces said it), and how to repeat the run."""
-    table = Table("scenario", "calls", "how the dials ended", "how the calls ended", "wrong")
+    table = Table(Column("scenario", overflow="fold"), "calls", "how the dials ended", "how the calls ended", "wrong")
     for scenario in sorted({call.scenario for call in result.calls}):
         calls = [call for call in result.calls if call.scenario == scenario]
         table.add_row(

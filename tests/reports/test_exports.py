@@ -6,10 +6,15 @@ import json
 import tracemalloc
 
 import pytest
+from rich.console import Console
 
 from app.records.keys import now
+from app.records.queries import find_dials
+from app.records.reading import reading
 from app.records.receipt import Receipt
 from app.records.state import Placement
+from app.records.wanted import Wanted
+from app.reports.commands import print_dials
 from app.voice.events import Kind
 from tests.reports.conftest import REPORTS_TOKEN, Caller
 from tests.reports.history import make_receipt
@@ -107,6 +112,19 @@ def test_commands_show_the_same_on_the_terminal(lite_caller: Caller) -> None:
     assert dial_id in run(args=["dials", "export", "--format", "jsonl", "--outcome", "busy"]).output
     assert "Busy" in run(args=["dials", "summary", "--group-by", "cause"]).output
     assert "counted" in run(args=["dials", "count"]).output
+
+
+@pytest.mark.parametrize("width", [80, 200])
+def test_a_list_shows_numbers_and_uuids_whole_however_wide_the_terminal(lite_caller: Caller, width: int) -> None:
+    call_uuid, _ = lite_caller.ended_call("busy")
+    with reading(lite_caller.services.store) as connection:
+        found = find_dials(connection, Wanted(), limit=1).dials
+    printed = io.StringIO()
+
+    print_dials(Console(file=printed, width=width), found, lite_caller.services.config.timezone)
+
+    assert {call_uuid, "+14155550199", "+14155550100", "Busy"} <= set(printed.getvalue().replace(",", " ").split())
+    assert all(len(line) <= width for line in printed.getvalue().splitlines())
 
 
 def test_a_summary_on_the_terminal_is_divided_in_the_time_zone_that_is_asked_for(lite_caller: Caller) -> None:

@@ -2,13 +2,17 @@
 
 import json
 import socket
+from io import StringIO
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from rich.console import Console
 
 from app.simulator.commands import simulate
+from app.simulator.report import print_trace
 from app.simulator.scenario import ScriptError, built_in, load_scenarios
+from tests.simulator.conftest import Player
 from tests.simulator.stage import Says, Stage
 
 SCRIPT = """
@@ -58,6 +62,19 @@ def test_who_is_refused_is_told_of_the_token(stage: Stage, path: str) -> None:
 
     assert result.exit_code == 1
     assert "to do: if the server checks signatures, give its PLIVO_AUTH_TOKEN as --token" in result.output
+
+
+@pytest.mark.parametrize("width", [80, 100, 160])
+def test_a_trace_breaks_no_word_however_wide_the_terminal(player: Player, width: int) -> None:
+    call = player.play("answered")
+    printed = StringIO()
+
+    print_trace(Console(file=printed, width=width), call)
+
+    lines = printed.getvalue().splitlines()
+    told = {"DialStatus=completed", f"DialBLegUUID={call.dials[0].b_leg_uuid}", "DialBLegHangupCauseCode=4000"}
+    assert told | {"HangupCauseCode=4010", call.call_uuid} <= set(printed.getvalue().split())
+    assert all(len(line) <= width for line in lines)
 
 
 def test_a_call_that_nobody_answered_is_said_to_be_so(stage: Stage) -> None:
