@@ -58,6 +58,16 @@ def test_readyz_tells_of_a_store_that_takes_no_write_and_of_its_return(start_ser
     assert server.events("not_ready")
 
 
+def test_readyz_tells_of_a_file_that_is_damaged_under_a_running_server(start_server: Start, tmp_path: Path) -> None:
+    server = start_server(INSTANCE_DIR=tmp_path, WORKERS=1)
+    assert server.request("GET", "/readyz").status == 200
+    for file in tmp_path.glob("dialstatus.db*"):
+        file.write_bytes(b"no database at all" * 1000)
+    reply = until(lambda: unready(server))
+    assert reply.json() == {"status": "unavailable", "reason": "file is not a database"}
+    assert not server.events("request_failed")
+
+
 def test_readyz_asks_for_missing_migrations(start_server: Start, postgresql_url: str) -> None:
     server = start_server(DATABASE_URL=postgresql_url)
     server.stop()
@@ -81,6 +91,6 @@ def test_health_is_not_kept_by_caches(start_server: Start, path: str) -> None:
 
 
 def unready(server: Server) -> object:
-    """Ask for readiness; gives the reply once it is a refusal."""
+    """Ask for readiness; gives the reply once it is no consent."""
     reply = server.request("GET", "/readyz")
-    return reply if reply.status == 503 else None
+    return reply if reply.status != 200 else None
