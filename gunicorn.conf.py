@@ -12,6 +12,7 @@ from flask import Flask
 
 from app import make_services
 from app.background import start_background, stop_background
+from app.ops.balance import shares
 from app.ops.logs import configure_logging
 from app.records import migrate
 from app.records.readiness import prove_write
@@ -84,6 +85,11 @@ def post_fork(_server: Any, worker: Any) -> None:
     """
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {worker.processor})
+
+
+def child_exit(_server: Any, worker: Any) -> None:
+    """Have no worker give way to one that has ended."""
+    shares.forget(worker.age)
 
 
 def when_ready(_server: Any) -> None:

@@ -106,11 +106,13 @@ def _plivo_params(form: Pairs, query: Pairs, *, path_kind: Kind) -> Pairs:
 
     PHLO's author chooses where the values go, so there both are read and the body wins.
     """
-    from_query = tuple(pair for pair in query if pair[0] not in OWN_NAMES)
+    if form and path_kind is not Kind.PHLO:
+        return form
+    from_query = tuple([pair for pair in query if pair[0] not in OWN_NAMES])
     if path_kind is Kind.PHLO:
         named = {name for name, _ in form}
         return form + tuple(pair for pair in from_query if pair[0] not in named)
-    return form or from_query
+    return from_query
 
 
 def _read_body(request: Request) -> Pairs:

@@ -5,6 +5,9 @@ A request that is refused is answered with 403 and an empty response, logged and
 
 import hmac
 import logging
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
 
 from flask import Request, Response, g, request
 
@@ -17,13 +20,15 @@ from config import Config, SignatureMode
 
 log = logging.getLogger(__name__)
 
+_KINDS = {f"dial.{kind.value}": kind for kind in Kind}  # Each route's endpoint is named after its kind.
+
 
 def guard() -> Response | None:
     """Read the request and let it in, or answer it."""
     asked = _asked()
     if asked.endpoint is None:
         return None
-    kind = Kind(asked.endpoint.rpartition(".")[2])  # Each route's endpoint is named after its kind.
+    kind = _KINDS[asked.endpoint]
     shared = services()
     arrival = g.arrival = read_arrival(asked, kind, shared)
     config = shared.config
@@ -35,7 +40,7 @@ def guard() -> Response | None:
         method=arrival.method,
         url=arrival.url,
         params=arrival.form,
-        headers=asked.headers,
+        headers=_SentHeaders(asked.environ),
         tokens=config.plivo_auth_tokens,
     )
     if arrival.verification.verdict is Verdict.VALID:
@@ -43,6 +48,24 @@ def guard() -> Response | None:
     refused = config.verify_signatures is SignatureMode.ENFORCE
     _log_unproven(arrival, config, refused=refused)
     return xml_reply(status=403) if refused else None
+
+
+class _SentHeaders:
+    """The headers of a request, looked up where the server put them: Werkzeug's own look takes longer."""
+
+    __slots__ = ("_environ",)
+
+    def __init__(self, environ: Mapping[str, Any]) -> None:
+        self._environ = environ
+
+    def get(self, name: str, /) -> str | None:
+        """Give a header's value, or None."""
+        return self._environ.get(_environ_key(name))
+
+
+@cache
+def _environ_key(name: str) -> str:
+    return f"HTTP_{name.upper().replace('-', '_')}"
 
 
 def _asked() -> Request:

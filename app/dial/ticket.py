@@ -4,11 +4,11 @@ Any worker on any node can go on with the call from the ticket alone; one that w
 """
 
 import hmac
-import json
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+_KEYS = ("dial", "route", "step", "round", "since")
 _SEAL_BYTES = 15  # 120 bits: nobody guesses it, and base64 needs no padding.
 
 
@@ -43,7 +43,7 @@ class Ticket:
     @classmethod
     def from_query(cls, query: Mapping[str, str], secret: str) -> "Ticket | None":
         """Read a ticket from a request's query; None when it is missing, incomplete or altered."""
-        values = {key: query.get(key, "") for key in ("dial", "route", "step", "round", "since")}
+        values = {key: query.get(key, "") for key in _KEYS}
         if not hmac.compare_digest(_seal(values, secret).encode(), _bytes(query.get("seal", ""))):
             return None
         # Only what we sealed ourselves comes here, so the counts are numbers.
@@ -61,7 +61,7 @@ def _bytes(text: str) -> bytes:
 
 
 def _seal(values: Mapping[str, str], secret: str) -> str:
-    """Sign the values; JSON keeps their borders, so that no value can lend letters to its neighbour."""
-    message = json.dumps(["dial ticket", *values.items()]).encode()
-    digest = hmac.digest(secret.encode(), message, "sha256")
+    """Sign the values, each behind its length, so that none can lend letters to its neighbour."""
+    message = "dial ticket" + "".join([f"{len(value)}:{value}" for value in values.values()])
+    digest = hmac.digest(secret.encode(), _bytes(message), "sha256")
     return urlsafe_b64encode(digest[:_SEAL_BYTES]).decode()

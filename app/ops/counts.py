@@ -49,11 +49,13 @@ class Counts:
             self._values[key] += amount  # type: ignore[assignment]
             self._changed = True
 
-    def observe(self, name: str, label: str, seconds: float) -> None:
-        """Count a duration in its bucket and in the sum of all."""
+    def observe(self, key: Key, name: str, label: str, seconds: float) -> None:
+        """Count something, and how long it took: in the bucket of its duration and in the sum of all."""
         with self._lock:
-            self.add(name, label, BUCKET_NAMES[bisect_left(BUCKETS, seconds)])
-            self.add(f"{name}_sum", label, amount=seconds)
+            self.add(*key)
+            values = self._values
+            values[name, label, BUCKET_NAMES[bisect_left(BUCKETS, seconds)]] += 1
+            values[f"{name}_sum", label] += seconds  # type: ignore[assignment]
 
     def total(self) -> Counter[Key]:
         """Add up what all processes have counted: this one up to now, the others up to a second ago."""

@@ -16,12 +16,14 @@ from typing import Any
 from gunicorn.workers.gthread import ThreadWorker
 
 from app.ops.arriving import MOST_BYTES
+from app.ops.balance import shares
 from app.ops.gunicorn_connection import Connection
 from app.ops.gunicorn_loop import Loop
 
 _ARRIVAL = 10.0  # Seconds in which a request must have arrived.
 _LINGER = 2.0  # Seconds for a client to take its answer and hang up.
 _REST = 0.05  # Seconds for what is left of a request: it is here, or it was refused unread.
+_GIVING_WAY = 0.002  # Seconds for another worker to take a connection.
 _MOST_LINGERING = 200
 
 
@@ -33,14 +35,28 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         self.alive: bool
         self.lingering: deque[Connection] = deque()
         self.loop = Loop(self, self.cfg)
+        self.gives_way_until = 0.0  # Monotonic seconds; 0 where it is not giving way.
 
     def wait_for_and_dispatch_events(self, timeout: float) -> None:
         """Do what there is to do, then hand over what was asked meanwhile."""
-        super().wait_for_and_dispatch_events(min(timeout, self.loop.patience()))
+        patience = min(timeout, self.loop.patience())
+        if not self._accepting and self.gives_way_until:
+            patience = min(patience, _GIVING_WAY)
+        super().wait_for_and_dispatch_events(patience)
         self.loop.turn()
+        shares.tell(self.age, self.nr_conns)
+
+    def set_accept_enabled(self, enabled: bool) -> None:
+        """Listen for new connections or not; while giving way, not."""
+        super().set_accept_enabled(enabled and time.monotonic() >= self.gives_way_until)
 
     def accept(self, listener: Any) -> None:
         """Take a connection in, and wait for its request on the loop."""
+        if not self.gives_way_until and shares.is_ahead(self.nr_conns):
+            self.gives_way_until = time.monotonic() + _GIVING_WAY
+            self.set_accept_enabled(False)
+            return
+        self.gives_way_until = 0.0
         try:
             client, address = listener.accept()
         except (BlockingIOError, ConnectionAbortedError):

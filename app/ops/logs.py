@@ -12,6 +12,7 @@ import threading
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from functools import lru_cache
+from itertools import islice
 from typing import Any, TextIO
 from urllib.parse import unquote, urlsplit
 
@@ -23,6 +24,7 @@ REDACTED = "[redacted]"
 
 # What every record has of its own; whatever else a record holds came in by `extra`.
 _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_FIRST_OWN = len(vars(logging.makeLogRecord({})))
 # A net beneath the rule that nobody logs a secret: fields by their names, and the secrets of the settings by value.
 _SECRET_NAME = re.compile(r"token|secret|password|authorization|cookie|signature[-_]|-signature", re.IGNORECASE)
 _SHORTEST_SECRET = 8  # A shorter one would black out ordinary words, and is guessed anyway.
@@ -59,7 +61,7 @@ class LineHandler(logging.StreamHandler[TextIO]):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write a record in a single write, so that lines of several workers do not mix."""
-        if has_request_context() and getattr(record, "request_id", None) is None:
+        if getattr(record, "request_id", None) is None and has_request_context():
             record.request_id = request.headers.get("X-Request-ID")
         super().emit(record)
 
@@ -70,9 +72,10 @@ class _Formatter(logging.Formatter):
         self._secrets = tuple(secrets)
 
     def _fields(self, record: logging.LogRecord) -> Iterator[tuple[str, Any]]:
-        for name, value in vars(record).items():
+        # What a record has of its own comes first, and a few things more that formatters note on it.
+        for name, value in islice(vars(record).items(), _FIRST_OWN, None):
             if name not in _OWN:
-                yield name, _redacted(name, value)
+                yield name, value if type(value) is str and not _is_secret(name) else _redacted(name, value)
 
     def _without_secrets(self, line: str) -> str:
         for secret in self._secrets:
@@ -129,7 +132,13 @@ class TextFormatter(_Formatter):
 
 def _time(record: logging.LogRecord) -> str:
     """Give the time as RFC 3339 in UTC, with milliseconds."""
-    return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")[:23] + "Z"
+    second, milliseconds = divmod(int(record.created * 1000), 1000)
+    return f"{_second(second)}.{milliseconds:03}Z"
+
+
+@lru_cache(maxsize=2)
+def _second(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).isoformat()[:19]
 
 
 def _dumps(entry: dict[str, Any]) -> str:

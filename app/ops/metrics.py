@@ -103,7 +103,7 @@ def use_metrics(app: Flask) -> None:
     counts = Counts(shared.config.instance_dir / "metrics")
     shared.journal.on_ended = lambda dials: _count_ends(counts, dials)
     app.extensions[_EXTENSION] = Metrics(shared, counts)
-    app.after_request(_count_reply)
+    app.after_request(partial(_count_reply, counts))
     logger = logging.getLogger("app")
     for handler in [one for one in logger.handlers if isinstance(one, _TroubleCounter)]:
         logger.removeHandler(handler)
@@ -124,11 +124,11 @@ def _metrics() -> Metrics:
     return found
 
 
-def _count_reply(response: Response) -> Response:
+def _count_reply(counts: Counts, response: Response) -> Response:
     # Made by the guard, the first to read the request; whoever did not come so far is not counted.
     arrival = g.get("arrival")
-    if arrival is not None and request.method != "HEAD":
-        count = partial(_count, _metrics().counts, arrival)
+    if arrival is not None and arrival.method != "HEAD":
+        count = partial(_count, counts, arrival)
         if isinstance(response, Later):
             response.when_finished(count)
         else:
@@ -138,8 +138,8 @@ def _count_reply(response: Response) -> Response:
 
 def _count(counts: Counts, arrival: Any, response: Response) -> None:
     kind = arrival.kind.value
-    counts.add("receipts_total", kind, arrival.verification.verdict.value, str(response.status_code))
-    counts.observe("reply_seconds", kind, arrival.elapsed_micros() / 1_000_000)
+    key = ("receipts_total", kind, arrival.verification.verdict.value, str(response.status_code))
+    counts.observe(key, "reply_seconds", kind, arrival.elapsed_micros() / 1_000_000)
 
 
 def _count_ends(counts: Counts, dials: Sequence[DialState]) -> None:

@@ -173,6 +173,8 @@ class Journal:
             entries = [entry for some, _ in handed for entry in some if not entry.is_abandoned]
             if entries:
                 self._serve(entries)
+            elif self._writer is not None:
+                self._writer.leave()
             self._tell_of_ended()
             for _, notify in handed:
                 notify()
@@ -182,6 +184,8 @@ class Journal:
 
     def _next_handed(self) -> list[_Handover]:
         first = self._handed.get()
+        if first:
+            self._await_turn()
         handed = [first] if first else []
         count = len(first[0]) if first else 0
         while count < _BATCH_LIMIT:
@@ -193,6 +197,17 @@ class Journal:
                 handed.append(more)
                 count += len(more[0])
         return handed
+
+    def _await_turn(self) -> None:
+        """Stand in line before the rest is taken up: what comes meanwhile needs no commit of its own."""
+        if self._writer is None:
+            return
+        self._busy_since = time.monotonic()
+        try:
+            self._writer.await_turn()
+        except OSError:
+            self._discard()  # The write opens another one, or fails for those who wait.
+        self._busy_since = None
 
     def _serve(self, entries: list[Entry]) -> None:
         """Commit entries together. One that the store refuses does not take the others with it."""

@@ -2,7 +2,7 @@
 
 import base64
 import hmac
-import os
+import random
 import time
 
 _RANDOM_BITS = 22
@@ -25,7 +25,7 @@ def make_key(at: int) -> int:
 
     Two keys of one millisecond differ with all but certainty; the writer takes another where they do not.
     """
-    return first_key(at) | (int.from_bytes(os.urandom(3), "big") & ((1 << _RANDOM_BITS) - 1))
+    return first_key(at) | random.getrandbits(_RANDOM_BITS)
 
 
 def first_key(at: int) -> int:

@@ -83,11 +83,15 @@ class Statements:
         self.legs_of_calls = self.legs.select_among("call_key", among)
         self.calls_of_dials = f"SELECT dial_id, call_key FROM dials WHERE dial_id {among}"  # noqa: S608
         columns = [column.name for column in tables.receipts.columns]
-        self.receipt = (
-            f"INSERT INTO receipts ({', '.join(columns)}) VALUES ({', '.join([placeholder] * len(columns))}) "  # noqa: S608
-            "ON CONFLICT (call_key, digest) DO UPDATE SET deliveries = receipts.deliveries + 1, "
-            "last_received_at = excluded.last_received_at "
-            "RETURNING deliveries, reply_status, reply, dial_id"
+        marks = ", ".join([placeholder] * len(columns))
+        self.receipt = f"INSERT INTO receipts ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608
+        self.known_receipt = (
+            "SELECT deliveries, reply_status, reply, dial_id, last_received_at, receipt_key FROM receipts "  # noqa: S608
+            f"WHERE call_key = {placeholder} AND digest = {placeholder}"
+        )
+        self.count_receipt = (
+            f"UPDATE receipts SET deliveries = {placeholder}, last_received_at = {placeholder} "  # noqa: S608
+            f"WHERE receipt_key = {placeholder}"
         )
         self.announce = (
             f"INSERT INTO outbox (dial_key, due_at, attempts) VALUES ({', '.join([placeholder] * 3)}) "  # noqa: S608

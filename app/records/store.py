@@ -35,8 +35,14 @@ class Writer(Protocol):
 
     cursor: Cursor
 
+    def await_turn(self) -> None:
+        """Wait until no other process is writing; what comes meanwhile goes into the same transaction."""
+
     def begin(self, calls: list[str]) -> None:
         """Start a transaction alone on the named calls."""
+
+    def leave(self) -> None:
+        """Let others write, after a turn in which nothing was to be written."""
 
     def abort(self) -> None:
         """Make an operation that another thread waits for fail at once."""
@@ -97,13 +103,16 @@ class _SqliteWriter:
         self._turn = turn.open("w") if turn else None
         self.cursor: Cursor = connection.cursor()
 
-    def begin(self, calls: list[str]) -> None:  # noqa: ARG002 - A SQLite transaction is alone on all calls.
+    def await_turn(self) -> None:
         if self._turn is not None:
-            fcntl.flock(self._turn, fcntl.LOCK_EX)
+            fcntl.flock(self._turn, fcntl.LOCK_EX)  # Whoever has it already has it at once.
+
+    def begin(self, calls: list[str]) -> None:  # noqa: ARG002 - A SQLite transaction is alone on all calls.
+        self.await_turn()
         try:
             self.cursor.execute("BEGIN IMMEDIATE")
         except sqlite3.Error:
-            self._let_others()
+            self.leave()
             raise
 
     def abort(self) -> None:
@@ -111,20 +120,20 @@ class _SqliteWriter:
 
     def commit(self) -> None:
         self.cursor.execute("COMMIT")
-        self._let_others()
+        self.leave()
 
     def rollback(self) -> None:
         try:
             self.cursor.execute("ROLLBACK")
         finally:
-            self._let_others()
+            self.leave()
 
     def discard(self) -> None:
         self._connection.invalidate()
         if self._turn is not None:
             self._turn.close()
 
-    def _let_others(self) -> None:
+    def leave(self) -> None:
         if self._turn is not None:
             fcntl.flock(self._turn, fcntl.LOCK_UN)
 
@@ -142,6 +151,12 @@ class _PostgresqlWriter:
             f"BEGIN; SET LOCAL lock_timeout = {milliseconds}; SET LOCAL statement_timeout = {milliseconds}; "
             "SET LOCAL idle_in_transaction_session_timeout = 5000"
         )
+
+    def await_turn(self) -> None:
+        """Do nothing: transactions on different calls go on side by side."""
+
+    def leave(self) -> None:
+        """Do nothing."""
 
     def begin(self, calls: list[str]) -> None:
         # Nodes that hear of one call at once take turns, also before its row exists. Taken in order: no deadlock.

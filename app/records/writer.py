@@ -9,7 +9,8 @@ from typing import Any
 
 from app.records.fold import fold, place
 from app.records.keys import LATE_AFTER, first_key, make_key, now
-from app.records.receipt import Kept, Receipt, params_to_json, placement_to_json
+from app.records.receipt import Kept, Receipt
+from app.records.receipt_rows import ReceiptRows
 from app.records.rows import Cursor, Rows, Statements
 from app.records.settle import settle
 from app.records.state import CallRecord, CallState, DialState, Placement
@@ -27,6 +28,7 @@ class Batch:
         self._cursor = cursor
         self._announce = announce
         self._sql = statements
+        self._receipts = ReceiptRows(cursor, statements)
         self._records: dict[str, CallRecord] = {}
         self._stored: dict[int, tuple[Any, ...]] = {}  # The values of each row as read, by the state's id().
         self._changed: dict[str, CallRecord] = {}
@@ -43,7 +45,7 @@ class Batch:
             self._call_keys.update(self._cursor.fetchall())
 
     def keep(self, receipts: Sequence[Receipt]) -> list[Kept]:
-        """Insert receipts in their order and tell what becomes of each, as soon as the batch is finished."""
+        """Take receipts in their order and tell what becomes of each, as soon as the batch is finished."""
         return [self._keep(receipt) for receipt in receipts]
 
     def bring(self, receipts: Sequence[Receipt], spool_id: str, numbers: Sequence[int]) -> list[Kept]:
@@ -56,7 +58,8 @@ class Batch:
         return kept
 
     def finish(self) -> None:
-        """Store every state that changed."""
+        """Store the receipts and every state that changed."""
+        self._receipts.write()
         for record in self._changed.values():
             settle(record)
             self.ended += [dial for dial in record.dials.values() if self._ends(dial)]
@@ -78,16 +81,18 @@ class Batch:
         dial_id = self._dial_id(record, receipt)
         if dial_id is None and receipt.placement is not None:
             dial_id = receipt.placement.dial_id  # Which dial an answer started; no part of its identity.
-        receipt_key = make_key(receipt.received_at)
-        deliveries, reply_status, reply, dial_id = self._insert(receipt, digest, receipt_key, record, dial_id)
-        if deliveries == 1:
+        call_key = record.call.call_key
+        seen = self._receipts.count(receipt, call_key, digest, is_call_stored=id(record.call) in self._stored)
+        if seen is None:
+            receipt_key = make_key(receipt.received_at)
+            seen = self._receipts.add(receipt, receipt_key, call_key, digest, dial_id)
             self._fold(record, receipt, dial_id, receipt_key)
         return Kept(
-            deliveries=deliveries,
-            reply_status=reply_status,
-            reply=reply,
+            deliveries=seen.deliveries,
+            reply_status=seen.reply_status,
+            reply=seen.reply,
             call_uuid=record.call.call_uuid,
-            dial=record.dials.get(dial_id) if dial_id else None,
+            dial=record.dials.get(seen.dial_id) if seen.dial_id else None,
         )
 
     def _fold(self, record: CallRecord, receipt: Receipt, dial_id: str | None, receipt_key: int) -> None:
@@ -96,36 +101,6 @@ class Batch:
         add(record, receipt.event, receipt.placement, dial_id=dial_id, key=receipt_key, at=receipt.received_at)
         self._changed[record.call.call_uuid] = record
         self._owners.update(dict.fromkeys(record.dials, record))
-
-    def _insert(
-        self, receipt: Receipt, digest: bytes, receipt_key: int, record: CallRecord, dial_id: str | None
-    ) -> tuple[int, int, str | None, str | None]:
-        self._cursor.execute(
-            self._sql.receipt,
-            (
-                receipt_key,
-                record.call.call_key,
-                digest,
-                receipt.kind.value,
-                dial_id,
-                receipt.method,
-                receipt.path,
-                receipt.query,
-                params_to_json(receipt.params),
-                receipt.signature,
-                receipt.sender,
-                receipt.request_id,
-                receipt.received_at,
-                1,
-                receipt.received_at,
-                receipt.reply_status,
-                receipt.reply,
-                receipt.reply_micros,
-                placement_to_json(receipt.placement) if receipt.placement else None,
-            ),
-        )
-        row: tuple[int, int, str | None, str | None] = self._cursor.fetchone()
-        return row
 
     def _record_of(self, receipt: Receipt, digest: bytes) -> CallRecord:
         call_uuid, dial_id = receipt.event.call.call_uuid, receipt.dial_id

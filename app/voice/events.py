@@ -322,16 +322,14 @@ def parse_time(text: str | None, zone: tzinfo) -> int | None:
 
 
 def _text(value: str | None) -> str | None:
-    if not value:
-        return None
-    return _storable(value[:TEXT_LIMIT])
+    return _storable(value[:TEXT_LIMIT]) if value else None
 
 
 def _storable(value: str) -> str:
     """Replace what no store takes: NUL, which PostgreSQL refuses, and lone surrogates, which no encoding can write."""
     if not value.isascii():
         value = value.encode(errors="replace").decode()
-    return value.replace("\0", "\ufffd")
+    return value.replace("\0", "\ufffd") if "\0" in value else value
 
 
 def _identity(value: str | None) -> str | None:

@@ -62,7 +62,11 @@ def last_digits(number: str | None) -> str:
 
 def mask(number: str | None) -> str | None:
     """Return `…0100` for `+14155550100`, `sip:…` for a SIP user; a word like anonymous and None stay."""
-    if number is None or number.lower() in _NOT_A_PERSON:
+    if number is None:
+        return None
+    if number[:1] == "+" and number[5:].isdecimal() and number.isascii():
+        return f"…{number[-4:]}"  # What nearly every number is.
+    if number.lower() in _NOT_A_PERSON:
         return number
     if number[:4].lower() == "sip:":
         return f"sip:…{last_digits(number[4:].partition('@')[0])}"

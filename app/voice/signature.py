@@ -61,6 +61,11 @@ class _Offer(NamedTuple):
 _V1_HEADER = "x-plivo-signature"
 _V3 = _Scheme("V3", "x-plivo-signature-v3", "x-plivo-signature-ma-v3", "x-plivo-signature-v3-nonce")
 _V2 = _Scheme("V2", "x-plivo-signature-v2", "x-plivo-signature-ma-v2", "x-plivo-signature-v2-nonce")
+_VALID = {
+    name: Verification(verdict=Verdict.VALID, scheme=name)
+    for scheme in (_V3, _V2)
+    for name in (scheme.name, f"Ma-{scheme.name}")
+}
 _READING_METHODS = frozenset({"GET", "HEAD"})
 _SIGNED_METHODS = _READING_METHODS | {"POST"}
 _UNSIGNED_METHOD = "Plivo signs GET and POST requests alone"
@@ -177,9 +182,9 @@ def _judge(offer: _Offer, message: bytes, tokens: Iterable[str]) -> Verification
     for token in tokens:
         expected = _sign(message, token)
         if _is_among(offer.own, expected):
-            return Verification(verdict=Verdict.VALID, scheme=offer.scheme.name)
+            return _VALID[offer.scheme.name]
         if _is_among(offer.main_account, expected):
-            return Verification(verdict=Verdict.VALID, scheme=f"Ma-{offer.scheme.name}")
+            return _VALID[f"Ma-{offer.scheme.name}"]
     return _refuse(offer, "no signature in the request matches")
 
 
@@ -187,7 +192,9 @@ def _is_among(header: str | None, expected: bytes) -> bool:
     """Tell whether one of a header's comma-separated signatures is the expected one."""
     if header is None:
         return False
-    return any(hmac.compare_digest(_utf8(one.strip()), expected) for one in header.split(","))
+    if "," in header:
+        return any(hmac.compare_digest(_utf8(one.strip()), expected) for one in header.split(","))
+    return hmac.compare_digest(_utf8(header.strip()), expected)
 
 
 def _refuse(offer: _Offer, reason: str) -> Verification:
