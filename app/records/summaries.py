@@ -4,7 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta, tzinfo
+from datetime import datetime, tzinfo
 from enum import IntEnum, StrEnum
 from typing import Any
 
@@ -217,7 +217,9 @@ def _fits(span: Span, divided: Divided, zone: tzinfo) -> bool:
     if divided not in _OVER_TIME:
         return True
     first, last = (datetime.fromtimestamp(at / 1000, zone) for at in (span.start, span.finish - 1))
-    return _label(divided, first) == _label(divided, last) and last - first < timedelta(hours=26)
+    if first.date() != last.date():
+        return False
+    return divided is not Divided.HOUR or (first.hour, first.utcoffset()) == (last.hour, last.utcoffset())
 
 
 def _columns(divided: Divided, table: Table, at: ColumnElement[Any]) -> tuple[ColumnElement[Any], ...]:

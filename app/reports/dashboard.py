@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from app.records.queries import Page, find_dials
 from app.records.summaries import Detail, Divided, Figures, summarise
-from app.records.wanted import TooMany, Wanted, target_sets, with_sets
+from app.records.wanted import TooMany, Wanted, target_sets
 from app.reports.charts import ORDER, Columns, stack
 from app.reports.ranges import NAMED, Range, read_range
 from app.reports.words import OUTCOMES, duration, share
@@ -165,7 +165,7 @@ def find_recent(connection: Connection, asked: Asked, before: int | None) -> Rec
 
 def find_figures(connection: Connection, asked: Asked, zone: tzinfo, now: Figures | None = None) -> list[Figure]:
     """Count the range and the one before it; `now` are the figures of the range where they are known already."""
-    wanted = with_sets(connection, replace(asked.wanted, search=None))
+    wanted = replace(asked.wanted, search=None)
     now = now or summarise(connection, wanted, Divided.OUTCOME, zone).whole
     past = replace(wanted, since=asked.range.before_since, until=asked.range.before_until)
     before = summarise(connection, past, Divided.OUTCOME, zone).whole
@@ -174,7 +174,7 @@ def find_figures(connection: Connection, asked: Asked, zone: tzinfo, now: Figure
 
 def find_pictures(connection: Connection, asked: Asked, zone: tzinfo) -> Pictures:
     """Count the range by time, target and cause."""
-    wanted = with_sets(connection, replace(asked.wanted, search=None))
+    wanted = replace(asked.wanted, search=None)
     lost = replace(wanted, outcomes=tuple(NOT_SERVED))
     hours = summarise(connection, lost, Divided.HOUR, zone, detail=Detail.TOTALS).parts
     divided = Divided.HOUR if asked.range.days == 1 else Divided.DAY

@@ -1,6 +1,7 @@
 """The blueprint `reports`: pages for people."""
 
 import json
+from dataclasses import replace
 from http import HTTPStatus
 
 from flask import Blueprint, Response, abort, make_response, render_template, request, session
@@ -11,6 +12,7 @@ from app.records.keys import now
 from app.records.queries import find_call
 from app.records.reading import reading
 from app.records.receipt import StoreUnavailable
+from app.records.wanted import with_sets
 from app.records.watch import find_signs
 from app.reports import login, words
 from app.reports.answers import explain
@@ -124,6 +126,7 @@ def _dashboard(template: str, *, pictures: bool) -> Response:
     except Refused:
         before = None
     with reading(services().store) as connection:
+        asked = replace(asked, wanted=with_sets(connection, asked.wanted))  # Every figure asks for the same target.
         recent = find_recent(connection, asked, before)
         signs = find_signs(connection, now=at, longest=config.dial_time_limit)
         found = find_pictures(connection, asked, config.timezone) if pictures else None
