@@ -23,6 +23,7 @@ import phonenumbers
 from dotenv import dotenv_values
 
 ROOT = Path(__file__).resolve().parent
+_MOST_TARGETS = 100  # Plivo takes replies of 100 KB, and refuses long before to ring so many at once.
 EXAMPLE_NUMBER = "+15551234567"  # The number in Plivo's guide: nobody answers it.
 
 Parser = Callable[[str], object]  # Raises ValueError with what to write; never repeats what it read.
@@ -487,8 +488,12 @@ def _parse(given: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
 
 
 def _contradictions(values: Mapping[str, Any]) -> list[str]:
-    """Return a sentence for each two settings that cannot stand together."""
+    """Return a sentence for each two settings, or two numbers too many, that cannot stand together."""
     problems = []
+    if (count := len(values["dial_to"])) > _MOST_TARGETS:
+        problems.append(
+            f"DIAL_TO holds {count} numbers; write at most {_MOST_TARGETS}, since all of them ring together"
+        )
     enforced = values["verify_signatures"] is SignatureMode.ENFORCE
     if enforced and not values["plivo_auth_tokens"]:
         problems.append("VERIFY_SIGNATURES is 'enforce' without PLIVO_AUTH_TOKEN; write the account's auth token")

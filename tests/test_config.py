@@ -271,6 +271,15 @@ def test_an_ipv6_address_to_listen_on_stands_in_brackets(tmp_path: Path, written
     assert load(tmp_path, HOST=written).host == used
 
 
+def test_more_numbers_than_one_reply_holds_stop_the_server(tmp_path: Path) -> None:
+    hundred = [f"+1415555{number:04}" for number in range(100, 200)]
+
+    (problem,) = problems(tmp_path, DIAL_TO=",".join([*hundred, "+14155550999"]))
+
+    assert problem == "DIAL_TO holds 101 numbers; write at most 100, since all of them ring together"
+    assert len(load(tmp_path, DIAL_TO=",".join(hundred)).dial_to) == 100
+
+
 @pytest.mark.parametrize("path", ["/dialstatus", "/dialstatus/", "/dialstatus/hangup/", "/prefix/dialstatus/"])
 def test_the_answer_url_is_not_taken_for_the_public_url(tmp_path: Path, path: str) -> None:
     (problem,) = problems(tmp_path, PUBLIC_URL=f"https://calls.example.com{path}")
