@@ -40,7 +40,7 @@ class Later(Response):
         self._listeners: list[Callable[[Response], object]] = []
 
     def when_finished(self, listener: Callable[[Response], object]) -> None:
-        """Have `listener` called with this response once it is finished."""
+        """Have `listener` called with this response once it is finished and, where that is possible, given."""
         self._listeners.append(listener)
 
     def finish(self) -> None:
@@ -49,6 +49,9 @@ class Later(Response):
             self._decide(self)
         except Exception:
             log.exception("reply_failed")  # Somebody may be on the line: what was decided before is still true.
+
+    def tell(self) -> None:
+        """Tell whoever wants to hear of the finished response."""
         for listener in self._listeners:
             listener(self)
 
@@ -58,6 +61,7 @@ class Later(Response):
             return Unfinished(self, start_response)
         self.journal.keep(self.entry)
         self.finish()
+        self.tell()
         return super().__call__(environ, start_response)
 
     def start(self, start_response: Any) -> Iterable[bytes]:

@@ -1,5 +1,6 @@
 """What is printed at start: everything a newcomer needs for the next step."""
 
+from app.account.addresses import addresses_at
 from app.dial.handout import PREFIX
 from config import Config, SignatureMode
 
@@ -17,7 +18,9 @@ def welcome(config: Config) -> str:
     """
     here = f"{'127.0.0.1' if config.host in {'0.0.0.0', '[::]'} else config.host}:{config.port}"  # noqa: S104
     local = f"http://{here}"
-    public = config.public_url or local
+    urls = addresses_at(
+        config.public_url or local, retry_control=config.retry_control, retry_notice=config.retry_notice
+    )
     rings = f"the plan {config.dial_plan}" if config.dial_plan else ", ".join(config.dial_to)
     is_ours = _is_made_here(config)
     token = config.reports_token if is_ours else "$REPORTS_TOKEN"
@@ -25,10 +28,10 @@ def welcome(config: Config) -> str:
         "",
         "Dialstatus is ready.",
         "",
-        "  Give Plivo (an application's URLs, method POST):",
-        f"    answer URL    {public}{PREFIX}/",
-        f"    hangup URL    {public}{PREFIX}/hangup/",
-        f"    fallback URL  {public}{PREFIX}/fallback/",
+        "  Give Plivo (an application's URLs with all that follows #, method POST):",
+        f"    answer URL    {urls.answer}",
+        f"    hangup URL    {urls.hangup}",
+        f"    fallback URL  {urls.fallback}",
         f"  A call rings    {rings}",
         f"  Signatures      {_SIGNATURES[config.verify_signatures]}",
         f"  Dashboard       {local}/login{f'?token={token}' if is_ours else ''}",

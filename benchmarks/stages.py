@@ -87,7 +87,7 @@ def _in_request(app: Flask, shared: Services, raw: bytes) -> list[Stage]:
         ("ticket", _best(lambda: deciding.ticket_of(arrived))),
         ("decide and reply", _best(lambda: _decide(arrived, event, ticket))),
         ("receipt", _best(lambda: keeping._receipt(arrived, event, "", None))),
-        ("log line", _best(lambda: keeping._log_dial_ended(arrived, kept))),
+        ("log line", _best(lambda: keeping._log_dial_ended(arrived, kept, document))),
         ("response, with its headers and counts", _best(lambda: app.process_response(xml_reply()))),
         ("response to WSGI", _best(lambda: document(asked.environ, _start_response))),
     ]

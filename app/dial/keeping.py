@@ -44,7 +44,7 @@ def _decide_control(arrival: Arrival, entry: Entry, response: Later) -> None:
     except StoreUnavailable as error:
         _spool(arrival, entry.receipts[0], error)
         return
-    _log_dial_ended(arrival, kept)
+    response.when_finished(partial(_log_dial_ended, arrival, kept))
     if kept.deliveries > 1:
         response.set_data(kept.reply or EMPTY)
 
@@ -74,7 +74,7 @@ def _decide_notice(
         )
         return
     else:
-        _log_dial_ended(arrival, kept)
+        response.when_finished(partial(_log_dial_ended, arrival, kept))
     response.status_code = 200
     tell(response, kept)
 
@@ -110,7 +110,7 @@ def _spool(arrival: Arrival, receipt: Receipt, error: Exception) -> None:
     arrival.services.drainer.wake()
 
 
-def _log_dial_ended(arrival: Arrival, kept: Kept) -> None:
+def _log_dial_ended(arrival: Arrival, kept: Kept, _response: Response) -> None:
     if arrival.kind not in {Kind.ACTION, Kind.PHLO} or kept.dial is None:
         return
     dial = kept.dial

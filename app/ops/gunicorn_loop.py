@@ -22,6 +22,7 @@ from gunicorn.http.wsgi import create
 
 from app.later import FINISHES, Unfinished
 from app.ops.gunicorn_connection import Connection
+from app.ops.logs import lines_together
 from app.ops.plain_http import PlainReply
 from app.records.journal import Entry, Journal
 
@@ -167,11 +168,16 @@ class Loop:
         if handed.is_done:
             return  # It was given up a moment ago.
         handed.is_done = True
+        kept = [one for one in handed.asked if one.unfinished.reply.entry.is_kept]
+        for one in kept:
+            one.unfinished.reply.finish()
+            self._reply(one)
+        # What is to be logged and counted keeps nobody waiting.
+        with lines_together():
+            for one in kept:
+                one.unfinished.reply.tell()
         for one in handed.asked:
-            if one.unfinished.reply.entry.is_kept:
-                one.unfinished.reply.finish()
-                self._reply(one)
-            else:
+            if not one.unfinished.reply.entry.is_kept:
                 self._worker.tpool.submit(self._finish_on_thread, one)
 
     def _finish_on_thread(self, one: _Asked) -> None:
@@ -179,6 +185,7 @@ class Loop:
             one.unfinished.reply.finish()
         finally:
             self._worker.method_queue.defer(self._reply, one)
+        one.unfinished.reply.tell()
 
     def _reply(self, one: _Asked) -> None:
         conn, answer = one.conn, one.answer

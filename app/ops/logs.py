@@ -10,6 +10,7 @@ import re
 import sys
 import threading
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import islice
@@ -27,6 +28,7 @@ _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "task
 _FIRST_OWN = len(vars(logging.makeLogRecord({})))
 # A net beneath the rule that nobody logs a secret: fields by their names, and the secrets of the settings by value.
 _SECRET_NAME = re.compile(r"token|secret|password|authorization|cookie|signature[-_]|-signature", re.IGNORECASE)
+_IN_ONE_PIECE = 4096  # Bytes that a pipe takes without parting them (POSIX, PIPE_BUF; Linux's). JSON lines are ASCII.
 _SHORTEST_SECRET = 8  # A shorter one would black out ordinary words, and is guessed anyway.
 
 _encode = json.JSONEncoder(default=str).encode
@@ -59,11 +61,61 @@ def configure_logging(config: Config, stream: TextIO | None = None) -> None:
 class LineHandler(logging.StreamHandler[TextIO]):
     """Writes each record as one line, with the id of the request in which it arose."""
 
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(stream)
+        self._held: list[str] | None = None
+
     def emit(self, record: logging.LogRecord) -> None:
         """Write a record in a single write, so that lines of several workers do not mix."""
         if getattr(record, "request_id", None) is None and has_request_context():
             record.request_id = request.headers.get("X-Request-ID")
-        super().emit(record)
+        try:
+            line = f"{self.format(record)}\n"
+            if self._held is None:
+                self.stream.write(line)
+                self.flush()
+            else:
+                self._held.append(line)
+        except Exception:
+            self.handleError(record)
+
+    def hold(self) -> None:
+        """Write nothing until `let_go`."""
+        with self.lock or nullcontext():
+            self._held = []
+
+    def let_go(self) -> None:
+        """Write what was held, as few times as whole lines go into a pipe in one piece."""
+        with self.lock or nullcontext():
+            held, self._held = self._held or [], None
+            together = ""
+            for line in held:
+                if together and len(together) + len(line) > _IN_ONE_PIECE:
+                    self._write(together)
+                    together = ""
+                together += line
+            if together:
+                self._write(together)
+
+    def _write(self, text: str) -> None:
+        try:
+            self.stream.write(text)
+            self.flush()
+        except (OSError, ValueError):  # As logging does: who cannot write a line says so and goes on.
+            self.handleError(logging.makeLogRecord({"msg": "log_not_written"}))
+
+
+@contextmanager
+def lines_together() -> Iterator[None]:
+    """Write the lines of a piece of work at its end: a write for each takes longer than the line."""
+    handlers = [one for one in logging.getLogger().handlers if isinstance(one, LineHandler)]
+    for handler in handlers:
+        handler.hold()
+    try:
+        yield
+    finally:
+        for handler in handlers:
+            handler.let_go()
 
 
 class _Formatter(logging.Formatter):
@@ -99,8 +151,11 @@ class JsonFormatter(_Formatter):
             "logger": record.name,
             "event": record.getMessage(),
         }
-        for name, value in self._fields(record):
-            entry[f"{name}_" if name in entry else name] = value
+        fields = dict(self._fields(record))
+        if entry.keys().isdisjoint(fields):
+            entry.update(fields)
+        else:
+            entry.update({f"{name}_" if name in entry else name: value for name, value in fields.items()})
         if record.exc_info:
             entry["exception"] = self.formatException(record.exc_info)
         return self._without_secrets(_dumps(entry))

@@ -42,7 +42,8 @@ SIGNATURES = {
     "valid": "signed by Plivo",
     "unchecked": "not checked",
 }
-_NUMBER_IN_TEXT = re.compile(r"(?<![\w-])\+?[0-9]{8,15}(?![\w-])", re.ASCII)
+# Of the numbers in our own URLs, `since` is a time.
+_NUMBER_IN_TEXT = re.compile(r"(?<![\w-])(?<!since=)\+?[0-9]{8,15}(?![\w-])", re.ASCII)
 
 
 def duration(seconds: int | None) -> str:

@@ -113,7 +113,8 @@ def print_summary(console: Console, result: Result, *, with_faults: bool) -> Non
 def print_differences(console: Console, differences: Sequence[Difference], calls: int) -> None:
     """Print what the server keeps and what happened, where they differ."""
     if not differences:
-        console.print(f"[green]verified:[/green] the server keeps what happened in all {calls} calls")
+        told = "the call" if calls == 1 else f"all {calls} calls"
+        console.print(f"[green]verified:[/green] the server keeps what happened in {told}")
         return
     table = Table("call", "scenario", "where", "field", "happened", "recorded", title="differences")
     for one in differences[:_MOST_SHOWN]:
