@@ -52,7 +52,9 @@ def test_plivo_is_given_the_public_url_and_the_plan_is_named(tmp_path: Path) -> 
 
     text = said(tmp_path, PUBLIC_URL="https://calls.example.com", DIAL_PLAN=str(plan))
 
-    assert "answer URL    https://calls.example.com/dialstatus/" in text
+    assert "answer URL    https://calls.example.com/dialstatus/#ct=2000&" in text
+    assert "hangup URL    https://calls.example.com/dialstatus/hangup/#ct=5000&" in text
+    assert "fallback URL  https://calls.example.com/dialstatus/fallback/#ct=2000&" in text
     assert f"A call rings    the plan {plan}" in text
     assert "ngrok" not in text
 
