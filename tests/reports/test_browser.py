@@ -153,6 +153,7 @@ def test_without_script_everything_is_there(browser: Browser, site: str) -> None
     page.get_by_label("Outcome", exact=True).select_option("busy")
     page.get_by_role("button", name="Filter").click()
 
+    page.wait_for_url("**outcome=busy**")
     assert page.locator(".recent tbody tr").count() == 1
     page.context.close()
 

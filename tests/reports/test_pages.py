@@ -215,3 +215,4 @@ def test_numbers_are_masked_on_screen_where_that_is_set_and_are_still_found(mask
     assert "4155550142" not in dashboard
     assert "4155550142" not in call
     assert "4155550123" not in call
+    assert "since=…" not in call
