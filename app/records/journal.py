@@ -6,13 +6,10 @@ store is known to be away every request is told so at once, and the thread looks
 """
 
 import logging
-import sqlite3
 import threading
 import time
 from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
-
-import psycopg
 
 from app.records.receipt import Kept, Receipt, ReceiptRefused, StoreUnavailable
 from app.records.state import DialState
@@ -24,19 +21,6 @@ log = logging.getLogger(__name__)
 _BATCH_LIMIT = 64  # Receipts, but for what is handed over together.
 _ATTEMPTS = 3
 _PAUSE = 0.2  # Seconds between two looks for a store that is away.
-# Worth a second try at once: a key that was taken (one in four million per shared millisecond), a lock cycle.
-_PASSING = (sqlite3.IntegrityError, psycopg.IntegrityError, psycopg.errors.DeadlockDetected)
-# Of all the errors of a database, these are about what it was given.
-_REFUSALS = (
-    sqlite3.DataError,
-    sqlite3.IntegrityError,
-    sqlite3.InterfaceError,
-    sqlite3.ProgrammingError,
-    psycopg.DataError,
-    psycopg.IntegrityError,
-    psycopg.errors.ProgramLimitExceeded,
-)
-_DATABASE_ERRORS = (sqlite3.Error, psycopg.Error, OSError, StoreUnavailable)
 
 
 class Entry:
@@ -48,10 +32,10 @@ class Entry:
         self.receipts = receipts
         self.place = place  # The spool they come from, and their numbers on it.
         self.kept: list[Kept] = []
-        self._error: Exception | None = None
+        self._error: StoreUnavailable | None = None
         self.is_abandoned = False
 
-    def fail(self, error: Exception) -> None:
+    def fail(self, error: StoreUnavailable) -> None:
         """Note why the receipts were not kept."""
         self._error = error
 
@@ -62,12 +46,9 @@ class Entry:
 
     def result(self) -> list[Kept]:
         """Give what became of the receipts. Raises `StoreUnavailable`, `ReceiptRefused` where they were not kept."""
-        if self._error is None:
-            return self.kept
-        if isinstance(self._error, StoreUnavailable):
+        if self._error is not None:
             raise self._error
-        refusal = ReceiptRefused if _is_refusal(self._error) else StoreUnavailable
-        raise refusal(f"{type(self._error).__name__}: {self._error}") from self._error
+        return self.kept
 
 
 _Handover = tuple[Sequence[Entry], Callable[[], object]]  # Entries, and whom to tell once all of them are done.
@@ -216,7 +197,7 @@ class Journal:
             for entry, kept in zip(entries, self._write(entries), strict=True):
                 entry.kept = kept
         except Exception as error:
-            if _is_refusal(error) and len(entries) > 1:
+            if self._is_refusal(error) and len(entries) > 1:
                 for entry in entries:
                     self._serve([entry])
                 return
@@ -232,9 +213,11 @@ class Journal:
                 log.exception("on_ended_failed")  # Whoever listens must not stop the writing.
 
     def _fail(self, entries: list[Entry], error: Exception) -> None:
+        is_refusal = self._is_refusal(error)
         for entry in entries:
-            entry.fail(error)
-        is_refusal = _is_refusal(error)
+            said = (ReceiptRefused if is_refusal else StoreUnavailable)(f"{type(error).__name__}: {error}")
+            said.__cause__ = error
+            entry.fail(said)
         milliseconds = round((time.monotonic() - (self._busy_since or 0)) * 1000)
         log.warning(
             "receipt_refused" if is_refusal else "batch_failed",
@@ -248,7 +231,7 @@ class Journal:
         for attempt in range(1, _ATTEMPTS + 1):
             try:
                 return self._write_once(entries)
-            except _PASSING:
+            except self._store.passing:
                 if attempt == _ATTEMPTS:
                     raise
         raise AssertionError("unreachable")
@@ -269,7 +252,7 @@ class Journal:
         except Exception:
             try:
                 writer.rollback()
-            except (sqlite3.Error, psycopg.Error):
+            except self._store.errors:
                 self._discard()
             raise
         self._ended += batch.ended
@@ -283,7 +266,7 @@ class Journal:
                 writer = self._writer = self._writer or self._store.connect_writer(in_turn=True)
                 writer.begin([])
                 writer.rollback()
-            except _DATABASE_ERRORS:
+            except self._store.errors:
                 self._discard()
                 self._fail_waiting()
             else:
@@ -297,15 +280,14 @@ class Journal:
                 entry.fail(StoreUnavailable("the store is away"))
             notify()
 
+    def _is_refusal(self, error: Exception) -> bool:
+        """Tell whether an error is about the receipt itself, so that trying again would not help."""
+        return isinstance(error, self._store.refusals) or not isinstance(error, self._store.errors)
+
     def _discard(self) -> None:
         writer, self._writer = self._writer, None
         if writer is not None:
             writer.discard()
-
-
-def _is_refusal(error: Exception) -> bool:
-    """Tell whether an error is about the receipt itself, so that trying again would not help."""
-    return isinstance(error, _REFUSALS) or not isinstance(error, _DATABASE_ERRORS)
 
 
 def _lock_name(receipt: Receipt) -> str:

@@ -60,10 +60,11 @@ def test_counting_goes_on_where_nothing_can_be_written(tmp_path: Path) -> None:
 def test_durations_fall_into_their_buckets(tmp_path: Path) -> None:
     counts = Counts(tmp_path)
     for seconds in (0.0005, 0.001, 0.003, 99):
-        counts.observe("wait", "a", seconds)
+        counts.observe(HITS, "wait", "a", seconds)
     metric = Metric(name="wait", kind="histogram", help="A wait.", labels=("kind",))
     lines = exposition([metric], counts.total()).splitlines()
     counts.stop()
+    assert counts.total()[HITS] == 4
     assert 'dialstatus_wait_bucket{kind="a",le="0.001"} 2' in lines
     assert 'dialstatus_wait_bucket{kind="a",le="0.005"} 3' in lines
     assert 'dialstatus_wait_bucket{kind="a",le="5"} 3' in lines

@@ -187,6 +187,7 @@ def test_when_the_store_is_back_the_spool_empties_by_itself(
     open_store: Callable[..., Store],
     open_journal: Callable[[Store], Journal],
     spool: Spool,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     store = open_store(sqlite_url, timeout=0.3)
     migrate.upgrade(store)
@@ -200,6 +201,7 @@ def test_when_the_store_is_back_the_spool_empties_by_itself(
         drainer.wake()
         with pytest.raises(StoreUnavailable):
             spool.drain(journal)
+        until(lambda: "batch_failed" in caplog.text)  # What was given up is not kept after all.
         other.execute("ROLLBACK")
 
     until(lambda: spool.size() == 0)
