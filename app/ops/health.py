@@ -1,7 +1,6 @@
 """Health: is the process alive, and could it keep a report now? Open to all, and telling nothing else."""
 
 import logging
-from sqlite3 import Error as SqliteError
 from typing import cast
 
 from flask import Blueprint, Response, current_app, jsonify
@@ -38,7 +37,7 @@ def readyz() -> Response:
     proof: Bounded[None] = current_app.extensions[_EXTENSION]
     try:
         proof.ask()
-    except (StoreUnavailable, SqliteError) as error:  # A damaged file fails before it is a connection.
+    except StoreUnavailable as error:
         log.error("not_ready", extra={"reason": str(error)})  # noqa: TRY400  # The reason says all.
         return _uncached(jsonify(status="unavailable", reason=str(error)), status=503)
     return _uncached(jsonify(status="ok"))

@@ -53,9 +53,12 @@ def check(store: Store, *, zone: tzinfo, repair: bool, step: Step) -> Found:
             return _check(store, writer, zone=zone, repair=repair, step=step)
         finally:
             writer.discard()
-    except (sqlite3.Error, psycopg.Error) as error:
-        if type(error) is sqlite3.DatabaseError:  # What SQLite calls malformed, or no database at all.
-            return Found(damage=(str(error),), differing=(), repaired=0)
+    except (StoreUnavailable, sqlite3.Error, psycopg.Error) as error:
+        reason = error.__cause__ if isinstance(error, StoreUnavailable) else error
+        if type(reason) is sqlite3.DatabaseError:  # What SQLite calls malformed, or no database at all.
+            return Found(damage=(str(reason),), differing=(), repaired=0)
+        if isinstance(error, StoreUnavailable):
+            raise
         raise StoreUnavailable(f"the store cannot be read: {error}") from error
 
 
