@@ -1,5 +1,7 @@
 """What gunicorn and flask load: `gunicorn wsgi:app`, `flask --app wsgi …`."""
 
+import sys
+
 import click
 
 from app import create_app, make_services
@@ -10,9 +12,11 @@ from config import Config
 
 # A worker finds what its master has read and checked; `flask` has no master.
 services = serving.services or serving.renew(lambda: make_services(Config.load()))
-configure_logging(services.config)
+command = click.get_current_context(silent=True)
+is_development_server = command is not None and command.info_name == "run"
+# What a command writes to stdout is its answer, which may be read on as JSON or CSV.
+configure_logging(services.config, sys.stdout if command is None or is_development_server else sys.stderr)
 app = create_app(services.config, services)
 
-command = click.get_current_context(silent=True)
-if command is not None and command.info_name == "run":
+if is_development_server:
     prepare(app)  # The development server has nobody before it who would do this.

@@ -1,6 +1,9 @@
 """`flask doctor` beside a real server process and a real HTTP server for Plivo."""
 
 import json
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -22,7 +25,7 @@ from app.voice.events import CallFacts, CallNoted, Kind
 from config import Config
 from tests.account.conftest import Cli
 from tests.account.plivo_api import AUTH_TOKEN, PlivoApi
-from tests.support.server import ROOT, Server
+from tests.support.server import ROOT, Server, coverage_of_processes
 
 # Nothing answers there, and nothing of these tests leaves this machine.
 NOWHERE = "http://127.0.0.1:1"
@@ -82,6 +85,18 @@ def stranger(environ: dict[str, str]) -> Iterator[None]:
         yield
         httpd.shutdown()
         thread.join()
+
+
+def flask(environ: dict[str, str], *words: str) -> subprocess.CompletedProcess[str]:
+    """Run a command in a process of its own, as a person or a script does."""
+    return subprocess.run(
+        [sys.executable, "-m", "flask", "--app", "wsgi", *words],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], **coverage_of_processes(), **environ},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def failing(checks: dict[str, dict[str, Any]]) -> set[str]:
@@ -243,6 +258,20 @@ def test_a_plivo_that_is_down_is_one_failed_check(plivo_api: PlivoApi, examine: 
     plivo_api.trouble(503, times=99, path="/v1/", headers={"Retry-After": "0"})
 
     assert "fault of its own" in examine()["token"]["said"]
+
+
+def test_what_is_logged_meanwhile_stands_in_no_answer_of_a_command(
+    plivo_api: PlivoApi, environ: dict[str, str], make_app: Callable[[], Flask]
+) -> None:
+    make_app()
+    plivo_api.trouble(503, times=99, path="/v1/", headers={"Retry-After": "0"})
+
+    done = flask(environ, "doctor", "--json", "--api-url", plivo_api.url)
+
+    assert "fault of its own" in done.stdout
+    assert json.loads(done.stdout)["ok"] is False
+    logged = [json.loads(line)["event"] for line in done.stderr.splitlines()]
+    assert "plivo_api_retry" in logged
 
 
 def test_signatures_that_are_not_enforced_are_told(examine: Examine, environ: dict[str, str]) -> None:
