@@ -14,7 +14,7 @@ from app import make_services
 from app.background import start_background, stop_background
 from app.ops.balance import shares
 from app.ops.logs import configure_logging
-from app.records import migrate
+from app.prepare import prepare
 from app.records.readiness import prove_write
 from app.records.receipt import StoreUnavailable
 from app.serving import serving
@@ -56,8 +56,7 @@ def on_starting(_server: Any) -> None:
     A store that is away does not keep the server from starting: callers are served, and the spool takes the reports.
     """
     try:
-        if _services.store.is_sqlite:
-            migrate.upgrade(_services.store)
+        prepare(_services.store)
         prove_write(_services.store)
     except StoreUnavailable as error:
         # Away, damaged, locked, on a full disk, or without its tables. Callers are answered all the same.

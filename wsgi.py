@@ -19,4 +19,4 @@ configure_logging(services.config, sys.stdout if command is None or is_developme
 app = create_app(services.config, services)
 
 if is_development_server:
-    prepare(app)  # The development server has nobody before it who would do this.
+    prepare(services.store)  # The development server has nobody before it who would do this.

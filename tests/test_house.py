@@ -11,12 +11,16 @@ APP = ROOT / "app"
 ENTRY_ROOMS = frozenset({"dial", "reports", "account", "simulator", "ops"})
 # Room -> the rooms it may import besides itself. Entry rooms also take what the factory made, from app/context.py, the
 # check of who may see it, from app/access.py, and the request and the reply that all of them read and give.
+FACTORYS = ("context", "access", "incoming", "later")
 ALLOWED = {
     "voice": set(),
     "plan": {"voice"},
     "records": {"voice"},
     "simulator": {"voice"},
-    **{room: {"plan", "records", "voice", "context", "access", "incoming", "later"} for room in ENTRY_ROOMS - {"simulator"}},
+    **{
+        room: {"plan", "records", "voice", "context", "access", "incoming", "later"}
+        for room in ENTRY_ROOMS - {"simulator"}
+    },
 }
 PURE = {"voice": {"flask", "sqlalchemy", "requests", "psycopg", "socket"}, "plan": {"flask", "sqlalchemy", "requests"}}
 SOURCES = sorted(APP.rglob("*.py"))

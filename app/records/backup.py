@@ -15,6 +15,7 @@ from app.records import migrate
 from app.records.receipt import StoreUnavailable
 from app.records.store import Store
 from app.records.tables import metadata
+from app.records.version import NOT_CURRENT, is_current, version_of
 
 Step = Callable[[int, int], None]  # Told after each step: how many rows are copied, and of how many.
 
@@ -36,8 +37,8 @@ def backup(store: Store, path: Path, step: Step) -> None:
         with _speaking(), _room_beside(path) as room:
             unfinished = room / "copy.db"
             with _made(unfinished) as copy, _one_view(store) as reading:
-                if not migrate.is_current(reading):
-                    raise StoreUnavailable(migrate.NOT_CURRENT)
+                if not is_current(reading):
+                    raise StoreUnavailable(NOT_CURRENT)
                 _copy(reading, copy, step)
             unfinished.chmod(0o600)
             _sync(unfinished)
@@ -83,14 +84,14 @@ def _sqlite(path: Path) -> sqlite3.Connection:
 def _require_whole(connection: Connection, path: Path) -> None:
     try:
         found = connection.exec_driver_sql("PRAGMA integrity_check(1)").scalar_one()
-        version = migrate.version_of(connection)
+        version = version_of(connection)
     except DBAPIError as error:
         raise BackupError(f"{path} is no copy of a store, or a damaged one: {error.orig}") from error
     if found != "ok":
         raise BackupError(f"{path} is damaged: {found}")
     if version is None:
         raise BackupError(f"{path} is no copy of a store; name a file that flask --app wsgi db backup wrote")
-    if not migrate.is_current(connection):
+    if not is_current(connection):
         raise BackupError(
             f"{path} was made by another version of this server; restore it with that one, then run flask --app wsgi "
             "db upgrade"

@@ -6,16 +6,14 @@ from dataclasses import dataclass, replace
 from datetime import tzinfo
 from typing import Any
 
-import psycopg
-
 from app.records import tables
 from app.records.keys import make_key, now
-from app.records.migrate import tables_of_this_version
 from app.records.receipt import StoreUnavailable, first_params, placement_from_json
 from app.records.rows import Cursor, Rows, Statements
 from app.records.settle import settle
 from app.records.state import CallRecord, CallState
 from app.records.store import Store, Writer
+from app.records.version import tables_of_this_version
 from app.records.writer import add
 from app.voice.cdr import parse_any
 from app.voice.events import Event, Kind
@@ -53,7 +51,7 @@ def check(store: Store, *, zone: tzinfo, repair: bool, step: Step) -> Found:
             return _check(store, writer, zone=zone, repair=repair, step=step)
         finally:
             writer.discard()
-    except (StoreUnavailable, sqlite3.Error, psycopg.Error) as error:
+    except store.errors as error:
         reason = error.__cause__ if isinstance(error, StoreUnavailable) else error
         if type(reason) is sqlite3.DatabaseError:  # What SQLite calls malformed, or no database at all.
             return Found(damage=(str(reason),), differing=(), repaired=0)

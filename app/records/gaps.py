@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection, select
 
 from app.records.keys import first_key
-from app.records.migrate import tables_of_this_version
 from app.records.store import Store
 from app.records.tables import calls, dials, legs
+from app.records.version import tables_of_this_version
 from app.voice.outcome import Outcome
 
 

@@ -7,8 +7,6 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config as AlembicConfig
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
@@ -18,8 +16,6 @@ from app.records.store import Store
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _LOCK = 0x6469616C  # Any number that no other application takes on this database.
-
-NOT_CURRENT = "the tables are not those of this version; run flask --app wsgi db upgrade"
 
 
 def upgrade(store: Store) -> None:
@@ -75,31 +71,6 @@ def _turn(store: Store) -> Iterator[None]:
     with file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
-
-
-def version_of(connection: Connection) -> str | None:
-    """Name the newest migration that was run; None where none was."""
-    return MigrationContext.configure(connection).get_current_revision()
-
-
-def is_current(connection: Connection) -> bool:
-    """Tell whether no migration is missing."""
-    return version_of(connection) == ScriptDirectory.from_config(_alembic_config(connection)).get_current_head()
-
-
-@contextmanager
-def tables_of_this_version(store: Store) -> Iterator[Connection]:
-    """Give a connection to tables that this version can read.
-
-    Raises `StoreUnavailable` where they are others, or the store cannot be read.
-    """
-    try:
-        with store.engine.connect() as connection:
-            if not is_current(connection):
-                raise StoreUnavailable(NOT_CURRENT)
-            yield connection
-    except DBAPIError as error:
-        raise StoreUnavailable(f"the store cannot be read: {str(error.orig).splitlines()[0]}") from error
 
 
 def _alembic_config(connection: Connection) -> AlembicConfig:

@@ -5,27 +5,25 @@ transactions the webhooks have their turn.
 """
 
 import re
-import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import tzinfo
 
-import psycopg
 from sqlalchemy import Column, ColumnElement, Connection, Select, String, Table, Text, cast, func, or_, select, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.types import TypeEngine
 
 from app.records.check import delete_states
 from app.records.keys import first_key
-from app.records.migrate import tables_of_this_version
 from app.records.receipt import StoreUnavailable
 from app.records.spans import Level
 from app.records.spool import Spool
 from app.records.store import Store
 from app.records.tables import calls, dials, legs, receipts, recordings, tallies, tally_spans
 from app.records.tallying import count_spans
+from app.records.version import tables_of_this_version
 
 Step = Callable[[int], None]  # Told after each step how many were dealt with since the last one.
 
@@ -180,7 +178,7 @@ def _delete(store: Store, call_keys: Iterable[int]) -> None:
                 writer.cursor.execute(f"DELETE FROM {table} WHERE dial_key IN ({of_call})", (call_key,))  # noqa: S608
             delete_states(writer.cursor, sql, call_key)
         writer.commit()
-    except (sqlite3.Error, psycopg.Error) as error:
+    except store.errors as error:
         raise StoreUnavailable(f"the store took no deletion: {error}") from error
     finally:
         writer.discard()

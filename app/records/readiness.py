@@ -1,14 +1,11 @@
 """The proof that the store takes a write: a row that is written, committed and means nothing else."""
 
-from sqlite3 import Error as SqliteError
-
-import psycopg
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.records.keys import now
-from app.records.migrate import is_current
 from app.records.receipt import StoreUnavailable
 from app.records.store import Store
+from app.records.version import NOT_CURRENT, is_current
 
 _CURRENT: set[str] = set()  # The stores whose tables were found up to date: while this version runs they stay so.
 
@@ -26,7 +23,7 @@ def prove_write(store: Store) -> None:
             (now(),),
         )
         writer.commit()
-    except (SqliteError, psycopg.Error) as error:
+    except store.errors as error:
         # The driver's own words may name the host and the user.
         raise StoreUnavailable(f"the store took no write: {type(error).__name__}") from error
     finally:
@@ -43,5 +40,5 @@ def _require_migrations(store: Store) -> None:
     except (SQLAlchemyError, OSError) as error:
         raise StoreUnavailable("the store cannot be reached") from error
     if not current:
-        raise StoreUnavailable("the tables are not those of this version; run flask --app wsgi db upgrade")
+        raise StoreUnavailable(NOT_CURRENT)
     _CURRENT.add(name)

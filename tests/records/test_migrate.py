@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import inspect
 
-from app.records import migrate
+from app.records import migrate, version
 from app.records.receipt import StoreUnavailable
 from app.records.store import Store
 from app.records.tables import metadata
@@ -33,7 +34,7 @@ def empty(open_store: Callable[..., Store], database_url: str) -> Store:
 
 def is_current(store: Store) -> bool:
     with store.engine.connect() as connection:
-        return migrate.is_current(connection)
+        return version.is_current(connection)
 
 
 # SQLite tells nothing of the expressions of an index, so these two are left out of the comparison there.
@@ -89,7 +90,7 @@ def test_tables_of_a_newer_version_are_left_alone_with_a_sentence(store: Store) 
         migrate.upgrade(store)
 
     with store.engine.connect() as connection:
-        assert migrate.version_of(connection) == "9999"
+        assert version.version_of(connection) == "9999"
 
 
 def test_a_database_that_has_no_place_is_named(open_store: Callable[..., Store], tmp_path: Path) -> None:
@@ -105,3 +106,9 @@ def test_a_migration_that_fails_leaves_nothing_behind(empty: Store) -> None:
         migrate.upgrade(empty)
 
     assert inspect(empty.engine).get_table_names() == ["spools"]
+
+
+def test_the_newest_migration_is_the_one_that_is_looked_for() -> None:
+    scripts = ScriptDirectory(str(Path(migrate.__file__).with_name("migrations")))
+
+    assert scripts.get_heads() == [version.NEWEST]

@@ -2,6 +2,7 @@
 
 import os
 import re
+import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -18,7 +19,7 @@ from app.records import migrate
 from app.voice.signature import make_nonce, sign_v3
 from config import Config
 from tests.server.calls import dial_report, inbound, new_uuid
-from tests.support.server import TOKEN, Server, until
+from tests.support.server import ROOT, TOKEN, Server, until
 
 _PUBLIC_URL = "https://calls.example.com"
 # What a webhook must not do again once the process has served one: look for modules, connect, read files, compile.
@@ -92,6 +93,17 @@ def test_a_webhook_imports_connects_opens_and_compiles_nothing(client: FlaskClie
     assert statuses == [200, 200, 200]
     assert heard == []
     assert canary
+
+
+def test_a_server_on_sqlite_holds_neither_what_changes_tables_nor_the_other_driver(tmp_path: Path) -> None:
+    look = "import sys, gunicorn.app.wsgiapp, wsgi; print(*sys.modules)"
+    environment = {"PATH": os.environ["PATH"], "INSTANCE_DIR": str(tmp_path)}
+
+    found = subprocess.run([sys.executable, "-c", look], cwd=ROOT, env=environment, capture_output=True, check=True)
+
+    loaded = set(found.stdout.decode().split())
+    assert {"sqlalchemy", "sqlite3", "app.records.journal"} <= loaded
+    assert loaded.isdisjoint({"alembic", "mako", "psycopg", "rich", "pytest"})
 
 
 def test_a_webhook_runs_no_line_of_libraries_that_only_prepare(client: FlaskClient) -> None:
