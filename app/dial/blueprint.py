@@ -39,12 +39,13 @@ def _prepare_replies(state: BlueprintSetupState) -> None:
 _PHLO_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 for _path, _kind, _view in _ROUTES:
-    bp.add_url_rule(
-        _path,
-        endpoint=_kind.value,
-        view_func=_view,
-        methods=_PHLO_METHODS if _kind is Kind.PHLO else ("GET", "POST"),
-        # Plivo may be given the URL without its last slash, and a redirect may lose the POST.
-        strict_slashes=False,
-        provide_automatic_options=False,
-    )
+    # Plivo may be given the URL without its last slash. A redirect may lose the POST, and Werkzeug, which adds the slash
+    # by itself, would not tell a wrong method from a wrong path.
+    for _spelling in (_path, _path.rstrip("/")):
+        bp.add_url_rule(
+            _spelling,
+            endpoint=_kind.value,
+            view_func=_view,
+            methods=_PHLO_METHODS if _kind is Kind.PHLO else ("GET", "POST"),
+            provide_automatic_options=False,
+        )

@@ -18,9 +18,11 @@ from app.ops.bounded import Bounded
 from app.ops.counts import Counts, Key
 from app.ops.exposition import CONTENT_TYPE, Metric, exposition
 from app.records.keys import now
+from app.records.readiness import prove_write
 from app.records.receipt import StoreUnavailable
 from app.records.standing import Standing, standing
 from app.records.state import DialState
+from app.records.store import Store
 from config import ROOT
 
 bp = Blueprint("metrics", __name__)
@@ -49,7 +51,7 @@ METRICS = (
         help="Log lines of level warning and above, by event.",
         labels=("event", "level"),
     ),
-    Metric(name="store_up", kind="gauge", help="1 when the store answered just now, else 0."),
+    Metric(name="store_up", kind="gauge", help="1 when the store took a write just now, else 0."),
     Metric(name="open_dials", kind="gauge", help="Dials begun within a day that have not ended."),
     Metric(
         name="newest_report_age_seconds",
@@ -78,7 +80,7 @@ class Metrics:
     def __init__(self, shared: Services, counts: Counts) -> None:
         self.counts = counts
         self._spool = shared.spool
-        self._standing = Bounded(lambda: standing(shared.store), timeout=_STANDING_TIMEOUT, name="standing")
+        self._standing = Bounded(lambda: _look_into(shared.store), timeout=_STANDING_TIMEOUT, name="standing")
 
     def values(self) -> dict[Key, float]:
         """Give every value there is now. A store or spool that cannot be asked leaves its values out."""
@@ -86,8 +88,9 @@ class Metrics:
         values.update(self.counts.total())
         values["build_info", _version(), platform.python_version()] = 1
         try:
-            values.update(_of_standing(self._standing.ask()))
-            values["store_up",] = 1
+            found, is_writable = self._standing.ask()
+            values.update(_of_standing(found))
+            values["store_up",] = is_writable
         except StoreUnavailable:
             values["store_up",] = 0
         try:
@@ -158,6 +161,16 @@ class _TroubleCounter(logging.Handler):
         """Count one record."""
         if isinstance(record.msg, str) and _EVENT.fullmatch(record.msg):
             self._counts.add("troubles_total", record.msg, record.levelname.lower())
+
+
+def _look_into(store: Store) -> tuple[Standing, bool]:
+    """Tell how the records stand, and whether the store takes a write: one that can only be read keeps nothing."""
+    found = standing(store)
+    try:
+        prove_write(store)
+    except StoreUnavailable:
+        return found, False
+    return found, True
 
 
 def _of_standing(found: Standing) -> dict[Key, float]:

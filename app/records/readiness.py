@@ -13,7 +13,7 @@ _CURRENT: set[str] = set()  # The stores whose tables were found up to date: whi
 def prove_write(store: Store) -> None:
     """Commit a row on a new connection. Raises `StoreUnavailable` with a sentence that says what is missing."""
     _require_migrations(store)
-    writer = store.connect_writer()
+    writer = store.connect_writer(in_turn=True)
     mark = "?" if store.is_sqlite else "%s"
     try:
         writer.begin([])

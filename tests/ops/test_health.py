@@ -55,7 +55,7 @@ def test_readyz_tells_of_a_store_that_takes_no_write_and_of_its_return(start_ser
     locker.execute("ROLLBACK")
     locker.close()
     until(lambda: server.request("GET", "/readyz").status == 200)
-    assert server.events("not_ready")
+    until(lambda: server.events("not_ready"))
 
 
 def test_readyz_tells_of_a_file_that_is_damaged_under_a_running_server(start_server: Start, tmp_path: Path) -> None:

@@ -119,6 +119,8 @@ def test_a_store_that_is_away_is_told_and_counted(start_server: Start, tmp_path:
     locker.execute("BEGIN IMMEDIATE")
     server.plivo("POST", "/dialstatus/action/", dial_report(new_uuid(), "busy"))
     found = collect(server)
+    assert found["dialstatus_store_up",] == 0
+    assert found["dialstatus_open_dials",] == 0  # It can still be read.
     assert found["dialstatus_spool_receipts",] == 1
     assert found["dialstatus_troubles_total", "event=receipt_spooled", "level=error"] == 1
     assert found["dialstatus_troubles_total", "event=batch_failed", "level=warning"] >= 1

@@ -87,7 +87,7 @@ def test_an_event_that_was_not_taken_comes_again_under_its_id(start_server: Star
     first, second = receiver.deliveries
     assert first.message_id == second.message_id
     assert second.is_signed
-    (line,) = server.events("event_not_delivered")
+    (line,) = until(lambda: server.events("event_not_delivered"))
     assert (line["reason"], line["attempts"]) == ("status 500", 1)
     until(lambda: total(server, "dialstatus_outgoing_waiting") == 0)
 

@@ -26,7 +26,7 @@ def test_no_line_is_written_twice(start_server: Start) -> None:
     server.plivo("POST", "/dialstatus/action/", REPORT)
     until(lambda: server.events("dial_ended"))
     server.stop()
-    assert len(server.events("dial_ended")) == 1
+    assert len(until(lambda: server.events("dial_ended"))) == 1
     assert len(server.events("Handling signal: term")) == 1
 
 

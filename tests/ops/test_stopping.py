@@ -168,7 +168,7 @@ def test_a_reload_with_settings_that_are_refused_changes_nothing(start_server: S
     plan.write_text("this is no plan")
     with load(server) as callers:
         reload(server)
-    assert server.events("settings_refused")
+    until(lambda: server.events("settings_refused"))
     assert [failure for caller in callers for failure in caller.failed] == []
     assert "+14155550123" in server.plivo("POST", "/dialstatus/", inbound(new_uuid())).body
 

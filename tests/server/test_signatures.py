@@ -10,7 +10,7 @@ from app.dial.guard import guard
 from app.voice.signature import make_nonce, sign_v2, sign_v3
 from config import Config
 from tests.server.calls import dial_report, inbound, new_uuid
-from tests.support.server import TOKEN, Server
+from tests.support.server import TOKEN, Server, until
 
 PUBLIC = "https://calls.example.com"
 FORM = "application/x-www-form-urlencoded"
@@ -123,7 +123,7 @@ def test_observing_lets_a_stranger_in_records_the_verdict_and_says_why(start_ser
     assert reply.status == 200
     [receipt] = server.api(f"/calls/{call_uuid}").json()["receipts"]
     assert receipt["signature"] == "invalid"
-    [line] = server.events("signature_not_valid")
+    [line] = until(lambda: server.events("signature_not_valid"))
     assert line["reason"].startswith("scheme")
     assert not [one for one in server.lines if TOKEN in one or headers["X-Plivo-Signature-V3"] in one]
 

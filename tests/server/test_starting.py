@@ -24,7 +24,7 @@ def test_without_its_tables_it_serves_callers_says_so_and_brings_the_reports_in_
         }
     ).start()
     try:
-        [line] = server.events("store_not_ready")
+        [line] = until(lambda: server.events("store_not_ready"))
         assert "flask --app wsgi db upgrade" in line["reason"]
         call_uuid = new_uuid()
 
@@ -53,7 +53,7 @@ def test_with_a_store_that_is_away_it_serves_callers(tmp_path: Path) -> None:
     try:
         assert "<Dial" in server.plivo("POST", "/dialstatus/", inbound(new_uuid())).body
         assert server.plivo("POST", "/dialstatus/hangup/", inbound(new_uuid())).status == 503
-        assert server.events("receipt_spooled")
+        until(lambda: server.events("receipt_spooled"))
     finally:
         server.stop()
 
