@@ -18,7 +18,7 @@ from werkzeug.datastructures import MultiDict
 
 from app.context import services
 from app.records.queries import FoundDial, find_call, find_dials
-from app.records.reading import reading
+from app.records.reading import explained, reading
 from app.records.receipt import StoreUnavailable
 from app.records.summaries import Detail, Divided, Summary, summarise
 from app.records.tallying import count_spans
@@ -165,7 +165,9 @@ def _summary_table(found: Summary, group_by: str) -> Table:
 @dials.command("count")
 def count() -> None:
     """Count the hours and days that are over, so that figures are quick; the server does it by itself as well."""
-    spans = count_spans(services().store, services().config.timezone)
+    store = services().store
+    with explained(store):
+        spans = count_spans(store, services().config.timezone)
     click.echo(f"{spans:,} hours and days counted.")
 
 

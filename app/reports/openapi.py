@@ -17,7 +17,7 @@ _NAMED = {
 _PROBLEMS = {
     "400": "A parameter that is not known, or a value that cannot be used.",
     "401": "The token is missing or wrong.",
-    "503": "The store does not answer at the moment.",
+    "503": "The store cannot be read at the moment.",
 }
 
 

@@ -20,7 +20,7 @@ from app.reports.banners import Banner, find_banners
 from app.reports.dashboard import find_figures, find_pictures, find_recent, read_asked
 from app.reports.openapi import make_document
 from app.reports.parameters import make_cursor, read_cursor
-from app.reports.problems import Refused
+from app.reports.problems import Refused, why_unavailable
 from app.reports.ranges import NAMED
 from app.reports.security import add_headers
 from app.reports.tallier import wake_tallier
@@ -49,11 +49,9 @@ def require_session() -> Response | None:
 
 
 @bp.errorhandler(StoreUnavailable)
-def store_unavailable(_error: StoreUnavailable) -> Response:
-    """Say that the store is away."""
-    answer = _page(
-        "error.html", said="The store does not answer at the moment. Calls are still served. Try again soon."
-    )
+def store_unavailable(error: StoreUnavailable) -> Response:
+    """Say that the store cannot be read."""
+    answer = _page("error.html", said=f"{why_unavailable(error)} Calls are still served.")
     answer.status_code = HTTPStatus.SERVICE_UNAVAILABLE
     answer.headers["Retry-After"] = "5"
     return answer

@@ -6,6 +6,7 @@ from http import HTTPStatus
 from flask import Response, current_app, request
 from werkzeug.exceptions import HTTPException
 
+from app.records.reading import StoreUnreadable
 from app.records.receipt import StoreUnavailable
 from app.records.wanted import TooMany
 from app.reports.schemas import Problem
@@ -60,11 +61,17 @@ def on_too_many(error: TooMany) -> Response:
     return on_refused(Refused({"q": str(error)}))
 
 
-def on_store_unavailable(_error: StoreUnavailable) -> Response:
-    """Answer while the store is away."""
-    answer = problem(503, "The store does not answer at the moment. Try again soon.")
+def on_store_unavailable(error: StoreUnavailable) -> Response:
+    """Answer while the store cannot be read."""
+    answer = problem(503, why_unavailable(error))
     answer.headers["Retry-After"] = "5"
     return answer
+
+
+def why_unavailable(error: StoreUnavailable) -> str:
+    """Say to a reader why there are no reports, in sentences."""
+    said = error.for_readers if isinstance(error, StoreUnreadable) else "the store does not answer; try again soon"
+    return " ".join(f"{part[:1].upper()}{part[1:]}." for part in said.split("; "))
 
 
 def cut(text: str) -> str:

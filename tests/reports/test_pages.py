@@ -194,14 +194,14 @@ def test_a_call_known_by_one_late_report_alone_is_shown(reader: Caller) -> None:
     assert reader.client.get("/calls/lonely").status_code == 200
 
 
-def test_a_page_says_that_the_store_is_away(lite_caller: Caller) -> None:
+def test_a_page_says_that_the_store_cannot_be_read(lite_caller: Caller) -> None:
     lite_caller.client.get(f"/login?token={REPORTS_TOKEN}")
     lite_caller.services.store.engine.connect().exec_driver_sql("DROP TABLE dials")
 
     response = lite_caller.client.get("/")
 
     assert response.status_code == 503
-    assert "does not answer" in response.text
+    assert "The store cannot be read. Run flask --app wsgi db check." in response.text
 
 
 def test_numbers_are_masked_on_screen_where_that_is_set_and_are_still_found(masking_caller: Caller) -> None:

@@ -1,0 +1,178 @@
+"""Reports on a store that cannot be read: everybody is told what is wrong and what to do."""
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+
+from app import create_app
+from app.context import Services
+from app.records import migrate
+from app.records.store import Store
+from config import Config
+from tests.reports.conftest import REPORTS_TOKEN, Caller
+
+Open = Callable[[str], Caller]
+
+COMMANDS = (
+    ("dials", "list"),
+    ("dials", "show", "a-call"),
+    ("dials", "summary"),
+    ("dials", "export"),
+    ("dials", "count"),
+    ("replay", "1", "--to", "http://127.0.0.1:9"),
+)
+OTHER_TABLES = "the tables are not those of this version; run flask --app wsgi db upgrade"
+LATE = "the store did not answer in time; try again soon"
+
+
+@pytest.fixture
+def open_caller(tmp_path: Path) -> Iterator[Open]:
+    """Give a function that makes an application on a store as it is."""
+    opened: list[Services] = []
+
+    def make(url: str) -> Caller:
+        caller = Caller(
+            create_app(
+                Config.load(
+                    {
+                        "DATABASE_URL": url,
+                        "INSTANCE_DIR": str(tmp_path / "instance"),
+                        "REPORTS_TOKEN": REPORTS_TOKEN,
+                        "DIAL_TO": "+14155550123",
+                        "STORE_TIMEOUT": "0.05",
+                    }
+                )
+            )
+        )
+        opened.append(caller.services)
+        return caller
+
+    yield make
+    for services in opened:
+        services.journal.close()
+        services.store.close()
+
+
+def run(caller: Caller, *words: str) -> Result:
+    with caller.app.app_context():
+        result = caller.app.test_cli_runner().invoke(args=words)
+    assert isinstance(result.exception, SystemExit), result.output
+    assert result.exit_code == (3 if words[0] == "replay" else 1)
+    return result
+
+
+def asked(caller: Caller) -> tuple[str, str]:
+    """Give what the API says, and the page."""
+    api = caller.ask("dials")
+    caller.client.post("/login", data={"token": REPORTS_TOKEN})
+    page = caller.client.get("/")
+    assert (api.status_code, page.status_code) == (503, 503)
+    assert api.json
+    return api.json["detail"], page.text
+
+
+def damage(url: str) -> None:
+    """Spoil every page of SQLite's file but the first."""
+    store = Store(url, timeout=20)
+    migrate.upgrade(store)
+    store.close()
+    file = Path(store.url.database or "")
+    content = bytearray(file.read_bytes())
+    for page in range(1, len(content) // 4096):
+        content[page * 4096 : page * 4096 + 200] = b"\xaa" * 200
+    file.write_bytes(content)
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_a_command_without_its_tables_says_how_they_are_made(
+    open_caller: Open, database_url: str, words: tuple[str, ...]
+) -> None:
+    assert run(open_caller(database_url), *words).output == f"Error: {OTHER_TABLES}\n"
+
+
+def test_a_reader_is_told_how_tables_are_made(open_caller: Open, database_url: str) -> None:
+    detail, page = asked(open_caller(database_url))
+
+    assert detail == "The tables are not those of this version. Run flask --app wsgi db upgrade."
+    assert f"{detail} Calls are still served." in page
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_a_command_on_a_database_that_does_not_run_says_so(open_caller: Open, words: tuple[str, ...]) -> None:
+    said = run(open_caller("postgresql://somebody:hush@127.0.0.1:1/none"), *words).output
+
+    assert said.startswith("Error: the store cannot be reached: connection failed: ")
+    assert said.endswith("; check DATABASE_URL and that the database runs\n")
+    assert "hush" not in said
+
+
+def test_a_reader_is_not_told_where_the_database_is(open_caller: Open) -> None:
+    detail, page = asked(open_caller("postgresql://somebody:hush@127.0.0.1:1/none"))
+
+    assert detail == "The store cannot be reached. Check DATABASE_URL and that the database runs."
+    assert detail in page
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_a_command_on_a_damaged_file_says_so(open_caller: Open, sqlite_url: str, words: tuple[str, ...]) -> None:
+    damage(sqlite_url)
+
+    assert run(open_caller(sqlite_url), *words).output == (
+        "Error: the file is damaged: database disk image is malformed; stop the server and restore the newest backup\n"
+    )
+
+
+def test_a_reader_of_a_damaged_file_is_told(open_caller: Open, sqlite_url: str) -> None:
+    damage(sqlite_url)
+
+    detail, page = asked(open_caller(sqlite_url))
+
+    assert detail == "The file is damaged. Stop the server and restore the newest backup."
+    assert detail in page
+
+
+def test_a_file_that_is_none_of_ours_is_told(open_caller: Open, sqlite_url: str, tmp_path: Path) -> None:
+    (tmp_path / "dialstatus.db").write_bytes(b"no database at all" * 1000)
+
+    said = run(open_caller(sqlite_url), "dials", "list").output
+
+    assert "the file is damaged: file is not a database; " in said
+
+
+def test_a_file_that_cannot_be_opened_is_told(open_caller: Open, tmp_path: Path) -> None:
+    said = run(open_caller(f"sqlite:///{tmp_path / 'nowhere' / 'dialstatus.db'}"), "dials", "list").output
+
+    assert said == (
+        "Error: the store cannot be reached: unable to open database file; "
+        "check DATABASE_URL, the disk and the rights of this user\n"
+    )
+
+
+def test_a_store_that_is_locked_is_late_and_nothing_else(open_caller: Open, sqlite_url: str, tmp_path: Path) -> None:
+    caller = open_caller(sqlite_url)
+    with closing(sqlite3.connect(tmp_path / "dialstatus.db")) as other:
+        other.execute("PRAGMA locking_mode = EXCLUSIVE")
+        other.execute("BEGIN EXCLUSIVE")
+
+        said = run(caller, "dials", "list").output
+        detail, _ = asked(caller)
+
+    assert said == f"Error: {LATE}\n"
+    assert detail == "The store did not answer in time. Try again soon."
+
+
+def test_tables_of_ours_of_which_one_is_gone_are_told_with_its_name(open_caller: Open, database_url: str) -> None:
+    caller = open_caller(database_url)
+    migrate.upgrade(caller.services.store)
+    with caller.services.store.engine.connect() as connection:
+        connection.exec_driver_sql("DROP TABLE dials")
+
+    said = run(caller, "dials", "list").output
+
+    assert said.startswith("Error: the store cannot be read: ")
+    assert '"dials"' in said or "no such table: dials" in said
+    assert said.endswith("; run flask --app wsgi db check\n")
