@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, RowMapping, Select, and_, func, or_, select, union_all
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, func, or_, select, text, union_all
 
 from app.records.reading import call_of, dial_of, leg_of, recording_of
 from app.records.state import CallState, DialState, LegState, RecordingState
-from app.records.tables import calls, dials, legs, receipts, recordings
+from app.records.tables import PLACED_APART, calls, dials, legs, receipts, recordings
 from app.records.wanted import Branches, Wanted, alternatives, in_time
 
 # How many dials a page may look at where one filter finds them and another throws them away. A page that would
@@ -79,8 +79,13 @@ def find_dial_by_key(connection: Connection, dial_key: int) -> FoundDial | None:
 
 
 def find_call(connection: Connection, call_uuid: str) -> FoundCall | None:
-    """Find one call with its dials, legs, receipts and recordings, each in the order of time."""
-    row = connection.execute(select(calls).where(calls.c.call_uuid == call_uuid)).mappings().first()
+    """Find one call with its dials, legs, receipts and recordings, each in the order of time.
+
+    It may be named by the request that placed it, too: that is all that is known when a call is placed.
+    """
+    row = _call(connection, calls.c.call_uuid == call_uuid) or _call(
+        connection, and_(calls.c.request_uuid == call_uuid, text(PLACED_APART))
+    )
     if row is None:
         return None
     call = call_of(row)
@@ -99,6 +104,10 @@ def find_call(connection: Connection, call_uuid: str) -> FoundCall | None:
         receipts=sorted(arrived, key=lambda receipt: (receipt["received_at"], receipt["receipt_key"])),
         recordings=sorted(map(recording_of, found_recordings), key=lambda recording: recording.recorded_at),
     )
+
+
+def _call(connection: Connection, claim: ColumnElement[bool]) -> RowMapping | None:
+    return connection.execute(select(calls).where(claim).order_by(calls.c.call_key).limit(1)).mappings().first()
 
 
 def find_receipt(connection: Connection, receipt_key: int) -> RowMapping | None:

@@ -1,8 +1,10 @@
 """The API: what it shows, whom it refuses, what it says about a bad request."""
 
+import json
+
 import pytest
 
-from tests.reports.conftest import Caller
+from tests.reports.conftest import REPORTS_TOKEN, Caller
 
 DIAL_FIELDS = (
     "dial_id call_uuid step round route a_leg_uuid b_leg_uuid from to targets dial_status dial_ring_status "
@@ -231,6 +233,21 @@ def test_nothing_is_shown_without_the_token(lite_caller: Caller, path: str, head
     assert response.status_code == 401
     assert response.mimetype == "application/problem+json"
     assert response.headers["WWW-Authenticate"].startswith("Bearer")
+
+
+def test_a_call_is_found_by_the_request_that_placed_it(caller: Caller) -> None:
+    numbers = {"From": "+14155550199", "To": "+14155550100"}
+    caller.post("/dialstatus/", CallUUID="placed", RequestUUID="requested", **numbers)
+    caller.post("/dialstatus/", CallUUID="another", RequestUUID="placed", **numbers)
+    caller.client.get(f"/login?token={REPORTS_TOKEN}")
+
+    shown = caller.app.test_cli_runner().invoke(args=["dials", "show", "requested"])
+
+    assert caller.read("calls/requested")["call"]["call_uuid"] == "placed"
+    assert "placed" in caller.client.get("/calls/requested").text
+    assert json.loads(shown.output)["call"]["call_uuid"] == "placed"
+    # A call's own UUID comes first.
+    assert caller.read("calls/placed")["call"]["call_uuid"] == "placed"
 
 
 def test_a_store_that_is_away_is_a_503(lite_caller: Caller) -> None:

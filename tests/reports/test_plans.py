@@ -24,6 +24,7 @@ FILTERED = [
     "/api/v1/dials?since=2020-01-01T00:00:00Z&until=2021-01-01T00:00:00Z",
     "/api/v1/dials?outcome=busy&cause=USER_BUSY&q=0199&to=%2B14155550100",
     "/api/v1/calls/00000000-0000-4000-8000-000000000001",
+    "/api/v1/calls/requested",
     "/api/v1/summary?since=2020-01-01T00:00:00Z&until=2021-01-01T00:00:00Z",
     "/api/v1/summary?outcome=busy",
     "/calls/00000000-0000-4000-8000-000000000001",
@@ -50,6 +51,7 @@ def listening(engine: Engine) -> Iterator[Asked]:
 @pytest.mark.parametrize("path", FILTERED)
 def test_nothing_is_scanned(caller: Caller, path: str) -> None:
     caller.ended_call("busy", DialHangupCause="USER_BUSY")
+    caller.post("/dialstatus/", CallUUID="placed", RequestUUID="requested", From="+14155550199", To="+14155550100")
     caller.client.get(f"/login?token={REPORTS_TOKEN}")
     store = caller.services.store
 

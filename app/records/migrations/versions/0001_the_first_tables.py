@@ -43,6 +43,13 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("calls", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_calls_call_uuid"), ["call_uuid"], unique=True)
+        batch_op.create_index(
+            batch_op.f("ix_calls_request_uuid"),
+            ["request_uuid"],
+            unique=False,
+            sqlite_where=sa.text("request_uuid <> call_uuid"),
+            postgresql_where=sa.text("request_uuid <> call_uuid"),
+        )
 
     op.create_table(
         "receipts",
@@ -263,6 +270,7 @@ def downgrade() -> None:
 
     op.drop_table("receipts")
     with op.batch_alter_table("calls", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_calls_request_uuid"))
         batch_op.drop_index(batch_op.f("ix_calls_call_uuid"))
 
     op.drop_table("calls")
