@@ -39,8 +39,8 @@ def _prepare_replies(state: BlueprintSetupState) -> None:
 _PHLO_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 for _path, _kind, _view in _ROUTES:
-    # Plivo may be given the URL without its last slash. A redirect may lose the POST, and Werkzeug, which adds the slash
-    # by itself, would not tell a wrong method from a wrong path.
+    # Plivo may be given the URL without its last slash. A redirect may lose the POST, and Werkzeug, which adds the
+    # slash by itself, would not tell a wrong method from a wrong path.
     for _spelling in (_path, _path.rstrip("/")):
         bp.add_url_rule(
             _spelling,
