@@ -3,13 +3,18 @@
 from importlib import import_module
 
 import click
+from flask import Flask
 from flask.cli import AppGroup
 
+from app.context import REFUSED
+from app.serving import Refused
+
+_DOCTOR = "doctor"
 # Command -> where it lives. One room's command never needs another room's.
 _COMMANDS = {
     "db": "app.ops.commands:db",
     "dials": "app.reports.commands:dials",
-    "doctor": "app.account.commands:doctor",
+    _DOCTOR: "app.account.commands:doctor",
     "plan": "app.dial.commands:cli",
     "plivo": "app.account.commands:plivo",
     "replay": "app.replay:replay",
@@ -32,3 +37,25 @@ class Commands(AppGroup):
         module, _, name = _COMMANDS[cmd_name].partition(":")
         command: click.Command = getattr(import_module(module), name)
         return command
+
+
+class _DoctorAlone(Commands):
+    """The command group where settings are refused: one command tells of it in its own form, others end with it."""
+
+    def __init__(self, refused: Refused) -> None:
+        super().__init__()
+        self._refused = refused
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the doctor, or end."""
+        if cmd_name != _DOCTOR:
+            raise self._refused
+        return super().get_command(ctx, cmd_name)
+
+
+def without_services(refused: Refused) -> Flask:
+    """Make an application that serves nothing: what is refused can be looked at."""
+    app = Flask(__name__, static_folder=None)
+    app.extensions[REFUSED] = {refused.of: refused.problems}
+    app.cli = _DoctorAlone(refused)
+    return app

@@ -1,5 +1,6 @@
 """What the factory made, for the entry rooms: settings, store and journal in one place."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
 
@@ -12,6 +13,7 @@ from app.records.store import Store
 from config import Config
 
 EXTENSION = "dialstatus"
+REFUSED = "dialstatus-refused"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,3 +31,8 @@ class Services:
 def services() -> Services:
     """Give the running application's services."""
     return cast(Services, current_app.extensions[EXTENSION])
+
+
+def refused() -> Mapping[str, tuple[str, ...]]:
+    """Give what is refused, settings or plan, with its problems; nothing where there are services."""
+    return cast(Mapping[str, tuple[str, ...]], current_app.extensions.get(REFUSED, {}))

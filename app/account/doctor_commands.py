@@ -8,10 +8,16 @@ from flask.cli import with_appcontext
 
 from app.account.access import Access, access_options
 from app.account.addresses import is_url
+from app.account.check import failed
 from app.account.doctor import examine
 from app.account.errors import SettingError
 from app.account.setup import read_number
-from app.context import services
+from app.context import refused, services
+
+_HOW_TO_MEND = {
+    "settings": "Change them in .env or the environment.",
+    "plan": "Change the file; the server does not start with it as it is.",
+}
 
 
 @click.command()
@@ -37,7 +43,8 @@ def doctor(
         raise SettingError(f"--url is {url!r}; write one such as https://calls.example.com")
     wanted = [read_number(number) for number in numbers]
     checks = []
-    for check in examine(services(), access, app_name=app_name, numbers=wanted, url=url):
+    without = [failed(of, ". ".join(problems), _HOW_TO_MEND[of]) for of, problems in refused().items()]
+    for check in without or examine(services(), access, app_name=app_name, numbers=wanted, url=url):
         checks.append(check)
         if not as_json:
             click.echo(check)

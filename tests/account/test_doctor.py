@@ -338,6 +338,44 @@ def test_settings_that_are_unwise_are_told(examine: Examine, environ: dict[str, 
     assert "the guide's example that nobody answers" in examine()["settings"]["said"]
 
 
+def test_settings_that_are_refused_are_told_in_the_same_form(environ: dict[str, str]) -> None:
+    environ |= {"PORT": "many", "WORKERS": "few"}
+    said = "PORT is 'many'; write a whole number from 1 to 65535. WORKERS is 'few'; write a whole number from 1 to 256"
+    advice = "Change them in .env or the environment."
+
+    as_json, as_text = flask(environ, "doctor", "--json"), flask(environ, "doctor")
+
+    assert json.loads(as_json.stdout) == {
+        "ok": False,
+        "checks": [{"name": "settings", "ok": False, "said": said, "advice": advice}],
+    }
+    assert as_text.stdout == f"✗ settings: {said}\n    {advice}\n"
+    assert (as_json.returncode, as_text.returncode) == (1, 1)
+    assert as_json.stderr == as_text.stderr == ""
+
+
+def test_a_plan_that_is_refused_is_told_in_the_same_form(environ: dict[str, str], tmp_path: Path) -> None:
+    plan = tmp_path / "plan.toml"
+    plan.write_text("[[route]]")
+    environ["DIAL_PLAN"] = str(plan)
+
+    done = flask(environ, "doctor", "--json")
+
+    [check] = json.loads(done.stdout)["checks"]
+    assert (check["name"], check["ok"], done.returncode) == ("plan", False, 1)
+    assert "plan.toml: routes is missing" in check["said"]
+
+
+@pytest.mark.parametrize("words", [("plivo", "live"), ("dials", "list"), ("run",), ("routes",), ("nonsense",), ("--help",)])
+def test_other_commands_end_with_the_sentence(environ: dict[str, str], words: tuple[str, ...]) -> None:
+    environ["PORT"] = "many"
+
+    done = flask(environ, *words)
+
+    assert done.returncode == 1
+    assert done.stderr.endswith("PORT is 'many'; write a whole number from 1 to 65535\n")
+
+
 def test_a_reports_token_that_others_may_read_is_told(examine: Examine, run: Cli, environ: dict[str, str]) -> None:
     run("live")
     (Path(environ["INSTANCE_DIR"]) / "reports_token").chmod(0o644)
