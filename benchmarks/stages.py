@@ -18,24 +18,31 @@ from werkzeug.test import EnvironBuilder
 from app import create_app
 from app.context import EXTENSION, Services
 from app.dial import arrival, deciding, keeping, routes
-from app.dial.answers import xml_reply
 from app.dial.guard import guard
 from app.dial.ticket import Ticket
 from app.incoming import BODY
+from app.later import Later, Unfinished
+from app.ops.counts import Counts
 from app.ops.logs import configure_logging
+from app.ops.metrics import _count
+from app.ops.plain_http import PlainReply, base_environ, read
 from app.records import migrate
+from app.records.journal import Entry
 from app.records.receipt import Kept, Receipt
 from app.records.state import DialState
 from app.records.store import Writer
 from app.records.writer import Batch
 from app.voice.events import DialEnded, Kind
 from app.voice.signature import verify
+from app.voice.xml import EMPTY
 from benchmarks import webhooks
 from benchmarks.peers.bare import app as bare
 from benchmarks.servers import ROOT, environment
 from config import Config
 
 _ROUNDS, _TIMES = 7, 500
+_BASE = base_environ(("127.0.0.1", 40000), ("127.0.0.1", 5000))
+_LIMITS = {"limit_request_line": 8190, "limit_request_fields": 100, "limit_request_field_size": 8190}
 Stage = tuple[str, float]
 
 
@@ -51,6 +58,7 @@ def main() -> None:
         migrate.upgrade(shared.store)
         raw = webhooks.action(0).raw
         stages = [("a bare view of Flask, whole", _best(_serve(bare, raw)))]
+        stages += [("read the request", _best(lambda: read(raw, _BASE, _LIMITS)))]
         stages += [("request context, made and left", _best(_push_and_pop(app, raw)))]
         with app.request_context(_environ(raw)):
             stages += _in_request(app, shared, raw)
@@ -77,20 +85,32 @@ def _in_request(app: Flask, shared: Services, raw: bytes) -> list[Stage]:
     event = keeping.translate(arrived)
     assert isinstance(event, DialEnded)
     ticket = deciding.ticket_of(arrived)
-    document = xml_reply()
+    entry = Entry((keeping._receipt(arrived, event, EMPTY, None),))
+    reply = _later(shared, entry)
+    counts = Counts(shared.config.instance_dir / "counts")
     kept = Kept(deliveries=1, reply_status=200, reply=None, call_uuid="a call", dial=DialState(1, "a dial", 1))
     return [
-        ("guard: read the request", _best(anew(lambda: arrival.read_arrival(asked, Kind.ACTION, shared)))),
+        ("guard: read the parameters", _best(anew(lambda: arrival.read_arrival(asked, Kind.ACTION, shared)))),
         ("guard: signature", _best(lambda: _verify(arrived))),
         ("guard, whole", whole_guard),
         ("translate", _best(lambda: keeping.translate(arrived))),
         ("ticket", _best(lambda: deciding.ticket_of(arrived))),
         ("decide and reply", _best(lambda: _decide(arrived, event, ticket))),
         ("receipt", _best(lambda: keeping._receipt(arrived, event, "", None))),
-        ("log line", _best(lambda: keeping._log_dial_ended(arrived, kept, document))),
-        ("response, with its headers and counts", _best(lambda: app.process_response(xml_reply()))),
-        ("response to WSGI", _best(lambda: document(asked.environ, _start_response))),
+        ("reply, to be finished", _best(lambda: app.process_response(_later(shared, entry)))),
+        ("reply as bytes", _best(lambda: _sent(reply, asked.environ))),
+        ("log line", _best(lambda: keeping._log_dial_ended(arrived, kept, reply))),
+        ("counts", _best(lambda: _count(counts, arrived, reply))),
     ]
+
+
+def _later(shared: Services, entry: Entry) -> Later:
+    return Later(shared.journal, entry, lambda _reply: None, otherwise=EMPTY)
+
+
+def _sent(reply: Later, environ: dict[str, Any]) -> bytes:
+    plain = PlainReply(environ)
+    return plain.collect(Unfinished(reply, plain.start_response))
 
 
 def _in_store(app: Flask, shared: Services) -> list[Stage]:
@@ -112,6 +132,7 @@ def _batches(app: Flask, shared: Services, writer: Writer, size: int) -> Sequenc
         writer.begin([])
         started = timeit.default_timer()
         batch = Batch(writer.cursor, shared.store.statements)
+        batch.look_up(receipts)
         batch.keep(receipts)
         batch.finish()
         kept = timeit.default_timer()
