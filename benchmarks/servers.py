@@ -82,6 +82,13 @@ class Server:
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
         return max((_megabytes(int(child), kind) for child in children), default=0.0)
 
+    def megabytes(self) -> float:
+        """Give the memory of all its processes, what they share counted once."""
+        if self.process is None:
+            return 0.0
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        return sum(_megabytes(int(pid), "Pss") for pid in [str(self.process.pid), *children])
+
     def processor_seconds(self) -> float:
         """Give the processor time that its processes have taken so far."""
         if self.process is None:
