@@ -410,7 +410,7 @@ class Config:
         bool, Setting("false", "Let `EVENTS_URL` lead into a private network or to this machine.", _boolean)
     ]
     workers: Annotated[int, Setting("2", "Server processes.", _integer(1, 256))]
-    threads: Annotated[int, Setting("32", "Threads in each process.", _integer(1, 1024))]
+    threads: Annotated[int, Setting("32", "Threads in each process, for the dashboard and the API; webhooks need none.", _integer(1, 1024))]
     log_format: Annotated[
         LogFormat,
         Setting("auto", "`json`, `text`, or `auto`: text on a terminal.", _one_of(*LogFormat, kind=LogFormat)),
