@@ -117,7 +117,8 @@ def use_metrics(app: Flask) -> None:
 def metrics() -> Response:
     """Tell every metric in Prometheus' text format, to whoever brings the reports token."""
     if not has_token(request, services().config.reports_token):
-        return Response("Bring REPORTS_TOKEN as bearer token.\n", 401, {"WWW-Authenticate": "Bearer"})
+        said = "Bring REPORTS_TOKEN as bearer token.\n"
+        return Response(said, 401, {"WWW-Authenticate": "Bearer"}, mimetype="text/plain")
     text = exposition(METRICS, _metrics().values())
     return Response(text, headers={"Cache-Control": "no-store"}, content_type=CONTENT_TYPE)
 

@@ -46,7 +46,7 @@ def written(directory: Path) -> float:
 def test_nobody_sees_metrics_without_the_token(start_server: Start, header: str | None) -> None:
     server = start_server(WORKERS=1)
     reply = server.request("GET", "/metrics", headers={"Authorization": header} if header else {})
-    assert reply.status == 401
+    assert (reply.status, reply.content_type) == (401, "text/plain; charset=utf-8")
     assert "dialstatus_" not in reply.body
 
 
