@@ -93,7 +93,11 @@ def action(arrival: Arrival) -> Response:
 @control(otherwise=start_without_store)
 def fallback(arrival: Arrival) -> Response:
     """Answer a call whose answer URL could not be reached: the plan alone, no store is touched."""
-    log.warning("fallback_asked", extra={"sender": arrival.sender, "request_id": arrival.request_id})
+    said = {"sender": arrival.sender, "request_id": arrival.request_id}
+    if "CallUUID" in arrival.first:
+        log.warning("fallback_asked", extra=said)
+    else:  # Nobody's call: `flask doctor`, or another who looks whether this server answers.
+        log.info("fallback_tried", extra=said)
     return start_without_store(arrival)
 
 

@@ -25,7 +25,7 @@ from app.voice.events import CallFacts, CallNoted, Kind
 from config import Config
 from tests.account.conftest import Cli
 from tests.account.plivo_api import AUTH_TOKEN, PlivoApi
-from tests.support.server import ROOT, Server, coverage_of_processes
+from tests.support.server import ROOT, Server, coverage_of_processes, until
 
 # Nothing answers there, and nothing of these tests leaves this machine.
 NOWHERE = "http://127.0.0.1:1"
@@ -150,6 +150,18 @@ def test_without_an_account_the_local_part_is_checked_and_is_enough(run: Cli, en
     assert "– public URL: PUBLIC_URL is not set. No ngrok answers" in result.output
     assert "– account: PLIVO_AUTH_ID or PLIVO_AUTH_TOKEN is not set" in result.output
     assert result.output.count("No ngrok answers") == 1
+
+
+def test_what_the_doctor_asks_is_no_trouble_but_a_call_without_its_answer_is(server: Server, examine: Examine) -> None:
+    examine()
+    until(lambda: len(server.events("fallback_tried")) == 2)
+    assert not server.events("fallback_asked")
+
+    server.plivo("POST", "/dialstatus/fallback/", {"CallUUID": "a-call"}, token=AUTH_TOKEN)
+
+    [asked] = until(lambda: server.events("fallback_asked"))
+    assert asked["level"] == "warning"
+    assert {tried["level"] for tried in server.events("fallback_tried")} == {"info"}
 
 
 @pytest.mark.usefixtures("server")
@@ -366,7 +378,9 @@ def test_a_plan_that_is_refused_is_told_in_the_same_form(environ: dict[str, str]
     assert "plan.toml: routes is missing" in check["said"]
 
 
-@pytest.mark.parametrize("words", [("plivo", "live"), ("dials", "list"), ("run",), ("routes",), ("nonsense",), ("--help",)])
+@pytest.mark.parametrize(
+    "words", [("plivo", "live"), ("dials", "list"), ("run",), ("routes",), ("nonsense",), ("--help",)]
+)
 def test_other_commands_end_with_the_sentence(environ: dict[str, str], words: tuple[str, ...]) -> None:
     environ["PORT"] = "many"
 
