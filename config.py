@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Self, get_type_hints
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, quote, urlsplit
 from zoneinfo import ZoneInfo
 
 import phonenumbers
@@ -410,7 +410,10 @@ class Config:
         bool, Setting("false", "Let `EVENTS_URL` lead into a private network or to this machine.", _boolean)
     ]
     workers: Annotated[int, Setting("2", "Server processes.", _integer(1, 256))]
-    threads: Annotated[int, Setting("32", "Threads in each process, for the dashboard and the API; webhooks need none.", _integer(1, 1024))]
+    threads: Annotated[
+        int,
+        Setting("32", "Threads in each process, for the dashboard and the API; webhooks need none.", _integer(1, 1024)),
+    ]
     log_format: Annotated[
         LogFormat,
         Setting("auto", "`json`, `text`, or `auto`: text on a terminal.", _one_of(*LogFormat, kind=LogFormat)),
@@ -523,7 +526,7 @@ def _complete(values: dict[str, Any]) -> list[str]:
         return [f"INSTANCE_DIR is {str(instance)!r}; {error.strerror}; write a directory this user may write to"]
     except ValueError as error:
         return [f"The file {name} in INSTANCE_DIR cannot be used; {error}, or remove it"]
-    values["database_url"] = values["database_url"] or f"sqlite:///{instance / 'dialstatus.db'}"
+    values["database_url"] = values["database_url"] or f"sqlite:///{quote(str(instance / 'dialstatus.db'))}"
     return []
 
 

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 from sqlalchemy import Connection, Table, create_engine, func, insert, select
 from sqlalchemy.exc import DBAPIError
@@ -121,7 +122,7 @@ def _sync(path: Path) -> None:
 @contextmanager
 def _made(path: Path) -> Iterator[Store]:
     """Give a new store with its tables, that ends as one file with nothing beside it."""
-    store = Store(f"sqlite:///{path.absolute()}", timeout=60)
+    store = Store(f"sqlite:///{quote(str(path.absolute()))}", timeout=60)
     try:
         migrate.upgrade(store)
         yield store

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from app.records import migrate
+from app.records.backup import backup
 from app.records.journal import Journal
+from app.records.readiness import prove_write
 from app.records.store import Store
 from config import Config
 from tests.records.reading import scalar
@@ -115,3 +117,16 @@ def test_a_primary_that_falls_silent_is_left_for_the_one_that_took_its_place(
 
     until(lambda: is_kept(journal, 2))
     assert scalar(reader, "SELECT count(*) FROM receipts WHERE params LIKE '%call-2%'") == 1
+
+
+@pytest.mark.parametrize("name", ["what?", "no#1", "100%", "a%20b", "a b", "ü"])
+def test_a_directory_may_have_any_name(open_store: Callable[..., Store], tmp_path: Path, name: str) -> None:
+    config = Config.load({"INSTANCE_DIR": str(tmp_path / name)})
+    store = open_store(config.database_url)
+    migrate.upgrade(store)
+    prove_write(store)
+
+    backup(store, tmp_path / f"{name}.copy", lambda *_: None)
+
+    assert {path.name for path in (tmp_path / name).iterdir()} >= {"dialstatus.db", "dialstatus.db-turn"}
+    assert {path.name for path in tmp_path.iterdir()} == {name, f"{name}.copy"}
