@@ -9,9 +9,11 @@ from random import SystemRandom
 from typing import Any
 
 from flask import Flask
+from gunicorn.systemd import listen_fds
 
 from app import make_services
 from app.background import start_background, stop_background
+from app.listening import why_not
 from app.ops.balance import shares
 from app.ops.logs import configure_logging
 from app.prepare import prepare
@@ -50,11 +52,17 @@ forwarded_allow_ips = ""
 control_socket_disable = True  # Nothing of ours uses it, and two servers of one user would share its path.
 
 
-def on_starting(_server: Any) -> None:
-    """Bring SQLite's tables up to date once, before a worker looks at them, and say where PostgreSQL's are not.
+def on_starting(server: Any) -> None:
+    """Look at the port; then bring SQLite's tables up to date, before a worker looks at them.
 
-    A store that is away does not keep the server from starting: callers are served, and the spool takes the reports.
+    Where PostgreSQL's are not, that is said. A store that is away does not keep the server from starting: callers are
+    served, and the spool takes the reports.
     """
+    # A master that takes over from another, or was started by systemd, is given the port open.
+    if not server.master_pid and not listen_fds(unset_environment=False):
+        for address in server.cfg.address:
+            if isinstance(address, tuple) and (reason := why_not(*address)):
+                sys.exit(reason)
     try:
         prepare(_services.store)
         prove_write(_services.store)

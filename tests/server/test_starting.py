@@ -1,13 +1,33 @@
 """A server starts whatever its store does, and says what is missing."""
 
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
+
+import pytest
 
 from app.records import migrate
 from app.records.store import Store
 from config import Config
 from tests.server.calls import dial_report, inbound, new_uuid
 from tests.support.database import rows
-from tests.support.server import REPORTS_TOKEN, TOKEN, Server, free_port, until
+from tests.support.server import DEADLINE, REPORTS_TOKEN, ROOT, TOKEN, Server, coverage_of_processes, free_port, until
+
+
+def half_made(venv: Path) -> None:
+    """Do what a first start does that was broken off before it had pip."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", venv], check=True)
+
+
+def broken(venv: Path) -> None:
+    """Leave what is left where the Python that it was made with is gone."""
+    half_made(venv)
+    (venv / "bin" / "python").unlink()
+    (venv / "bin" / "python").symlink_to(venv / "no-python")
 
 
 def test_without_its_tables_it_serves_callers_says_so_and_brings_the_reports_in_later(
@@ -56,6 +76,82 @@ def test_with_a_store_that_is_away_it_serves_callers(tmp_path: Path) -> None:
         until(lambda: server.events("receipt_spooled"))
     finally:
         server.stop()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_a_port_that_is_taken_is_told_in_a_sentence(tmp_path: Path, host: str) -> None:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as taken:
+        taken.bind((host, 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+
+        with starting(tmp_path, HOST=host, PORT=str(port)) as process:
+            said = process.communicate(timeout=DEADLINE)[0].splitlines()
+
+    assert process.returncode == 1
+    assert said[-1] == (
+        f"PORT {port} of {host} is taken; end what listens there, or write another, such as PORT={port + 1}"
+    )
+    assert not any("Connection in use" in line for line in said)
+    assert not (tmp_path / "dialstatus.db").exists()
+
+
+def test_an_address_of_another_machine_is_told_in_a_sentence(tmp_path: Path) -> None:
+    with starting(tmp_path, HOST="192.0.2.1", PORT="5000") as process:
+        said = process.communicate(timeout=DEADLINE)[0].splitlines()
+
+    assert process.returncode == 1
+    assert (
+        said[-1] == "HOST 192.0.2.1 and PORT 5000 cannot be listened on: Cannot assign requested address; write others"
+    )
+
+
+def test_a_port_that_another_server_is_leaving_is_waited_for(tmp_path: Path) -> None:
+    with socket.socket() as leaving:
+        leaving.bind(("127.0.0.1", 0))
+        leaving.listen()
+        port = leaving.getsockname()[1]
+        with starting(tmp_path, PORT=str(port)) as process:
+            assert process.stdout
+            assert any("Starting gunicorn" in line for line in process.stdout)
+            leaving.close()
+            assert any("Listening at" in line for line in process.stdout)
+            process.terminate()
+            process.communicate(timeout=DEADLINE)
+
+
+def starting(instance: Path, **settings: str) -> subprocess.Popen[str]:
+    """Start a server that may not come to serve."""
+    return subprocess.Popen(
+        [str(Path(sys.executable).with_name("gunicorn")), "-c", "gunicorn.conf.py", "wsgi:app"],
+        cwd=ROOT,
+        env={
+            "PATH": os.environ["PATH"],
+            "INSTANCE_DIR": str(instance),
+            "DIAL_TO": "+14155550123",
+            "LOG_FORMAT": "json",
+            **coverage_of_processes(),
+            **settings,
+        },
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize("make", [half_made, broken], ids=["without pip", "without python"])
+def test_an_environment_that_is_half_made_is_made_anew(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    (tmp_path / "requirements.txt").touch()
+    make(tmp_path / ".venv")
+
+    done = subprocess.run(
+        ["make", f"PYTHON={sys.executable}", ".venv/run"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / ".venv" / "run").exists()
+    assert subprocess.run([tmp_path / ".venv" / "bin" / "pip", "--version"], check=False).returncode == 0
 
 
 def upgrade(database_url: str, scratch: Path) -> None:
