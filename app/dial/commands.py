@@ -16,6 +16,7 @@ from app.voice.outcome import Outcome
 
 _SECONDS_OF_OTHER_OUTCOMES = 5
 _FILE = click.Path(path_type=Path, dir_okay=False)
+_MOMENT = click.DateTime(["%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d"])
 
 cli = click.Group("plan", help="Check, show and try the dial plan.")
 
@@ -48,7 +49,7 @@ def show(called: str | None, file: Path | None) -> None:
 @cli.command("try")
 @click.option("--called", metavar="NUMBER", help="The number of yours that is called.")
 @click.option("--caller", metavar="NUMBER", default="+14155550123", show_default=True, help="Who calls.")
-@click.option("--at", type=click.DateTime(), help="When, in UTC; without it now.")
+@click.option("--at", type=_MOMENT, help="When, in UTC; without it now.")
 @click.option("--file", type=_FILE, help="A plan's file; without it the plan of the settings.")
 @click.argument("outcomes", nargs=-1, type=click.Choice([str(word) for word in OUTCOME_WORDS]))
 def try_(called: str | None, caller: str, at: datetime | None, file: Path | None, outcomes: tuple[str, ...]) -> None:

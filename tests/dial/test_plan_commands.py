@@ -104,6 +104,18 @@ def test_try_knows_the_hour_and_the_caller() -> None:
     assert blocked.stdout == "The caller gets the ending rejected: hang up as rejected (the caller is blocked).\n"
 
 
+def test_try_takes_an_hour_with_and_without_seconds() -> None:
+    office = ("try", "--file", RECIPES / "office-hours.toml", "--called", "+14155550100", "--at")
+
+    said = {
+        run(*office, at).stdout
+        for at in ("2026-11-23 18:00", "2026-11-23T18:00", "2026-11-23 18:00:00", "2026-11-23T18:00:00")
+    }
+
+    assert len(said) == 1
+    assert said.pop().startswith("The caller rings ")
+
+
 def test_try_refuses_an_outcome_that_does_not_exist() -> None:
     result = run("try", "--file", AFTER_ANOTHER, "mised")
 
