@@ -71,6 +71,8 @@ def _why(store: Store, error: DBAPIError | PoolTimeout) -> StoreUnreadable:
         return _told_by(second) or StoreUnreadable(
             f"the store cannot be reached; check DATABASE_URL{rest}", reason=_reason(second)
         )
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return StoreUnreadable("the connection to the store broke off; try again soon", reason=_reason(error))
     return StoreUnreadable("the store cannot be read; run flask --app wsgi db check", reason=_reason(error))
 
 
