@@ -412,7 +412,7 @@ class Config:
     workers: Annotated[int, Setting("2", "Server processes.", _integer(1, 256))]
     threads: Annotated[
         int,
-        Setting("32", "Threads in each process, for the dashboard and the API; webhooks need none.", _integer(1, 1024)),
+        Setting("32", "Threads in each process, for the dashboard; webhooks need none.", _integer(1, 1024)),
     ]
     log_format: Annotated[
         LogFormat,
