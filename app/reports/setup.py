@@ -19,6 +19,7 @@ def use_reports(app: Flask) -> None:
         SESSION_REFRESH_EACH_REQUEST=False,  # It ends when it ends, however busy.
     )
     app.session_interface = Sessions()
+    app.static_url_path = ""  # The application has no such files; Bootstrap's address is made with it: /bootstrap.
     Bootstrap5(app)
     use_tallier(app)
     app.register_blueprint(pages_bp)
