@@ -121,6 +121,7 @@ def _statements(store: Store, first: int, last: int, start: int, step: float) ->
         "call_key": "k",
         "route": _pick(route, _ROUTES, 1),
         "step": "'all'",
+        "round": "1",
         "targets": _pick(route, _ROUTES, 3),
         "started_at": "t",
         "dial_status": _ended(2),

@@ -12,8 +12,9 @@ from sqlalchemy import ColumnElement, Connection, Table, case, func, null, or_, 
 
 from app.records.keys import first_key, key_time
 from app.records.spans import Cover, Level, Span, cover
-from app.records.tables import dials, tallies
+from app.records.tables import call_begun, dials, tallies
 from app.records.wanted import Wanted, alternatives, in_time, tallied
+from app.voice.outcome import Outcome
 
 _QUARTER = 15 * 60 * 1000  # Every time zone of today begins its hours at a multiple of it.
 _QUARTER_OF_KEYS = first_key(key_time(0) + _QUARTER)
@@ -36,7 +37,7 @@ class Divided(StrEnum):
 class Detail(IntEnum):
     """How much is counted: the less, the quicker."""
 
-    TOTALS = 0  # how many dials, how long they talked
+    TOTALS = 0  # how many dials and calls, how long they talked
     OUTCOMES = 1  # and how they ended
     ALL = 2  # and Plivo's statuses, and how long callers waited
 
@@ -47,22 +48,37 @@ _COLUMNS = {
     Divided.CAUSE: "dial_hangup_cause",
     Divided.NUMBER: "to_number",
 }
+_APART = frozenset({Divided.TARGET, Divided.OUTCOME, Divided.CAUSE})  # The dials of a call fall into several.
 _OVER_TIME = frozenset({Divided.HOUR, Divided.DAY, Divided.WEEKDAY})
 
 
 @dataclass(slots=True)
 class Figures:
-    """What is counted of a set of dials. `waits` counts the answered ones by the whole seconds until then."""
+    """What is counted of a set of dials.
+
+    `calls` counts those that are the first of their call, `waits` the answered ones by the whole seconds until then.
+    """
 
     total: int = 0
+    calls: int = 0
     outcomes: Counter[str] = field(default_factory=Counter)
     statuses: Counter[str] = field(default_factory=Counter)
     waits: Counter[int] = field(default_factory=Counter)
     talk_seconds: int = 0
 
-    def add(self, number: int, outcome: str | None, status: str | None, waits: Mapping[int, int], talked: int) -> None:
+    def add(
+        self,
+        number: int,
+        outcome: str | None,
+        status: str | None,
+        waits: Mapping[int, int],
+        *,
+        calls: int,
+        talked: int,
+    ) -> None:
         """Count dials that ended alike."""
         self.total += number
+        self.calls += calls
         self.talk_seconds += talked
         if number:
             if outcome is not None:
@@ -75,10 +91,21 @@ class Figures:
     def merge(self, other: "Figures") -> None:
         """Count another set of dials too."""
         self.total += other.total
+        self.calls += other.calls
         self.outcomes.update(other.outcomes)
         self.statuses.update(other.statuses)
         self.waits.update(other.waits)
         self.talk_seconds += other.talk_seconds
+
+    def answered(self, *, of_calls: bool) -> tuple[int, int]:
+        """Give how many were answered and of how many that have ended: calls, or else dials.
+
+        A call has one dial at a time and, unless the plan rings on after an answer, one that is answered. Where more
+        were answered than began, since their calls began before the range, the rate is that of all.
+        """
+        answered = self.outcomes[Outcome.ANSWERED]
+        ended = (self.calls if of_calls else self.total) - self.outcomes[Outcome.IN_PROGRESS]
+        return answered, max(ended, answered)
 
     def wait(self, share: float) -> int | None:
         """Tell within how many seconds this share of the answered dials was answered; None where none was."""
@@ -97,6 +124,16 @@ class Summary:
 
     whole: Figures = field(default_factory=Figures)
     parts: dict[str | None, Figures] = field(default_factory=dict)
+
+
+def holds_calls(wanted: Wanted, divided: Divided) -> bool:
+    """Tell whether the dials of one call are wanted, and fall into one part, all together or not at all.
+
+    Where they do not, there is no saying which calls were answered, only which dials. Time is no matter here: the
+    dials of a call are minutes apart.
+    """
+    chooses = wanted.status or wanted.outcome or wanted.outcomes or wanted.cause or wanted.target or wanted.search
+    return not chooses and divided not in _APART
 
 
 def summarise(
@@ -129,7 +166,7 @@ def summarise(
     return summary
 
 
-_Row = tuple[int, int, str | None, str | None, Mapping[int, int], Sequence[Any]]
+_Row = tuple[int, int, int, str | None, str | None, Mapping[int, int], Sequence[Any]]
 
 
 def _counted(detail: Detail, divided: Divided, *columns: ColumnElement[Any]) -> tuple[ColumnElement[Any], ...]:
@@ -147,16 +184,16 @@ def _of_dials(
     waited = case((dials.c.outcome == "answered", dials.c.ring_seconds), else_=null())
     counted = _counted(detail, divided, dials.c.outcome, dials.c.dial_status, waited)
     rows = connection.execute(
-        select(func.count(), func.coalesce(func.sum(dials.c.talk_seconds), 0), *counted, *columns)
+        select(func.count(), func.sum(call_begun), func.coalesce(func.sum(dials.c.talk_seconds), 0), *counted, *columns)
         .where(*conditions)
         .group_by(*counted, *columns)
     )
-    for number, talked, *values in rows:
+    for number, calls, talked, *values in rows:
         outcome, status, seconds = (*values[: len(counted)], None, None, None)[:3]
         group = values[len(counted) :]
         if divided in _OVER_TIME:
             group = [key_time(group[0] * _QUARTER_OF_KEYS)]
-        yield number, int(talked), outcome, status, {} if seconds is None else {seconds: number}, group
+        yield number, int(calls), int(talked), outcome, status, {} if seconds is None else {seconds: number}, group
 
 
 def _of_tallies(
@@ -166,17 +203,17 @@ def _of_tallies(
     columns = _columns(divided, tallies, tallies.c.start)
     counted = _counted(detail, divided, tallies.c.outcome, tallies.c.dial_status)
     rows = connection.execute(
-        select(func.sum(tallies.c.dials), func.sum(tallies.c.talk_seconds), *counted, *columns)
+        select(*(func.sum(tallies.c[name]) for name in ("dials", "calls", "talk_seconds")), *counted, *columns)
         .where(*conditions)
         .group_by(*counted, *columns)
     )
-    for number, talked, *values in rows:
+    for number, calls, talked, *values in rows:
         outcome, status = (*values[: len(counted)], None, None)[:2]
-        yield int(number), int(talked), outcome, status, {}, values[len(counted) :]
+        yield int(number), int(calls), int(talked), outcome, status, {}, values[len(counted) :]
     if detail is Detail.ALL:
         kept = connection.execute(select(tallies.c.waits, *columns).where(*conditions, tallies.c.waits.is_not(None)))
         for group, waits in _added_up(kept).items():
-            yield 0, 0, "answered", None, waits, group
+            yield 0, 0, 0, "answered", None, waits, group
 
 
 def _added_up(rows: Iterable[Sequence[Any]]) -> dict[tuple[Any, ...], dict[int, int]]:
@@ -192,7 +229,7 @@ def _added_up(rows: Iterable[Sequence[Any]]) -> dict[tuple[Any, ...], dict[int, 
 def _add(summary: Summary, rows: Iterable[_Row], divided: Divided, zone: tzinfo) -> None:
     parts = summary.parts
     labels: dict[int, list[str]] = {}
-    for number, talked, outcome, status, waited, group in rows:
+    for number, calls, talked, outcome, status, waited, group in rows:
         names: Iterable[str | None]
         if divided in _OVER_TIME:
             at = group[0]
@@ -200,12 +237,12 @@ def _add(summary: Summary, rows: Iterable[_Row], divided: Divided, zone: tzinfo)
         else:
             names = _names(divided, group, outcome)
         if divided is Divided.TARGET:
-            summary.whole.add(number, outcome, status, waited, talked)
+            summary.whole.add(number, outcome, status, waited, calls=calls, talked=talked)
         for name in names:
             part = parts.get(name)
             if part is None:
                 part = parts[name] = Figures()
-            part.add(number, outcome, status, waited, talked)
+            part.add(number, outcome, status, waited, calls=calls, talked=talked)
 
 
 def _of_span(level: Level, span: Span) -> list[ColumnElement[bool]]:

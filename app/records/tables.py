@@ -17,6 +17,7 @@ from sqlalchemy import (
     SmallInteger,
     Table,
     Text,
+    case,
     text,
 )
 
@@ -200,6 +201,9 @@ outbox = Table(
     Index(None, "due_at"),
 )
 
+# The first dial of a call, or one that no plan placed: with it the call is counted, 1 or else 0.
+call_begun = case((dials.c.round > 1, 0), else_=1)
+
 # What is counted of past hours and days, for figures that cost the same however many dials there are. A span is
 # counted once it is over; a dial that changes after that leaves a mark, and a span with a mark is counted anew.
 tally_spans = Table(
@@ -225,6 +229,7 @@ tallies = Table(
     Column("targets", Text),
     Column("answered_by", Text),
     Column("dials", Integer, nullable=False),
+    Column("calls", Integer, nullable=False),  # of the dials those that are the first of their call
     Column("talk_seconds", BigInteger, nullable=False),
     Column("waits", Text),  # of answered dials: a JSON object from seconds until the answer to how many
     sqlite_with_rowid=False,

@@ -21,7 +21,7 @@ from app.records.keys import COUNTED_AFTER, first_key, key_time, now
 from app.records.receipt import StoreUnavailable
 from app.records.spans import HOUR, Level, Span, day_of, holds_any, hours_of, marked_times
 from app.records.store import Store
-from app.records.tables import dials, late_changes, tallies, tally_spans
+from app.records.tables import call_begun, dials, late_changes, tallies, tally_spans
 from app.voice.outcome import Outcome
 
 log = logging.getLogger(__name__)
@@ -133,13 +133,14 @@ def _count_hour(connection: Connection, hour: Span) -> None:
     columns = [dials.c[name] for name in _NAMES]
     within = and_(dials.c.dial_key >= first_key(hour.start), dials.c.dial_key < first_key(hour.finish))
     rows = connection.execute(
-        select(*columns, waited, func.count(), func.coalesce(func.sum(dials.c.talk_seconds), 0))
+        select(*columns, waited, func.count(), func.sum(call_begun), func.coalesce(func.sum(dials.c.talk_seconds), 0))
         .where(within)
         .group_by(*columns, waited)
     ).all()
     found: dict[tuple[Any, ...], _Tally] = {}
-    for *names, seconds, number, talked in rows:
-        found.setdefault(tuple(names), _Tally()).add(number, int(talked), {} if seconds is None else {seconds: number})
+    for *names, seconds, number, calls, talked in rows:
+        waits = {} if seconds is None else {seconds: number}
+        found.setdefault(tuple(names), _Tally()).add(number, int(calls), int(talked), waits)
     connection.execute(
         delete(late_changes).where(
             late_changes.c.dial_key >= first_key(hour.start), late_changes.c.dial_key < first_key(hour.finish)
@@ -152,13 +153,13 @@ def _count_hour(connection: Connection, hour: Span) -> None:
 def _count_day(connection: Connection, day: Span) -> None:
     """Add a day's hours up."""
     rows = connection.execute(
-        select(*(tallies.c[name] for name in _NAMES), tallies.c.dials, tallies.c.talk_seconds, tallies.c.waits).where(
+        select(*(tallies.c[name] for name in (*_NAMES, "dials", "calls", "talk_seconds", "waits"))).where(
             tallies.c.level == Level.HOUR.value, tallies.c.start >= day.start, tallies.c.start < day.finish
         )
     )
     found: dict[tuple[Any, ...], _Tally] = {}
-    for *names, number, talked, waits in rows:
-        found.setdefault(tuple(names), _Tally()).add(number, talked, json.loads(waits) if waits else {})
+    for *names, number, calls, talked, waits in rows:
+        found.setdefault(tuple(names), _Tally()).add(number, calls, talked, json.loads(waits) if waits else {})
     _store(connection, Level.DAY, day, found)
 
 
@@ -182,15 +183,17 @@ def _is_whole(connection: Connection, day: Span) -> bool:
 class _Tally:
     """The dials of one span that are alike."""
 
-    __slots__ = ("dials", "talk_seconds", "waits")
+    __slots__ = ("calls", "dials", "talk_seconds", "waits")
 
     def __init__(self) -> None:
         self.dials = 0
+        self.calls = 0
         self.talk_seconds = 0
         self.waits: dict[str, int] = {}
 
-    def add(self, number: int, talked: int, waits: dict[Any, int]) -> None:
+    def add(self, number: int, calls: int, talked: int, waits: dict[Any, int]) -> None:
         self.dials += number
+        self.calls += calls
         self.talk_seconds += talked
         for seconds, times in waits.items():
             self.waits[str(seconds)] = self.waits.get(str(seconds), 0) + times
@@ -206,6 +209,7 @@ def _store(connection: Connection, level: Level, span: Span, found: dict[tuple[A
             "number": number,
             **dict(zip(_NAMES, names, strict=True)),
             "dials": tally.dials,
+            "calls": tally.calls,
             "talk_seconds": tally.talk_seconds,
             "waits": json.dumps(tally.waits, separators=(",", ":")) if tally.waits else None,
         }

@@ -8,7 +8,8 @@ from sqlalchemy import RowMapping
 
 from app.records.queries import FoundCall, FoundDial
 from app.records.state import CallState
-from app.records.summaries import Figures, Summary
+from app.records.summaries import Divided, Figures, Summary, holds_calls
+from app.records.wanted import Wanted
 from app.reports import schemas
 from app.voice.hangup_causes import by_code, by_name
 from app.voice.outcome import EXPLANATIONS, Outcome
@@ -64,19 +65,23 @@ def call_answer(found: FoundCall) -> schemas.WholeCall:
     )
 
 
-def summary_answer(found: Summary, *, group_by: str, zone: str) -> schemas.Summary:
+def summary_answer(found: Summary, wanted: Wanted, *, group_by: Divided, zone: str) -> schemas.Summary:
     """Make the API's summary."""
+    of_calls = holds_calls(wanted, group_by)
     return schemas.Summary(
-        **_figures(found.whole),
+        **_figures(found.whole, of_calls=holds_calls(wanted, Divided.DAY)),
         group_by=group_by,
         timezone=zone,
-        series=[schemas.Group(group=name, **_figures(figures)) for name, figures in found.parts.items()],
+        series=[schemas.Group(group=name, **_figures(part, of_calls=of_calls)) for name, part in found.parts.items()],
     )
 
 
-def _figures(figures: Figures) -> dict[str, Any]:
+def _figures(figures: Figures, *, of_calls: bool) -> dict[str, Any]:
+    answered, ended = figures.answered(of_calls=of_calls)
     return {
         "total": figures.total,
+        "calls": figures.calls,
+        "answer_rate": answered / ended if ended else None,
         "outcomes": dict(figures.outcomes),
         "statuses": dict(figures.statuses),
         "talk_seconds": figures.talk_seconds,

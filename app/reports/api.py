@@ -94,9 +94,9 @@ def summary() -> Response:
     query = read_query(SummaryQuery, request.args)
     zone = ZoneInfo(query.timezone) if query.timezone else services().config.timezone
     with reading(services().store) as connection:
-        found = summarise(connection, wanted_of(query), query.group_by, zone)
+        found = summarise(connection, wanted := wanted_of(query), query.group_by, zone)
     wake_tallier()
-    return _json(summary_answer(found, group_by=query.group_by, zone=zone.key))
+    return _json(summary_answer(found, wanted, group_by=query.group_by, zone=zone.key))
 
 
 @bp.get("/openapi.json")

@@ -20,7 +20,7 @@ from app.context import services
 from app.records.queries import FoundDial, find_call, find_dials
 from app.records.reading import explained, reading
 from app.records.receipt import StoreUnavailable
-from app.records.summaries import Detail, Divided, Summary, summarise
+from app.records.summaries import Detail, Divided, Summary, holds_calls, summarise
 from app.records.tallying import count_spans
 from app.records.wanted import TooMany, Wanted
 from app.reports.answers import call_answer
@@ -138,24 +138,26 @@ def export(kind: str, output: Path | None, **given: str | None) -> None:
 @click.option("--timezone", help=SummaryQuery.model_fields["timezone"].description)
 @_with_filters
 def summary(group_by: str, timezone: str | None, **given: str | None) -> None:
-    """Count dials, as a whole and divided."""
+    """Count dials and calls, as a whole and divided."""
     asked = read_query(SummaryQuery, MultiDict({"timezone": timezone} if timezone else {})).timezone
     zone = ZoneInfo(asked) if asked else services().config.timezone
     with reading(services().store) as connection:
-        found = summarise(connection, _wanted(given), Divided(group_by), zone)
-    Console(width=None if sys.stdout.isatty() else 160).print(_summary_table(found, group_by))
+        found = summarise(connection, wanted := _wanted(given), Divided(group_by), zone)
+    Console(width=None if sys.stdout.isatty() else 160).print(_summary_table(found, wanted, Divided(group_by)))
 
 
-def _summary_table(found: Summary, group_by: str) -> Table:
+def _summary_table(found: Summary, wanted: Wanted, group_by: Divided) -> Table:
     shown = [outcome for outcome in OUTCOMES if found.whole.outcomes[outcome]]
     table = Table(
-        group_by.capitalize(), "Dials", "Answer rate", "Half within", *(OUTCOMES[outcome] for outcome in shown)
+        group_by.capitalize(), "Calls", "Dials", "Answer rate", "Half within", *(OUTCOMES[outcome] for outcome in shown)
     )
-    for name, figures in [*found.parts.items(), ("all", found.whole)]:
+    parts = [(name, figures, group_by) for name, figures in found.parts.items()]
+    for name, figures, divided in [*parts, ("all", found.whole, Divided.DAY)]:
         table.add_row(
             name or "–",
+            f"{figures.calls:,}",
             f"{figures.total:,}",
-            share(figures.outcomes["answered"], figures.total - figures.outcomes["in_progress"]),
+            share(*figures.answered(of_calls=holds_calls(wanted, divided))),
             duration(figures.wait(0.5)),
             *(f"{figures.outcomes[outcome]:,}" for outcome in shown),
         )

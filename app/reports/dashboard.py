@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from sqlalchemy import Connection
 
 from app.records.queries import Page, find_dials
-from app.records.summaries import Detail, Divided, Figures, summarise
+from app.records.summaries import Detail, Divided, Figures, holds_calls, summarise
 from app.records.wanted import TooMany, Wanted, target_sets
 from app.reports.charts import ORDER, Columns, stack
 from app.reports.ranges import NAMED, Range, read_range
@@ -113,14 +113,18 @@ class Recent:
     refused: str = ""
 
 
-def _share_answered(figures: Figures) -> str:
-    return share(figures.outcomes[Outcome.ANSWERED], figures.total - figures.outcomes[Outcome.IN_PROGRESS])
-
-
-_FIGURES: tuple[tuple[str, str, Callable[[Figures], str]], ...] = (
-    ("Dials", "each time we rang somebody", lambda figures: f"{figures.total:,}"),
-    ("Answered", "of those that have ended", _share_answered),
-    ("Missed", "rang, nobody picked up", lambda figures: f"{figures.outcomes[Outcome.MISSED]:,}"),
+_Figures = tuple[tuple[str, str, Callable[[Figures], str]], ...]
+_OF_CALLS: _Figures = (
+    ("Calls", "for which we rang; dials: {dials}", lambda figures: f"{figures.calls:,}"),
+    ("Answered", "answered dials, of calls that have ended", lambda figures: share(*figures.answered(of_calls=True))),
+)
+# Of calls of which only some dials are shown.
+_OF_DIALS: _Figures = (
+    ("Calls", "that began with one of these dials: {dials}", lambda figures: f"{figures.calls:,}"),
+    ("Answered", "of these dials that have ended", lambda figures: share(*figures.answered(of_calls=False))),
+)
+_FIGURES: _Figures = (
+    ("Missed", "dials that rang, nobody picked up", lambda figures: f"{figures.outcomes[Outcome.MISSED]:,}"),
     ("Caller gave up", "before anybody answered", lambda figures: f"{figures.outcomes[Outcome.CALLER_GAVE_UP]:,}"),
     ("Time to answer", "half are answered within", lambda figures: duration(figures.wait(0.5))),
     ("Longest waits", "nine in ten answered within", lambda figures: duration(figures.wait(0.9))),
@@ -169,7 +173,11 @@ def find_figures(connection: Connection, asked: Asked, zone: tzinfo, now: Figure
     now = now or summarise(connection, wanted, Divided.OUTCOME, zone).whole
     past = replace(wanted, since=asked.range.before_since, until=asked.range.before_until)
     before = summarise(connection, past, Divided.OUTCOME, zone).whole
-    return [Figure(name=name, value=write(now), before=write(before), help=said) for name, said, write in _FIGURES]
+    first = _OF_CALLS if holds_calls(wanted, Divided.DAY) else _OF_DIALS
+    return [
+        Figure(name=name, value=write(now), before=write(before), help=said.format(dials=f"{now.total:,}"))
+        for name, said, write in (*first, *_FIGURES)
+    ]
 
 
 def find_pictures(connection: Connection, asked: Asked, zone: tzinfo) -> Pictures:

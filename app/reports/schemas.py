@@ -225,11 +225,21 @@ class Waits(Answer):
     p90: int | None
 
 
+_CALLS = Field(description="How many of the dials are the first of their call.")
+_RATE = Field(
+    description="From 0 to 1: answered dials to calls, neither with what is in progress. Where the dials of a call may "
+    "be counted in part (`status`, `outcome`, `cause`, `target`, `q`; parts by target, outcome or cause), to dials. "
+    "Null where nothing has ended."
+)
+
+
 class Group(Answer):
     """The figures of one part of a summary. `group` names it; null where the dials have no such value."""
 
     group: str | None
     total: int
+    calls: int = _CALLS
+    answer_rate: float | None = _RATE
     outcomes: dict[str, int]
     statuses: dict[str, int]
     talk_seconds: int
@@ -240,6 +250,8 @@ class Summary(Answer):
     """Figures over all the dials that are wanted. `statuses` counts those with a `DialStatus` alone."""
 
     total: int
+    calls: int = _CALLS
+    answer_rate: float | None = _RATE
     outcomes: dict[str, int]
     statuses: dict[str, int]
     talk_seconds: int

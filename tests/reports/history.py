@@ -1,7 +1,7 @@
 """Calls of days gone by, brought in through the journal as if they had been heard of then."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC
 
 from app.records.receipt import Receipt
@@ -48,11 +48,28 @@ def make_call(number: int, at: int, chance: random.Random) -> Iterator[Receipt]:
     call_uuid, dial_id = f"call-{number}", f"dial{number}"
     route = chance.choice(list(TARGETS))
     base = {"CallUUID": call_uuid, "From": f"+1415555{chance.randint(0, 30):04d}", "To": NUMBERS[route]}
-    placement = Placement(dial_id=dial_id, targets=TARGETS[route], route=route)
+    # Of some dials the call is not known, and some are the second of a call whose first is not among these.
+    placement = Placement(dial_id=dial_id, targets=TARGETS[route], route=route, round=(1, None, 1, 2)[number % 4])
     yield make_receipt(Kind.ANSWER, at, {**base, "CallStatus": "ringing"}, placement=placement)
     if chance.random() < 0.1:
         return
     yield end_call(number, at, chance, base)
+
+
+def make_rounds(number: int, moments: Sequence[int], statuses: Sequence[str]) -> Iterator[Receipt]:
+    """Make a call whose dials begin at these moments, one after another, and end so; the last report ends the call."""
+    base = {"CallUUID": f"call-{number}", "From": "+14155550199", "To": NUMBERS["sales"]}
+    dial_ids = [f"dial{number}-{dial}" for dial in range(len(statuses))]
+    placements: list[Placement | None] = [
+        Placement(dial_id=dial_id, targets=TARGETS["sales"], route="sales", round=dial + 1)
+        for dial, dial_id in enumerate(dial_ids)
+    ]
+    yield make_receipt(Kind.ANSWER, moments[0], base, placement=placements[0])
+    ends = zip([*moments[1:], moments[-1] + 60_000], dial_ids, statuses, [*placements[1:], None], strict=True)
+    for at, dial_id, status, following in ends:
+        leg = {"DialBLegUUID": f"leg-{dial_id}"} if status == "completed" else {}
+        params = {**base, **leg, "DialALegUUID": base["CallUUID"], "DialStatus": status, "DialRingStatus": "true"}
+        yield make_receipt(Kind.ACTION, at, params, dial_id=dial_id, placement=following)
 
 
 def end_call(number: int, at: int, chance: random.Random, base: dict[str, str] | None = None) -> Receipt:

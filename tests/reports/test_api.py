@@ -1,10 +1,13 @@
 """The API: what it shows, whom it refuses, what it says about a bad request."""
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 
+from app.records.keys import now
 from tests.reports.conftest import REPORTS_TOKEN, Caller
+from tests.reports.history import make_rounds
 
 DIAL_FIELDS = (
     "dial_id call_uuid step round route a_leg_uuid b_leg_uuid from to targets dial_status dial_ring_status "
@@ -272,6 +275,44 @@ def test_a_summary_counts_outcomes_and_statuses(caller: Caller) -> None:
     assert summary["statuses"] == {"busy": 2, "no-answer": 1}
     (day,) = summary["series"]
     assert day["total"] == 4
+
+
+def test_a_call_that_was_answered_at_last_is_one_answered_call(lite_caller: Caller) -> None:
+    begun = now() - 600_000
+    moments = [begun, begun + 30_000, begun + 60_000]
+    lite_caller.services.journal.append_all(
+        [
+            *make_rounds(1, moments, ["no-answer", "no-answer", "completed"]),
+            *make_rounds(2, moments[:1], ["busy"]),
+            *list(make_rounds(3, moments[:1], ["busy"]))[:1],  # Is in progress.
+        ]
+    )
+
+    whole = lite_caller.read("summary", group_by="route")
+    by_outcome = lite_caller.read("summary", group_by="outcome")
+    missed = lite_caller.read("summary", outcome="missed")
+
+    assert (whole["total"], whole["calls"], whole["answer_rate"]) == (5, 3, 0.5)
+    assert [(part["calls"], part["answer_rate"]) for part in whole["series"]] == [(3, 0.5)]
+    assert by_outcome["answer_rate"] == 0.5
+    assert {part["group"]: (part["calls"], part["answer_rate"]) for part in by_outcome["series"]} == {
+        "missed": (1, 0),
+        "answered": (0, 1),
+        "busy": (1, 0),
+        "in_progress": (1, None),
+    }
+    assert (missed["total"], missed["calls"], missed["answer_rate"]) == (2, 1, 0)
+
+
+def test_answers_of_calls_that_began_before_the_range_are_no_more_than_all(lite_caller: Caller) -> None:
+    begun = now() - 600_000
+    receipts = make_rounds(1, [begun, begun + 30_000], ["no-answer", "completed"])
+    lite_caller.services.journal.append_all(list(receipts))
+    since = datetime.fromtimestamp((begun + 10_000) / 1000, UTC).isoformat()
+
+    summary = lite_caller.read("summary", since=since)
+
+    assert (summary["total"], summary["calls"], summary["answer_rate"]) == (1, 0, 1)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import tracemalloc
 
 import pytest
@@ -111,6 +112,7 @@ def test_commands_show_the_same_on_the_terminal(lite_caller: Caller) -> None:
     assert json.loads(run(args=["dials", "show", call_uuid]).output)["dials"][0]["dial_id"] == dial_id
     assert dial_id in run(args=["dials", "export", "--format", "jsonl", "--outcome", "busy"]).output
     assert "Busy" in run(args=["dials", "summary", "--group-by", "cause"]).output
+    assert re.search(r"all\W+1\W+1\W+0 %", run(args=["dials", "summary"]).output)
     assert "counted" in run(args=["dials", "count"]).output
 
 

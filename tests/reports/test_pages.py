@@ -1,11 +1,14 @@
 """The pages: what they say about calls, and that nothing a caller sends can harm them."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from html import unescape
 
 import pytest
 
+from app.records.keys import now
 from tests.reports.conftest import REPORTS_TOKEN, Caller
+from tests.reports.history import make_rounds
 
 
 @pytest.fixture
@@ -34,6 +37,48 @@ def test_the_dashboard_shows_figures_pictures_and_the_newest_dials(reader: Calle
     assert "style=" not in page
     assert "<style" not in page
     assert "<script>" not in page
+
+
+@pytest.mark.parametrize(
+    ("filters", "figures"),
+    [
+        (
+            "",
+            [
+                ("Calls", "1", "for which we rang; dials: 3"),
+                ("Answered", "100 %", "answered dials, of calls that have ended"),
+            ],
+        ),
+        (
+            "&target=%2B14155550123",
+            [
+                ("Calls", "1", "that began with one of these dials: 3"),
+                ("Answered", "33 %", "of these dials that have ended"),
+            ],
+        ),
+    ],
+    ids=["of calls", "of dials"],
+)
+def test_the_first_figures_are_of_calls(lite_caller: Caller, filters: str, figures: list[tuple[str, str, str]]) -> None:
+    begun = now() - 600_000
+    moments = [begun, begun + 30_000, begun + 60_000]
+    lite_caller.services.journal.append_all(list(make_rounds(1, moments, ["no-answer", "no-answer", "completed"])))
+    lite_caller.client.get(f"/login?token={REPORTS_TOKEN}")
+
+    page = lite_caller.client.get(f"/live?range=7d{filters}").text
+
+    shown = re.findall(r'<dt>(.*?)</dt>\s*<dd class="value">(.*?)</dd>\s*<dd class="help">(.*?)</dd>', page)
+    assert shown[:2] == figures
+
+
+def test_what_ships_with_bootstrap_has_an_address_of_its_own(lite_caller: Caller) -> None:
+    page = lite_caller.client.get("/login").text
+
+    [address] = re.findall(r'href="(/[^"]*/bootstrap\.min\.css)"', page)
+
+    assert address == "/bootstrap/css/bootstrap.min.css"
+    with lite_caller.client.get(address) as response:
+        assert response.status_code == 200
 
 
 def test_the_live_part_shows_the_newest_dials_alone(reader: Caller) -> None:

@@ -14,7 +14,7 @@ from app.records.tables import dials, late_changes, tally_spans
 from app.records.tallying import count_spans
 from app.records.wanted import Wanted
 from tests.reports.conftest import Caller
-from tests.reports.history import TARGETS, end_call, make_call
+from tests.reports.history import TARGETS, end_call, make_call, make_rounds
 
 DAY = 24 * 3_600_000
 # 2026-03-25T00:00Z: the clocks of Paris move in the days that follow, those of Lord Howe by half an hour.
@@ -89,6 +89,7 @@ def test_less_detail_counts_the_same(caller: Caller) -> None:
         assert list(totals.parts) == list(outcomes.parts) == list(everything.parts)
         for name, part in everything.parts.items():
             assert (totals.parts[name].total, totals.parts[name].talk_seconds) == (part.total, part.talk_seconds)
+            assert totals.parts[name].calls == outcomes.parts[name].calls == part.calls
             assert outcomes.parts[name].outcomes == part.outcomes
         assert totals.whole.total == outcomes.whole.total == everything.whole.total
         assert outcomes.whole.outcomes == everything.whole.outcomes
@@ -154,6 +155,24 @@ def test_after_a_change_of_the_time_zone_everything_is_counted_anew(lite_caller:
 
     assert counted > DAYS * 24
     assert look(lite_caller, "Asia/Kathmandu") == before
+
+
+def test_a_call_is_counted_once_however_many_dials_it_has_and_in_whatever_hours(caller: Caller) -> None:
+    hour = DAY // 24
+    for number in range(12):
+        begun = START + number * DAY + hour - 40_000
+        moments = [begun, begun + 30_000, begun + 60_000]  # The third dial lies in the next hour.
+        statuses = ["no-answer", "no-answer", "completed" if number % 3 else "busy"]
+        caller.services.journal.append_all(list(make_rounds(number, moments, statuses)))
+    before = look(caller, "UTC")
+
+    count(caller, "UTC")
+
+    assert look(caller, "UTC") == before
+    whole = before[0].whole
+    assert (whole.calls, whole.total) == (12, 36)
+    assert whole.answered(of_calls=True) == (8, 12)
+    assert whole.answered(of_calls=False) == (8, 36)
 
 
 def test_what_is_not_over_long_enough_is_not_counted(lite_caller: Caller) -> None:

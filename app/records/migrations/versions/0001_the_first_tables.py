@@ -223,6 +223,7 @@ def upgrade() -> None:
         sa.Column("targets", sa.Text(), nullable=True),
         sa.Column("answered_by", sa.Text(), nullable=True),
         sa.Column("dials", sa.Integer(), nullable=False),
+        sa.Column("calls", sa.Integer(), nullable=False),
         sa.Column("talk_seconds", sa.BigInteger(), nullable=False),
         sa.Column("waits", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("level", "start", "number", name=op.f("pk_tallies")),
