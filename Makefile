@@ -24,6 +24,10 @@ run: .venv/run  ## Serve on http://127.0.0.1:5000
 	@$(BIN)/gunicorn -c gunicorn.conf.py wsgi:app
 
 demo: .venv/run  ## Serve with an example plan, play some hundred calls of the last days, and show them
+	@$(BIN)/python -c 'import socket, sys; port = sys.argv[1]; \
+		taken = port.isdigit() and int(port) < 65536 and not socket.socket().connect_ex(("127.0.0.1", int(port))); \
+		sys.exit(taken and f"Port {port} is taken by another server; write a free one, such as PORT={int(port) % 65535 + 1} make demo")' \
+		$${PORT:-5000}
 	@export INSTANCE_DIR=instance/demo DIAL_PLAN=docs/plans/one-after-another.toml SIMULATED_TIME=true \
 		VERIFY_SIGNATURES=off PLIVO_AUTH_TOKEN= PUBLIC_URL= DATABASE_URL= REPORTS_TOKEN= LOG_LEVEL=WARNING \
 		PORT=$${PORT:-5000}; \

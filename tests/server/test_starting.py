@@ -154,6 +154,31 @@ def test_an_environment_that_is_half_made_is_made_anew(tmp_path: Path, make: Cal
     assert subprocess.run([tmp_path / ".venv" / "bin" / "pip", "--version"], check=False).returncode == 0
 
 
+def test_a_demo_leaves_a_server_alone_that_has_its_port_already(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+
+        done = subprocess.run(
+            ["make", "--old-file=.venv/run", f"BIN={Path(sys.executable).parent}", "demo"],
+            cwd=tmp_path,
+            env={**os.environ, "PORT": str(port)},
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE,
+            check=False,
+        )
+
+    assert done.returncode != 0
+    assert done.stderr.splitlines()[0] == (
+        f"Port {port} is taken by another server; write a free one, such as PORT={port + 1} make demo"
+    )
+    assert done.stdout == ""
+    assert [path.name for path in tmp_path.iterdir()] == ["Makefile"]
+
+
 def upgrade(database_url: str, scratch: Path) -> None:
     """Do what `flask db upgrade` does."""
     config = Config.load({"DATABASE_URL": database_url, "INSTANCE_DIR": str(scratch)})
