@@ -26,7 +26,7 @@ from app.voice.outcome import Outcome
 
 log = logging.getLogger(__name__)
 
-_LOCK = 0x74616C6C  # Any number that no other application takes on this database.
+LOCK = 0x74616C6C  # Any number that no other application takes on this database.
 _NAMES = ("outcome", "dial_status", "dial_hangup_cause", "route", "to_number", "targets", "answered_by")
 _PAUSE = 0.01  # seconds between two transactions: on SQLite, webhooks write in between
 _LONGEST = 0.02  # seconds after which a transaction takes no further span
@@ -35,20 +35,20 @@ _LONGEST = 0.02  # seconds after which a transaction takes no further span
 def count_spans(store: Store, zone: tzinfo, *, at: int | None = None, stop: threading.Event | None = None) -> int:
     """Count every hour and day of `zone` that is over and not counted, or marked; tell how many that were.
 
-    Two that run at once do not hinder each other: one of them does nothing. `at` is the time in milliseconds.
+    Of two that run at once one stops: no two transactions count beside each other. `at` is the time in milliseconds.
     Raises `StoreUnavailable`.
     """
     stop = stop or threading.Event()
     counted = 0
     try:
-        with store.engine.connect() as connection, _alone(connection, store) as is_alone:
-            if not is_alone:
-                return 0
+        with store.engine.connect() as connection:
+            if not store.is_sqlite:
+                connection.execution_options(isolation_level="AUTOCOMMIT")  # Transactions are begun below.
             _drop_other_days(connection, store, zone)
             due = _due(connection, zone, (now() if at is None else at) - COUNTED_AFTER)
             while not stop.is_set():
-                with _writing(connection, store):
-                    done = _count_for_a_while(connection, due)
+                with _writing(connection, store) as is_alone:
+                    done = _count_for_a_while(connection, due) if is_alone else 0
                 if not done:
                     break
                 counted += done
@@ -61,26 +61,14 @@ def count_spans(store: Store, zone: tzinfo, *, at: int | None = None, stop: thre
 
 
 @contextmanager
-def _alone(connection: Connection, store: Store) -> Iterator[bool]:
-    # On SQLite each span is counted in a transaction that nobody else writes beside.
-    if store.is_sqlite:
-        yield True
-        return
-    connection.execution_options(isolation_level="AUTOCOMMIT")
-    is_alone = bool(connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": _LOCK}))
-    try:
-        yield is_alone
-    finally:
-        if is_alone:
-            connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _LOCK})
+def _writing(connection: Connection, store: Store) -> Iterator[bool]:
+    """Hold one transaction in which everything read is of one moment; tell whether nobody else holds one.
 
-
-@contextmanager
-def _writing(connection: Connection, store: Store) -> Iterator[None]:
-    """Hold one transaction in which everything read is of one moment."""
+    The lock ends with the transaction, so that it is never left behind on a connection that others share.
+    """
     connection.exec_driver_sql("BEGIN IMMEDIATE" if store.is_sqlite else "BEGIN ISOLATION LEVEL REPEATABLE READ")
     try:
-        yield
+        yield store.is_sqlite or bool(connection.scalar(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": LOCK}))
     except BaseException:
         connection.exec_driver_sql("ROLLBACK")
         raise
@@ -238,6 +226,7 @@ def _drop_other_days(connection: Connection, store: Store, zone: tzinfo) -> None
     if last is None or day_of(last, zone).start == last:
         return
     log.info("tallies_start_again", extra={"zone": str(zone)})
-    with _writing(connection, store):
-        connection.execute(delete(tallies))
-        connection.execute(delete(tally_spans))
+    with _writing(connection, store) as is_alone:
+        if is_alone:
+            connection.execute(delete(tallies))
+            connection.execute(delete(tally_spans))

@@ -4,14 +4,14 @@ import random
 from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, select, text
 
 from app.records.keys import COUNTED_AFTER, now
 from app.records.reading import reading
 from app.records.spans import cover
 from app.records.summaries import Detail, Divided, Summary, summarise
 from app.records.tables import dials, late_changes, tally_spans
-from app.records.tallying import count_spans
+from app.records.tallying import LOCK, count_spans
 from app.records.wanted import Wanted
 from tests.reports.conftest import Caller
 from tests.reports.history import TARGETS, end_call, make_call, make_rounds
@@ -193,3 +193,18 @@ def recount(caller: Caller) -> int:
 
     with reading(caller.services.store) as connection:
         return every(connection)
+
+
+def test_of_several_nodes_one_counts_and_its_lock_ends_with_its_transaction(caller: Caller) -> None:
+    store = caller.services.store
+    fill(caller, seed=8, calls=5)
+    if not store.is_sqlite:
+        locks = text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'")
+        with store.engine.connect() as other, other.execution_options(isolation_level="READ COMMITTED").begin():
+            other.execute(select(func.pg_advisory_xact_lock(LOCK)))
+            assert count(caller, "UTC") == 0
+        assert count(caller, "UTC") > 0
+        with store.engine.connect() as other:
+            assert other.scalar(locks) == 0
+    else:
+        assert count(caller, "UTC") > 0
