@@ -28,11 +28,12 @@ def find_banners(config: Config, signs: Signs, *, waiting: int) -> list[Banner]:
             )
         )
     if signs.unreported:
+        none = "The last dial was not" if signs.unreported == 1 else f"None of the last {signs.unreported} dials was"
         banners.append(
             Banner(
                 kind="danger",
                 title="Calls come in, but no reports",
-                said=f"None of the last {signs.unreported} dials was reported. Plivo must be able to reach this server "
+                said=f"{none} reported. Plivo must be able to reach this server "
                 "under PUBLIC_URL: check it with flask doctor, and look for errors in Plivo's debug logs.",
             )
         )

@@ -52,9 +52,48 @@ def test_calls_without_any_report_are_said_until_one_comes(caller: Caller) -> No
 
 
 def test_calls_that_have_just_begun_are_no_sign(caller: Caller) -> None:
-    caller.services.journal.append_all([answered(number, hours_ago=0.5) for number in range(5)])
+    caller.services.journal.append_all([answered(number, hours_ago=0.05) for number in range(5)])
 
     assert banners(caller) == []
+
+
+def test_the_first_call_without_any_news_is_said_after_minutes(caller: Caller) -> None:
+    caller.services.journal.append(answered(0, hours_ago=0.1))
+
+    assert banners(caller) == ["Calls come in, but no reports"]
+    assert "The last dial was not reported." in caller.client.get("/live").text
+
+
+@pytest.mark.parametrize("hours_ago", [0.5, 3], ids=["lately", "within the day"])
+@pytest.mark.parametrize(
+    ("kind", "news"),
+    [
+        (Kind.ACTION, {"DialStatus": "busy"}),
+        (Kind.HANGUP, {"CallStatus": "completed", "HangupCauseName": "Normal Hangup"}),
+        (Kind.CALLBACK, {"DialAction": "answer", "DialBLegUUID": "b-leg", "DialBLegTo": "14155550123"}),
+    ],
+    ids=["a report", "a hangup", "who answered"],
+)
+def test_any_news_within_a_day_keep_callers_who_talk_long_from_being_a_sign(
+    caller: Caller, kind: Kind, news: dict[str, str], hours_ago: float
+) -> None:
+    at = now() - round(hours_ago * HOUR)
+    caller.services.journal.append_all(
+        [
+            answered(0, hours_ago=hours_ago),
+            make_receipt(kind, at + 5000, {"CallUUID": "call-0", **news}, dial_id="dial0"),
+            answered(1, hours_ago=0.4),
+        ]
+    )
+
+    assert banners(caller) == []
+
+
+def test_news_of_the_day_before_do_not_hide_that_none_come_now(caller: Caller) -> None:
+    report = make_receipt(Kind.ACTION, now() - 25 * HOUR, {"CallUUID": "call-0", "DialStatus": "busy"}, dial_id="dial0")
+    caller.services.journal.append_all([answered(0, hours_ago=26), report, answered(1, hours_ago=0.2)])
+
+    assert banners(caller) == ["Calls come in, but no reports"]
 
 
 @pytest.mark.parametrize(("dials", "said"), [(1, "1 dial never ended"), (2, "2 dials never ended")])
