@@ -9,6 +9,7 @@ import mmap
 import struct
 
 _SLOTS = 256
+_SLACK = 4  # To give way for each connection would make those of a burst wait for one another.
 _COUNT = struct.Struct("H")
 _ALL = struct.Struct(f"{_SLOTS}H")
 
@@ -31,8 +32,8 @@ class Shares:
         _COUNT.pack_into(self._memory, worker % _SLOTS * _COUNT.size, 0)
 
     def is_ahead(self, connections: int) -> bool:
-        """Tell whether a worker with so many connections has more than another one."""
-        return any(0 < slot <= connections for slot in _ALL.unpack_from(self._memory))
+        """Tell whether a worker with so many connections has clearly more than another one."""
+        return any(0 < slot <= connections - _SLACK for slot in _ALL.unpack_from(self._memory))
 
 
 shares = Shares()

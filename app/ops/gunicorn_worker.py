@@ -23,7 +23,7 @@ from app.ops.gunicorn_loop import Loop
 _ARRIVAL = 10.0  # Seconds in which a request must have arrived.
 _LINGER = 2.0  # Seconds for a client to take its answer and hang up.
 _REST = 0.05  # Seconds for what is left of a request: it is here, or it was refused unread.
-_GIVING_WAY = 0.002  # Seconds for another worker to take a connection.
+_GIVING_WAY = 0.001  # Seconds for another worker to take a connection.
 _MOST_LINGERING = 200
 
 
