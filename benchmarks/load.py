@@ -44,9 +44,11 @@ def load(port: int, requests: Path, *, connections: int, seconds: int, rate: flo
         [*command, f"http://127.0.0.1:{port}", "--", str(requests), f"{rate:.0f}"],
         capture_output=True,
         text=True,
-        check=True,
+        check=False,
         timeout=seconds + 60,
     )
+    if done.returncode:
+        raise RuntimeError(f"wrk gave up: {done.stdout[-500:]}{done.stderr[-500:]}")
     found = json.loads(done.stdout.strip().splitlines()[-1])
     return Measured(**{**found, "answered": found["answered"] - found["refused"]})
 

@@ -39,12 +39,12 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     def wait_for_and_dispatch_events(self, timeout: float) -> None:
         """Do what there is to do, then hand over what was asked meanwhile."""
+        shares.tell(self.age, self.nr_conns)
         patience = min(timeout, self.loop.patience())
         if not self._accepting and self.gives_way_until:
             patience = min(patience, _GIVING_WAY)
         super().wait_for_and_dispatch_events(patience)
         self.loop.turn()
-        shares.tell(self.age, self.nr_conns)
 
     def set_accept_enabled(self, enabled: bool) -> None:
         """Listen for new connections or not; while giving way, not."""
