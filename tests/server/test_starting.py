@@ -162,7 +162,7 @@ def test_a_demo_leaves_a_server_alone_that_has_its_port_already(tmp_path: Path) 
         port = taken.getsockname()[1]
 
         done = subprocess.run(
-            ["make", "--old-file=.venv/run", f"BIN={Path(sys.executable).parent}", "demo"],
+            ["make", "--no-print-directory", "--old-file=.venv/run", f"BIN={Path(sys.executable).parent}", "demo"],
             cwd=tmp_path,
             env={**os.environ, "PORT": str(port)},
             capture_output=True,
