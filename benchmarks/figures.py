@@ -1,4 +1,4 @@
-"""What is compared with what: the figures of the issue of speed, with what was to be reached."""
+"""What is compared with what: the figures of speed, each with what was to be reached."""
 
 from dataclasses import dataclass
 
