@@ -86,6 +86,8 @@ def children(master: int) -> set[int]:
 def reload(server: Server) -> None:
     """Ask for new workers and wait until the old ones are gone."""
     assert server.process
+    # The first worker answers before the last one is there.
+    until(lambda: len(workers(server)) == int(server.settings["WORKERS"]))
     before = workers(server)
     os.kill(server.process.pid, signal.SIGHUP)
     until(lambda: len(workers(server) - before) == len(before))
