@@ -42,9 +42,18 @@ class Cover:
     rest: list[tuple[int | None, int | None]]
 
 
-def cover(connection: Connection, since: int | None, until: int | None, *, fits: Callable[[Span], bool]) -> Cover:
-    """Put a range together of the largest counted spans; `fits` tells whether a span may be taken as a whole."""
-    marks = marked_times(connection)
+def cover(
+    connection: Connection,
+    since: int | None,
+    until: int | None,
+    *,
+    marks: Sequence[int],
+    fits: Callable[[Span], bool],
+) -> Cover:
+    """Put a range together of the largest counted spans.
+
+    `marks` are the `marked_times`; `fits` tells whether a span may be taken as a whole.
+    """
     days = _usable(connection, Level.DAY, since, until, marks, fits)
     hours = [
         hour

@@ -1,219 +1,149 @@
-"""Figures over many dials: how many ended how, how long callers waited, how long they talked."""
+"""Sums over many dials, whole and divided: put together of what was counted ahead and of the dials of what is left."""
 
 import json
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, tzinfo
-from enum import IntEnum, StrEnum
+from functools import cached_property
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, case, func, null, or_, select
+from sqlalchemy import ColumnElement, Connection, func, or_, select
 
+from app.records.alike import NAMES, Tallies, count_dials, fewest, rows_of
+from app.records.figures import OVER_TIME, Detail, Divided, Figures, Summary
 from app.records.keys import first_key, key_time
-from app.records.spans import Cover, Level, Span, cover
-from app.records.tables import call_begun, dials, tallies
-from app.records.wanted import Wanted, alternatives, in_time, tallied
-from app.voice.outcome import Outcome
+from app.records.spans import Cover, Level, Span, cover, marked_times
+from app.records.tables import dials, tallies
+from app.records.wanted import Branches, Wanted, alternatives, in_time, tallied
 
 _QUARTER = 15 * 60 * 1000  # Every time zone of today begins its hours at a multiple of it.
 _QUARTER_OF_KEYS = first_key(key_time(0) + _QUARTER)
 _WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-
-
-class Divided(StrEnum):
-    """By what figures are divided."""
-
-    HOUR = "hour"
-    DAY = "day"
-    WEEKDAY = "weekday"
-    TARGET = "target"
-    ROUTE = "route"
-    OUTCOME = "outcome"
-    CAUSE = "cause"
-    NUMBER = "number"
-
-
-class Detail(IntEnum):
-    """How much is counted: the less, the quicker."""
-
-    TOTALS = 0  # how many dials and calls, how long they talked
-    OUTCOMES = 1  # and how they ended
-    ALL = 2  # and Plivo's statuses, and how long callers waited
-
-
 _COLUMNS = {
-    Divided.ROUTE: "route",
-    Divided.OUTCOME: "outcome",
-    Divided.CAUSE: "dial_hangup_cause",
-    Divided.NUMBER: "to_number",
+    Divided.TARGET: ("targets", "answered_by"),
+    Divided.ROUTE: ("route",),
+    Divided.OUTCOME: ("outcome",),
+    Divided.CAUSE: ("dial_hangup_cause",),
+    Divided.NUMBER: ("to_number",),
 }
-_APART = frozenset({Divided.TARGET, Divided.OUTCOME, Divided.CAUSE})  # The dials of a call fall into several.
-_OVER_TIME = frozenset({Divided.HOUR, Divided.DAY, Divided.WEEKDAY})
 
-
-@dataclass(slots=True)
-class Figures:
-    """What is counted of a set of dials.
-
-    `calls` counts those that are the first of their call, `waits` the answered ones by the whole seconds until then.
-    """
-
-    total: int = 0
-    calls: int = 0
-    outcomes: Counter[str] = field(default_factory=Counter)
-    statuses: Counter[str] = field(default_factory=Counter)
-    waits: Counter[int] = field(default_factory=Counter)
-    talk_seconds: int = 0
-
-    def add(
-        self,
-        number: int,
-        outcome: str | None,
-        status: str | None,
-        waits: Mapping[int, int],
-        *,
-        calls: int,
-        talked: int,
-    ) -> None:
-        """Count dials that ended alike."""
-        self.total += number
-        self.calls += calls
-        self.talk_seconds += talked
-        if number:
-            if outcome is not None:
-                self.outcomes[outcome] += number
-            if status is not None:
-                self.statuses[status] += number
-        if waits:
-            self.waits.update(waits)
-
-    def merge(self, other: "Figures") -> None:
-        """Count another set of dials too."""
-        self.total += other.total
-        self.calls += other.calls
-        self.outcomes.update(other.outcomes)
-        self.statuses.update(other.statuses)
-        self.waits.update(other.waits)
-        self.talk_seconds += other.talk_seconds
-
-    def answered(self, *, of_calls: bool) -> tuple[int, int]:
-        """Give how many were answered and of how many that have ended: calls, or else dials.
-
-        A call has one dial at a time and, unless the plan rings on after an answer, one that is answered. Where more
-        were answered than began, since their calls began before the range, the rate is that of all.
-        """
-        answered = self.outcomes[Outcome.ANSWERED]
-        ended = (self.calls if of_calls else self.total) - self.outcomes[Outcome.IN_PROGRESS]
-        return answered, max(ended, answered)
-
-    def wait(self, share: float) -> int | None:
-        """Tell within how many seconds this share of the answered dials was answered; None where none was."""
-        wanted = share * self.waits.total()
-        so_far = 0
-        for seconds in sorted(self.waits):
-            so_far += self.waits[seconds]
-            if so_far >= wanted:
-                return seconds
-        return None
-
-
-@dataclass(slots=True, kw_only=True)
-class Summary:
-    """The figures of all dials wanted, and of each part of them in its order."""
-
-    whole: Figures = field(default_factory=Figures)
-    parts: dict[str | None, Figures] = field(default_factory=dict)
-
-
-def holds_calls(wanted: Wanted, divided: Divided) -> bool:
-    """Tell whether the dials of one call are wanted, and fall into one part, all together or not at all.
-
-    Where they do not, there is no saying which calls were answered, only which dials. Time is no matter here: the
-    dials of a call are minutes apart.
-    """
-    chooses = wanted.status or wanted.outcome or wanted.outcomes or wanted.cause or wanted.target or wanted.search
-    return not chooses and divided not in _APART
+# How many dials and calls, how long they talked, outcome, status, waits, and the values that tell the part.
+_Row = tuple[int, int, int, str | None, str | None, Mapping[int, int], Sequence[Any]]
 
 
 def summarise(
     connection: Connection, wanted: Wanted, divided: Divided, zone: tzinfo, *, detail: Detail = Detail.ALL
 ) -> Summary:
-    """Count the dials that are wanted, as a whole and divided; hours and days are those of `zone`.
+    """Count the dials that are wanted once; see `Summaries`."""
+    return Summaries(connection, zone).summarise(wanted, divided, detail=detail)
 
-    By target, a dial that somebody answered counts for who answered, and any other for everybody it rang.
+
+class Summaries:
+    """Sums at one moment of the store; hours and days are those of `zone`.
+
+    Whoever asks for several divisions of the same dials asks one of these: what is not counted ahead is read once.
     """
-    summary = Summary()
-    filters = alternatives(connection, wanted)
-    if not all(filters):
+
+    def __init__(self, connection: Connection, zone: tzinfo) -> None:
+        """Read nothing yet."""
+        self._connection = connection
+        self._zone = zone
+        self._filters: dict[Wanted, list[Branches]] = {}
+        self._covers: dict[tuple[int | None, int | None, Divided | None], Cover] = {}
+        self._counted: dict[tuple[Wanted, bool, bool], Tallies] = {}
+
+    def summarise(self, wanted: Wanted, divided: Divided, *, detail: Detail = Detail.ALL) -> Summary:
+        """Count the dials that are wanted, as a whole and divided.
+
+        By target, a dial that somebody answered counts for who answered, and any other for everybody it rang.
+        """
+        summary = Summary()
+        if not all(self._alternatives(wanted)):
+            return summary
+        pieces = self._cover(wanted, divided)
+        for low, high in pieces.rest:
+            _add(summary, self._of_dials(replace(wanted, since=low, until=high), divided, detail), divided, self._zone)
+        for level, runs in ((Level.DAY, pieces.days), (Level.HOUR, pieces.hours)):
+            for run in runs:
+                _add(summary, self._of_tallies(level, run, wanted, divided, detail), divided, self._zone)
+        summary.parts = _in_order(divided, summary.parts)
+        if divided is not Divided.TARGET:  # Any other part holds dials that no other part holds.
+            for part in summary.parts.values():
+                summary.whole.merge(part)
         return summary
-    if wanted.from_number is not None or wanted.search is not None:
-        pieces = Cover(days=[], hours=[], rest=[(wanted.since, wanted.until)])  # Callers are not counted ahead.
-    else:
-        pieces = cover(connection, wanted.since, wanted.until, fits=lambda span: _fits(span, divided, zone))
-    for low, high in pieces.rest:
-        bounds = in_time(replace(wanted, since=low, until=high))
-        conditions = [*bounds, *(or_(*branches) for branches in filters)]
-        _add(summary, _of_dials(connection, divided, conditions, detail=detail), divided, zone)
-    for level, runs in ((Level.DAY, pieces.days), (Level.HOUR, pieces.hours)):
-        for run in runs:
-            conditions = [*_of_span(level, run), *tallied(connection, wanted)]
-            _add(summary, _of_tallies(connection, divided, conditions, detail=detail), divided, zone)
-    summary.parts = _in_order(divided, summary.parts)
-    if divided is not Divided.TARGET:  # Any other part holds dials that no other part holds.
-        for part in summary.parts.values():
-            summary.whole.merge(part)
-    return summary
+
+    @cached_property
+    def _marks(self) -> list[int]:
+        return marked_times(self._connection)
+
+    def _cover(self, wanted: Wanted, divided: Divided) -> Cover:
+        if wanted.from_number is not None or wanted.search is not None:
+            # Callers are not counted ahead.
+            return Cover(days=[], hours=[], rest=[(wanted.since, wanted.until)])
+        key = wanted.since, wanted.until, divided if divided in OVER_TIME else None
+        if key not in self._covers:
+            self._covers[key] = cover(
+                self._connection,
+                wanted.since,
+                wanted.until,
+                marks=self._marks,
+                fits=lambda span: _fits(span, divided, self._zone),
+            )
+        return self._covers[key]
+
+    def _alternatives(self, wanted: Wanted) -> list[Branches]:
+        key = replace(wanted, since=None, until=None, outcomes=())
+        if key not in self._filters:
+            self._filters[key] = alternatives(self._connection, key)
+        return self._filters[key]
+
+    def _of_dials(self, wanted: Wanted, divided: Divided, detail: Detail) -> Iterator[_Row]:
+        """Count dials one by one: once for all that have no time in them, and once over time."""
+        found = self._count(replace(wanted, outcomes=()), divided in OVER_TIME, detail)
+        places = [NAMES.index(name) for name in _COLUMNS.get(divided, ())]
+        for names, tally in found.items():
+            outcome, status = names[:2]
+            if not wanted.outcomes or outcome in wanted.outcomes:
+                group = [names[place] for place in places] or [key_time(names[2] * _QUARTER_OF_KEYS)]
+                yield tally.dials, tally.calls, tally.talk_seconds, outcome, status, tally.waits, group
+
+    def _count(self, wanted: Wanted, over_time: bool, detail: Detail) -> Tallies:
+        key = wanted, over_time, detail is Detail.ALL or not over_time
+        if key not in self._counted:
+            columns: list[ColumnElement[Any]] = [dials.c[name] for name in NAMES]
+            if over_time:
+                columns = [*columns[:2], dials.c.dial_key // _QUARTER_OF_KEYS]
+            conditions = [*in_time(wanted), *(or_(*branches) for branches in self._alternatives(wanted))]
+            self._counted[key] = count_dials(self._connection, conditions, columns, waits=key[2])
+        return self._counted[key]
+
+    def _of_tallies(self, level: Level, run: Span, wanted: Wanted, divided: Divided, detail: Detail) -> Iterator[_Row]:
+        """Add up what was counted, the waits apart: they are kept as text."""
+        filters = tallied(self._connection, wanted)
+        told_by = _COLUMNS.get(divided, ())
+        apart = fewest(level, {*told_by, *(column.name for column, _ in filters)})
+        conditions = [*rows_of(level, apart, run), *(condition for _, condition in filters)]
+        columns = [tallies.c[name] for name in told_by] or [tallies.c.start]
+        counted = [tallies.c.outcome, tallies.c.dial_status][: _told_apart(detail, divided)]
+        rows = self._connection.execute(
+            select(*(func.sum(tallies.c[name]) for name in ("dials", "calls", "talk_seconds")), *counted, *columns)
+            .where(*conditions)
+            .group_by(*counted, *columns)
+        )
+        for number, calls, talked, *values in rows:
+            outcome, status = (*values[: len(counted)], None, None)[:2]
+            yield int(number), int(calls), int(talked), outcome, status, {}, values[len(counted) :]
+        if detail is Detail.ALL:
+            waited = select(tallies.c.waits, *columns).where(*conditions, tallies.c.waits.is_not(None))
+            for group, waits in _added_up(self._connection.execute(waited)).items():
+                yield 0, 0, 0, "answered", None, waits, group
 
 
-_Row = tuple[int, int, int, str | None, str | None, Mapping[int, int], Sequence[Any]]
-
-
-def _counted(detail: Detail, divided: Divided, *columns: ColumnElement[Any]) -> tuple[ColumnElement[Any], ...]:
-    """Give what rows are told apart by: the outcome, and for all details the columns that follow it."""
-    if detail is Detail.TOTALS and divided is not Divided.TARGET:  # For whom a dial counts depends on its outcome.
-        return ()
-    return columns if detail is Detail.ALL else columns[:1]
-
-
-def _of_dials(
-    connection: Connection, divided: Divided, conditions: Sequence[ColumnElement[bool]], *, detail: Detail
-) -> Iterator[_Row]:
-    """Count dials one by one."""
-    columns = _columns(divided, dials, dials.c.dial_key // _QUARTER_OF_KEYS)
-    waited = case((dials.c.outcome == "answered", dials.c.ring_seconds), else_=null())
-    counted = _counted(detail, divided, dials.c.outcome, dials.c.dial_status, waited)
-    rows = connection.execute(
-        select(func.count(), func.sum(call_begun), func.coalesce(func.sum(dials.c.talk_seconds), 0), *counted, *columns)
-        .where(*conditions)
-        .group_by(*counted, *columns)
-    )
-    for number, calls, talked, *values in rows:
-        outcome, status, seconds = (*values[: len(counted)], None, None, None)[:3]
-        group = values[len(counted) :]
-        if divided in _OVER_TIME:
-            group = [key_time(group[0] * _QUARTER_OF_KEYS)]
-        yield number, int(calls), int(talked), outcome, status, {} if seconds is None else {seconds: number}, group
-
-
-def _of_tallies(
-    connection: Connection, divided: Divided, conditions: Sequence[ColumnElement[bool]], *, detail: Detail
-) -> Iterator[_Row]:
-    """Add up what was counted, the waits apart: they are kept as text."""
-    columns = _columns(divided, tallies, tallies.c.start)
-    counted = _counted(detail, divided, tallies.c.outcome, tallies.c.dial_status)
-    rows = connection.execute(
-        select(*(func.sum(tallies.c[name]) for name in ("dials", "calls", "talk_seconds")), *counted, *columns)
-        .where(*conditions)
-        .group_by(*counted, *columns)
-    )
-    for number, calls, talked, *values in rows:
-        outcome, status = (*values[: len(counted)], None, None)[:2]
-        yield int(number), int(calls), int(talked), outcome, status, {}, values[len(counted) :]
-    if detail is Detail.ALL:
-        kept = connection.execute(select(tallies.c.waits, *columns).where(*conditions, tallies.c.waits.is_not(None)))
-        for group, waits in _added_up(kept).items():
-            yield 0, 0, 0, "answered", None, waits, group
+def _told_apart(detail: Detail, divided: Divided) -> int:
+    """Tell how many of outcome and status are to be told apart."""
+    if detail is Detail.TOTALS:  # For whom a dial counts depends on its outcome.
+        return 1 if divided is Divided.TARGET else 0
+    return 2 if detail is Detail.ALL else 1
 
 
 def _added_up(rows: Iterable[Sequence[Any]]) -> dict[tuple[Any, ...], dict[int, int]]:
@@ -231,7 +161,7 @@ def _add(summary: Summary, rows: Iterable[_Row], divided: Divided, zone: tzinfo)
     labels: dict[int, list[str]] = {}
     for number, calls, talked, outcome, status, waited, group in rows:
         names: Iterable[str | None]
-        if divided in _OVER_TIME:
+        if divided in OVER_TIME:
             at = group[0]
             names = labels[at] = labels.get(at) or [_label(divided, datetime.fromtimestamp(at / 1000, zone))]
         else:
@@ -245,26 +175,14 @@ def _add(summary: Summary, rows: Iterable[_Row], divided: Divided, zone: tzinfo)
             part.add(number, outcome, status, waited, calls=calls, talked=talked)
 
 
-def _of_span(level: Level, span: Span) -> list[ColumnElement[bool]]:
-    return [tallies.c.level == level.value, tallies.c.start >= span.start, tallies.c.start < span.finish]
-
-
 def _fits(span: Span, divided: Divided, zone: tzinfo) -> bool:
     """Tell whether everything in a span belongs to one part."""
-    if divided not in _OVER_TIME:
+    if divided not in OVER_TIME:
         return True
     first, last = (datetime.fromtimestamp(at / 1000, zone) for at in (span.start, span.finish - 1))
     if first.date() != last.date():
         return False
     return divided is not Divided.HOUR or (first.hour, first.utcoffset()) == (last.hour, last.utcoffset())
-
-
-def _columns(divided: Divided, table: Table, at: ColumnElement[Any]) -> tuple[ColumnElement[Any], ...]:
-    if divided in _OVER_TIME:
-        return (at,)
-    if divided is Divided.TARGET:
-        return table.c.targets, table.c.answered_by
-    return (table.c[_COLUMNS[divided]],)
 
 
 def _names(divided: Divided, group: Sequence[Any], outcome: str | None) -> Iterable[str | None]:
@@ -285,6 +203,6 @@ def _label(divided: Divided, at: datetime) -> str:
 def _in_order(divided: Divided, parts: dict[str | None, Figures]) -> dict[str | None, Figures]:
     if divided is Divided.WEEKDAY:
         return {name: parts[name] for name in _WEEKDAYS if name in parts}
-    if divided in _OVER_TIME:
+    if divided in OVER_TIME:
         return dict(sorted(parts.items(), key=lambda part: datetime.fromisoformat(part[0] or "")))
     return dict(sorted(parts.items(), key=lambda part: (-part[1].total, part[0] or "")))

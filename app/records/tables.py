@@ -219,6 +219,7 @@ tallies = Table(
     "tallies",
     metadata,
     Column("level", SmallInteger, primary_key=True, autoincrement=False),
+    Column("apart", SmallInteger, primary_key=True, autoincrement=False),  # by what: 0 all of the columns, others less
     Column("start", BigInteger, primary_key=True, autoincrement=False),
     Column("number", Integer, primary_key=True, autoincrement=False),
     Column("outcome", Text, nullable=False),

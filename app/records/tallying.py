@@ -14,20 +14,30 @@ from contextlib import contextmanager
 from datetime import tzinfo
 from typing import Any
 
-from sqlalchemy import Connection, and_, case, delete, func, insert, null, select, text
+from sqlalchemy import Connection, delete, func, insert, select, text
 from sqlalchemy.exc import DBAPIError
 
+from app.records.alike import (
+    COLUMNS,
+    KEPT,
+    NAMES,
+    Apart,
+    Tallies,
+    Tally,
+    by_less,
+    count_dials,
+    read_waits,
+    rows_of,
+)
 from app.records.keys import COUNTED_AFTER, first_key, key_time, now
 from app.records.receipt import StoreUnavailable
 from app.records.spans import HOUR, Level, Span, day_of, holds_any, hours_of, marked_times
 from app.records.store import Store
-from app.records.tables import call_begun, dials, late_changes, tallies, tally_spans
-from app.voice.outcome import Outcome
+from app.records.tables import dials, late_changes, tallies, tally_spans
 
 log = logging.getLogger(__name__)
 
 LOCK = 0x74616C6C  # Any number that no other application takes on this database.
-_NAMES = ("outcome", "dial_status", "dial_hangup_cause", "route", "to_number", "targets", "answered_by")
 _PAUSE = 0.01  # seconds between two transactions: on SQLite, webhooks write in between
 _LONGEST = 0.02  # seconds after which a transaction takes no further span
 
@@ -117,18 +127,8 @@ def _count(connection: Connection, level: Level, span: Span) -> None:
 
 def _count_hour(connection: Connection, hour: Span) -> None:
     """Count an hour's dials. Its marks are answered by that, but its day has to be counted anew."""
-    waited = case((dials.c.outcome == Outcome.ANSWERED.value, dials.c.ring_seconds), else_=null())
-    columns = [dials.c[name] for name in _NAMES]
-    within = and_(dials.c.dial_key >= first_key(hour.start), dials.c.dial_key < first_key(hour.finish))
-    rows = connection.execute(
-        select(*columns, waited, func.count(), func.sum(call_begun), func.coalesce(func.sum(dials.c.talk_seconds), 0))
-        .where(within)
-        .group_by(*columns, waited)
-    ).all()
-    found: dict[tuple[Any, ...], _Tally] = {}
-    for *names, seconds, number, calls, talked in rows:
-        waits = {} if seconds is None else {seconds: number}
-        found.setdefault(tuple(names), _Tally()).add(number, int(calls), int(talked), waits)
+    within = [dials.c.dial_key >= first_key(hour.start), dials.c.dial_key < first_key(hour.finish)]
+    found = count_dials(connection, within, [dials.c[name] for name in NAMES])
     connection.execute(
         delete(late_changes).where(
             late_changes.c.dial_key >= first_key(hour.start), late_changes.c.dial_key < first_key(hour.finish)
@@ -141,13 +141,13 @@ def _count_hour(connection: Connection, hour: Span) -> None:
 def _count_day(connection: Connection, day: Span) -> None:
     """Add a day's hours up."""
     rows = connection.execute(
-        select(*(tallies.c[name] for name in (*_NAMES, "dials", "calls", "talk_seconds", "waits"))).where(
-            tallies.c.level == Level.HOUR.value, tallies.c.start >= day.start, tallies.c.start < day.finish
+        select(*(tallies.c[name] for name in (*NAMES, "dials", "calls", "talk_seconds", "waits"))).where(
+            *rows_of(Level.HOUR, Apart.EVERYTHING, day)
         )
     )
-    found: dict[tuple[Any, ...], _Tally] = {}
+    found: Tallies = {}
     for *names, number, calls, talked, waits in rows:
-        found.setdefault(tuple(names), _Tally()).add(number, calls, talked, json.loads(waits) if waits else {})
+        found.setdefault(tuple(names), Tally()).add(number, calls, talked, read_waits(waits))
     _store(connection, Level.DAY, day, found)
 
 
@@ -168,43 +168,29 @@ def _is_whole(connection: Connection, day: Span) -> bool:
     return counted == len(hours_of(day)) and not marked
 
 
-class _Tally:
-    """The dials of one span that are alike."""
-
-    __slots__ = ("calls", "dials", "talk_seconds", "waits")
-
-    def __init__(self) -> None:
-        self.dials = 0
-        self.calls = 0
-        self.talk_seconds = 0
-        self.waits: dict[str, int] = {}
-
-    def add(self, number: int, calls: int, talked: int, waits: dict[Any, int]) -> None:
-        self.dials += number
-        self.calls += calls
-        self.talk_seconds += talked
-        for seconds, times in waits.items():
-            self.waits[str(seconds)] = self.waits.get(str(seconds), 0) + times
-
-
-def _store(connection: Connection, level: Level, span: Span, found: dict[tuple[Any, ...], _Tally]) -> None:
+def _store(connection: Connection, level: Level, span: Span, found: Tallies) -> None:
+    """Keep what was counted, told apart by everything and by less."""
     _drop(connection, level, span)
     connection.execute(insert(tally_spans).values(level=level.value, start=span.start, finish=span.finish))
-    rows = [
-        {
+    rows = [row for apart in KEPT[level] for row in _rows(level, apart, span, by_less(found, apart))]
+    if rows:
+        connection.execute(insert(tallies), rows)
+
+
+def _rows(level: Level, apart: Apart, span: Span, found: Tallies) -> Iterator[dict[str, Any]]:
+    for number, (names, tally) in enumerate(found.items()):
+        yield {
             "level": level.value,
+            "apart": apart.value,
             "start": span.start,
             "number": number,
-            **dict(zip(_NAMES, names, strict=True)),
+            **dict.fromkeys(NAMES),
+            **dict(zip(COLUMNS[apart], names, strict=True)),
             "dials": tally.dials,
             "calls": tally.calls,
             "talk_seconds": tally.talk_seconds,
             "waits": json.dumps(tally.waits, separators=(",", ":")) if tally.waits else None,
         }
-        for number, (names, tally) in enumerate(found.items())
-    ]
-    if rows:
-        connection.execute(insert(tallies), rows)
 
 
 def _drop(connection: Connection, level: Level, span: Span) -> None:
@@ -216,7 +202,8 @@ def _drop(connection: Connection, level: Level, span: Span) -> None:
         tally_spans.c.finish > span.start,
     )
     for start in connection.scalars(overlapping).all():
-        connection.execute(delete(tallies).where(tallies.c.level == level.value, tallies.c.start == start))
+        for apart in KEPT[level]:
+            connection.execute(delete(tallies).where(*rows_of(level, apart, Span(start, start + 1))))
         connection.execute(delete(tally_spans).where(tally_spans.c.level == level.value, tally_spans.c.start == start))
 
 

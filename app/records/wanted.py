@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 from sqlalchemy import Column, ColumnElement, Connection, and_, func, literal_column, select
 
@@ -80,14 +81,14 @@ def alternatives(connection: Connection, wanted: Wanted) -> list[Branches]:
     if wanted.to_number is not None:
         found.append([_has_number(connection, dials.c.to_number, wanted.to_number)])
     if wanted.route is not None:
-        found.append([_is_set(*one) for one in target_sets(connection) if one[0] == wanted.route])
+        found.append([_is_set(*one) for one in _target_sets(connection) if one[0] == wanted.route])
     return found
 
 
-def tallied(connection: Connection, wanted: Wanted) -> Branches:
-    """Translate the filters, but for those that name a caller, for what was counted."""
+def tallied(connection: Connection, wanted: Wanted) -> list[tuple[Column[Any], ColumnElement[bool]]]:
+    """Translate the filters, but for those that name a caller, for what was counted: columns and their conditions."""
     conditions = [
-        column == value
+        (column, column == value)
         for column, value in (
             (tallies.c.dial_status, wanted.status),
             (tallies.c.outcome, wanted.outcome),
@@ -98,9 +99,10 @@ def tallied(connection: Connection, wanted: Wanted) -> Branches:
         if value is not None
     ]
     if wanted.outcomes:
-        conditions.append(tallies.c.outcome.in_(wanted.outcomes))
+        conditions.append((tallies.c.outcome, tallies.c.outcome.in_(wanted.outcomes)))
     if wanted.target is not None:
-        conditions.append(tallies.c.targets.in_(sorted({targets for _, targets in _sets(connection, wanted)})))
+        targets = sorted({targets for _, targets in _sets(connection, wanted)})
+        conditions.append((tallies.c.targets, tallies.c.targets.in_(targets)))
     return conditions
 
 
@@ -112,15 +114,19 @@ def with_sets(connection: Connection, wanted: Wanted) -> Wanted:
 def _sets(connection: Connection, wanted: Wanted) -> tuple[tuple[str | None, str], ...]:
     if wanted.sets is not None:
         return wanted.sets
-    return tuple(one for one in target_sets(connection) if wanted.target in json.loads(one[1]))
+    return tuple(one for one in _target_sets(connection) if wanted.target in json.loads(one[1]))
 
 
-def target_sets(connection: Connection) -> list[tuple[str | None, str]]:
+def find_routes(connection: Connection) -> list[str]:
+    """Name each route that any dial has."""
+    return _distinct(connection, dials.c.route, [])
+
+
+def _target_sets(connection: Connection) -> list[tuple[str | None, str]]:
     """Give each pair of route and targets (a JSON array) that any dial has."""
-    routes: list[str | None] = [None, *_distinct(connection, dials.c.route, [])]
     return [
         (route, targets)
-        for route in routes
+        for route in (None, *find_routes(connection))
         for targets in _distinct(
             connection, dials.c.targets, [dials.c.route.is_(None) if route is None else dials.c.route == route]
         )
@@ -155,7 +161,7 @@ def _search(connection: Connection, text: str) -> Branches:
         ),
         *(
             _is_set(*one)
-            for one in target_sets(connection)
+            for one in _target_sets(connection)
             if any(target.endswith(digits) for target in json.loads(one[1]))
         ),
     ]
@@ -170,7 +176,7 @@ def _named(connection: Connection, text: str) -> Branches:
         *([dials.c.dial_key == dial_key] if dial_key is not None else []),
         _has_number(connection, dials.c.from_number, text),
         _has_number(connection, dials.c.to_number, text),
-        *(_is_set(*one) for one in target_sets(connection) if text in json.loads(one[1])),
+        *(_is_set(*one) for one in _target_sets(connection) if text in json.loads(one[1])),
     ]
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 from sqlalchemy import RowMapping
 
+from app.records.figures import Divided, Figures, Summary, holds_calls
 from app.records.queries import FoundCall, FoundDial
 from app.records.state import CallState
-from app.records.summaries import Divided, Figures, Summary, holds_calls
 from app.records.wanted import Wanted
 from app.reports import schemas
 from app.voice.hangup_causes import by_code, by_name

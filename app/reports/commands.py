@@ -17,10 +17,11 @@ from rich.table import Table
 from werkzeug.datastructures import MultiDict
 
 from app.context import services
+from app.records.figures import Detail, Divided, Summary, holds_calls
 from app.records.queries import FoundDial, find_call, find_dials
 from app.records.reading import explained, reading
 from app.records.receipt import StoreUnavailable
-from app.records.summaries import Detail, Divided, Summary, holds_calls, summarise
+from app.records.summaries import summarise
 from app.records.tallying import count_spans
 from app.records.wanted import TooMany, Wanted
 from app.reports.answers import call_answer

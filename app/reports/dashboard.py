@@ -7,9 +7,10 @@ from urllib.parse import urlencode
 
 from sqlalchemy import Connection
 
+from app.records.figures import Detail, Divided, Figures, holds_calls
 from app.records.queries import Page, find_dials
-from app.records.summaries import Detail, Divided, Figures, holds_calls, summarise
-from app.records.wanted import TooMany, Wanted, target_sets
+from app.records.summaries import Summaries
+from app.records.wanted import TooMany, Wanted, find_routes
 from app.reports.charts import ORDER, Columns, stack
 from app.reports.ranges import NAMED, Range, read_range
 from app.reports.words import OUTCOMES, duration, share
@@ -167,12 +168,12 @@ def find_recent(connection: Connection, asked: Asked, before: int | None) -> Rec
         return Recent(page=Page(dials=[], before=None), refused=str(error))
 
 
-def find_figures(connection: Connection, asked: Asked, zone: tzinfo, now: Figures | None = None) -> list[Figure]:
+def find_figures(summaries: Summaries, asked: Asked, now: Figures | None = None) -> list[Figure]:
     """Count the range and the one before it; `now` are the figures of the range where they are known already."""
     wanted = replace(asked.wanted, search=None)
-    now = now or summarise(connection, wanted, Divided.OUTCOME, zone).whole
+    now = now or summaries.summarise(wanted, Divided.OUTCOME).whole
     past = replace(wanted, since=asked.range.before_since, until=asked.range.before_until)
-    before = summarise(connection, past, Divided.OUTCOME, zone).whole
+    before = summaries.summarise(past, Divided.OUTCOME).whole
     first = _OF_CALLS if holds_calls(wanted, Divided.DAY) else _OF_DIALS
     return [
         Figure(name=name, value=write(now), before=write(before), help=said.format(dials=f"{now.total:,}"))
@@ -180,16 +181,16 @@ def find_figures(connection: Connection, asked: Asked, zone: tzinfo, now: Figure
     ]
 
 
-def find_pictures(connection: Connection, asked: Asked, zone: tzinfo) -> Pictures:
+def find_pictures(connection: Connection, summaries: Summaries, asked: Asked, zone: tzinfo) -> Pictures:
     """Count the range by time, target and cause."""
     wanted = replace(asked.wanted, search=None)
     lost = replace(wanted, outcomes=tuple(NOT_SERVED))
-    hours = summarise(connection, lost, Divided.HOUR, zone, detail=Detail.TOTALS).parts
+    hours = summaries.summarise(lost, Divided.HOUR, detail=Detail.TOTALS).parts
     divided = Divided.HOUR if asked.range.days == 1 else Divided.DAY
-    columns = _columns(asked.range, summarise(connection, wanted, divided, zone, detail=Detail.OUTCOMES).parts, zone)
-    targets = summarise(connection, wanted, Divided.TARGET, zone)
-    causes = summarise(connection, wanted, Divided.CAUSE, zone, detail=Detail.TOTALS).parts
-    numbers = summarise(connection, wanted, Divided.NUMBER, zone, detail=Detail.TOTALS).parts
+    columns = _columns(asked.range, summaries.summarise(wanted, divided, detail=Detail.OUTCOMES).parts, zone)
+    targets = summaries.summarise(wanted, Divided.TARGET)
+    causes = summaries.summarise(wanted, Divided.CAUSE, detail=Detail.TOTALS).parts
+    numbers = summaries.summarise(wanted, Divided.NUMBER, detail=Detail.TOTALS).parts
     return Pictures(
         whole=targets.whole,
         chart=stack([row.name or "" for row in columns], [row.figures.outcomes for row in columns]),
@@ -199,7 +200,7 @@ def find_pictures(connection: Connection, asked: Asked, zone: tzinfo) -> Picture
         targets=[Row(name=name, figures=figures) for name, figures in targets.parts.items()],
         causes=[Row(name=name, figures=f, cause=by_name(name)) for name, f in causes.items() if name],
         numbers=[name for name in numbers if name],
-        routes=sorted({route for route, _ in target_sets(connection) if route}),
+        routes=find_routes(connection),
     )
 
 

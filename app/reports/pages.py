@@ -12,6 +12,7 @@ from app.records.keys import now
 from app.records.queries import find_call
 from app.records.reading import reading
 from app.records.receipt import StoreUnavailable
+from app.records.summaries import Summaries
 from app.records.wanted import with_sets
 from app.records.watch import find_signs
 from app.reports import login, words
@@ -127,8 +128,9 @@ def _dashboard(template: str, *, pictures: bool) -> Response:
         asked = replace(asked, wanted=with_sets(connection, asked.wanted))  # Every figure asks for the same target.
         recent = find_recent(connection, asked, before)
         signs = find_signs(connection, now=at, longest=config.dial_time_limit)
-        found = find_pictures(connection, asked, config.timezone) if pictures else None
-        figures = find_figures(connection, asked, config.timezone, found.whole if found else None)
+        summaries = Summaries(connection, config.timezone)
+        found = find_pictures(connection, summaries, asked, config.timezone) if pictures else None
+        figures = find_figures(summaries, asked, found.whole if found else None)
     wake_tallier()
     banners: list[Banner] = find_banners(config, signs, waiting=services().spool.size())
     return _page(

@@ -6,10 +6,11 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import Connection, func, select, text
 
+from app.records.figures import Detail, Divided, Summary
 from app.records.keys import COUNTED_AFTER, now
 from app.records.reading import reading
 from app.records.spans import cover
-from app.records.summaries import Detail, Divided, Summary, summarise
+from app.records.summaries import summarise
 from app.records.tables import dials, late_changes, tally_spans
 from app.records.tallying import LOCK, count_spans
 from app.records.wanted import Wanted
@@ -140,7 +141,7 @@ def test_what_was_counted_is_used(lite_caller: Caller) -> None:
     count(lite_caller, "UTC")
 
     with reading(lite_caller.services.store) as connection:
-        pieces = cover(connection, START + DAY, END - DAY, fits=lambda _span: True)
+        pieces = cover(connection, START + DAY, END - DAY, marks=[], fits=lambda _span: True)
 
     assert pieces.rest == []
     assert sum(run.finish - run.start for run in pieces.days) == (DAYS - 2) * DAY
