@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
+from functools import cached_property
 
 from app.records.wanted import Wanted
 from app.voice.outcome import Outcome
@@ -15,6 +16,7 @@ class Divided(StrEnum):
     HOUR = "hour"
     DAY = "day"
     WEEKDAY = "weekday"
+    HOUR_OF_WEEK = "hour_of_week"
     TARGET = "target"
     ROUTE = "route"
     OUTCOME = "outcome"
@@ -31,7 +33,7 @@ class Detail(IntEnum):
 
 
 _APART = frozenset({Divided.TARGET, Divided.OUTCOME, Divided.CAUSE})  # The dials of a call fall into several.
-OVER_TIME = frozenset({Divided.HOUR, Divided.DAY, Divided.WEEKDAY})
+OVER_TIME = frozenset({Divided.HOUR, Divided.DAY, Divided.WEEKDAY, Divided.HOUR_OF_WEEK})
 
 
 @dataclass(slots=True)
@@ -100,12 +102,25 @@ class Figures:
         return None
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(kw_only=True)
 class Summary:
-    """The figures of all dials wanted, and of each part of them in its order."""
+    """The figures of each part of the dials wanted, in its order.
 
-    whole: Figures = field(default_factory=Figures)
+    `counted_once` are those of all where a dial may count for several parts.
+    """
+
     parts: dict[str | None, Figures] = field(default_factory=dict)
+    counted_once: Figures | None = None
+
+    @cached_property
+    def whole(self) -> Figures:
+        """Give the figures of all dials wanted."""
+        if self.counted_once is not None:
+            return self.counted_once
+        whole = Figures()
+        for part in self.parts.values():
+            whole.merge(part)
+        return whole
 
 
 def holds_calls(wanted: Wanted, divided: Divided) -> bool:

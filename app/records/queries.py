@@ -1,6 +1,7 @@
 """What reports select: dials newest first, one dial, one call with everything about it."""
 
 from dataclasses import dataclass
+from itertools import islice
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, func, or_, select, text, union_all
 
@@ -11,7 +12,7 @@ from app.records.wanted import Branches, Wanted, alternatives, in_time
 
 # How many dials a page may look at where one filter finds them and another throws them away. A page that would
 # look at more ends early and says where to go on, so that no page is slow, however rarely the filters meet.
-LOOKED_AT = 10_000
+LOOKED_AT = 2000
 RECEIPTS_SHOWN = 1000  # More webhooks than that of one call are no report that anybody reads.
 
 
@@ -55,8 +56,10 @@ def find_dials(connection: Connection, wanted: Wanted, *, limit: int, before: in
     bounds = in_time(wanted)
     if before is not None:
         bounds.append(dials.c.dial_key < before)
+    floor = None
+    if len(filters) > 1:
+        filters, floor = _rarest_first(connection, filters, bounds)
     walks, others = (filters[0], filters[1:]) if filters else ([and_(True)], [])
-    floor = _floor(connection, walks, bounds) if others else None
     if floor is not None:
         bounds = [*bounds, dials.c.dial_key >= floor]
     keys = _walk(walks, bounds, LOOKED_AT if others else limit + 1)
@@ -115,19 +118,32 @@ def find_receipt(connection: Connection, receipt_key: int) -> RowMapping | None:
     return connection.execute(select(receipts).where(receipts.c.receipt_key == receipt_key)).mappings().first()
 
 
-def _floor(connection: Connection, walks: Branches, bounds: Branches) -> int | None:
-    """Find the smallest key down to which every walk may go, of so many rows; None when all reach their end."""
+def _rarest_first(
+    connection: Connection, filters: list[Branches], bounds: Branches
+) -> tuple[list[Branches], int | None]:
+    """Put the filter first that reaches back the furthest with so many rows; give the smallest key it reaches.
+
+    That key is None where the filter reaches its end.
+    """
+    floors = _floors(connection, filters, bounds)
+    first = min(range(len(filters)), key=lambda place: floors[place] or 0)
+    return [filters[first], *filters[:first], *filters[first + 1 :]], floors[first]
+
+
+def _floors(connection: Connection, filters: list[Branches], bounds: Branches) -> list[int | None]:
+    """Find for each filter the smallest key down to which all of its walks may go, of so many rows."""
     ends = [
         select(dials.c.dial_key)
         .where(walk, *bounds)
         .order_by(dials.c.dial_key.desc())
-        .offset(LOOKED_AT // len(walks) - 1)
+        .offset(max(LOOKED_AT // len(walks), 1) - 1)
         .limit(1)
         .scalar_subquery()
+        for walks in filters
         for walk in walks
     ]
-    reached = [key for key in connection.execute(select(*ends)).one() if key is not None]
-    return max(reached, default=None)
+    reached = iter(connection.execute(select(*ends)).one())
+    return [max((key for key in islice(reached, len(walks)) if key is not None), default=None) for walks in filters]
 
 
 def _walk(walks: Branches, bounds: Branches, rows: int) -> Select[tuple[int]]:

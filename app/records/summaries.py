@@ -18,7 +18,7 @@ from app.records.wanted import Branches, Wanted, alternatives, in_time, tallied
 
 _QUARTER = 15 * 60 * 1000  # Every time zone of today begins its hours at a multiple of it.
 _QUARTER_OF_KEYS = first_key(key_time(0) + _QUARTER)
-_WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _COLUMNS = {
     Divided.TARGET: ("targets", "answered_by"),
     Divided.ROUTE: ("route",),
@@ -26,6 +26,8 @@ _COLUMNS = {
     Divided.CAUSE: ("dial_hangup_cause",),
     Divided.NUMBER: ("to_number",),
 }
+
+_HOURLY = frozenset({Divided.HOUR, Divided.HOUR_OF_WEEK})
 
 # How many dials and calls, how long they talked, outcome, status, waits, and the values that tell the part.
 _Row = tuple[int, int, int, str | None, str | None, Mapping[int, int], Sequence[Any]]
@@ -57,7 +59,7 @@ class Summaries:
 
         By target, a dial that somebody answered counts for who answered, and any other for everybody it rang.
         """
-        summary = Summary()
+        summary = Summary(counted_once=Figures() if divided is Divided.TARGET else None)
         if not all(self._alternatives(wanted)):
             return summary
         pieces = self._cover(wanted, divided)
@@ -67,9 +69,6 @@ class Summaries:
             for run in runs:
                 _add(summary, self._of_tallies(level, run, wanted, divided, detail), divided, self._zone)
         summary.parts = _in_order(divided, summary.parts)
-        if divided is not Divided.TARGET:  # Any other part holds dials that no other part holds.
-            for part in summary.parts.values():
-                summary.whole.merge(part)
         return summary
 
     @cached_property
@@ -166,8 +165,8 @@ def _add(summary: Summary, rows: Iterable[_Row], divided: Divided, zone: tzinfo)
             names = labels[at] = labels.get(at) or [_label(divided, datetime.fromtimestamp(at / 1000, zone))]
         else:
             names = _names(divided, group, outcome)
-        if divided is Divided.TARGET:
-            summary.whole.add(number, outcome, status, waited, calls=calls, talked=talked)
+        if summary.counted_once is not None:
+            summary.counted_once.add(number, outcome, status, waited, calls=calls, talked=talked)
         for name in names:
             part = parts.get(name)
             if part is None:
@@ -182,7 +181,7 @@ def _fits(span: Span, divided: Divided, zone: tzinfo) -> bool:
     first, last = (datetime.fromtimestamp(at / 1000, zone) for at in (span.start, span.finish - 1))
     if first.date() != last.date():
         return False
-    return divided is not Divided.HOUR or (first.hour, first.utcoffset()) == (last.hour, last.utcoffset())
+    return divided not in _HOURLY or (first.hour, first.utcoffset()) == (last.hour, last.utcoffset())
 
 
 def _names(divided: Divided, group: Sequence[Any], outcome: str | None) -> Iterable[str | None]:
@@ -197,12 +196,20 @@ def _names(divided: Divided, group: Sequence[Any], outcome: str | None) -> Itera
 def _label(divided: Divided, at: datetime) -> str:
     if divided is Divided.HOUR:
         return at.replace(minute=0, second=0, microsecond=0).isoformat()
-    return at.date().isoformat() if divided is Divided.DAY else _WEEKDAYS[at.weekday()]
+    if divided is Divided.DAY:
+        return at.date().isoformat()
+    weekday = WEEKDAYS[at.weekday()]
+    return weekday if divided is Divided.WEEKDAY else f"{weekday} {at.hour:02d}:00"
 
 
 def _in_order(divided: Divided, parts: dict[str | None, Figures]) -> dict[str | None, Figures]:
-    if divided is Divided.WEEKDAY:
-        return {name: parts[name] for name in _WEEKDAYS if name in parts}
+    if divided in (Divided.WEEKDAY, Divided.HOUR_OF_WEEK):
+        return dict(sorted(parts.items(), key=lambda part: _place_in_week(part[0] or "")))
     if divided in OVER_TIME:
         return dict(sorted(parts.items(), key=lambda part: datetime.fromisoformat(part[0] or "")))
     return dict(sorted(parts.items(), key=lambda part: (-part[1].total, part[0] or "")))
+
+
+def _place_in_week(name: str) -> tuple[int, str]:
+    weekday, _, hour = name.partition(" ")
+    return WEEKDAYS.index(weekday), hour

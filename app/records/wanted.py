@@ -62,7 +62,7 @@ def in_time(wanted: Wanted) -> Branches:
 def alternatives(connection: Connection, wanted: Wanted) -> list[Branches]:
     """Translate each filter into its alternatives, each of which one index can walk newest first.
 
-    The filters come in the order in which they narrow most; no alternative at all means that nothing fits.
+    No alternative at all means that nothing fits.
     """
     found: list[Branches] = []
     if wanted.search is not None:
@@ -138,9 +138,13 @@ def _is_set(route: str | None, targets: str) -> ColumnElement[bool]:
 
 
 def _has_number(connection: Connection, column: Column[str | None], number: str) -> ColumnElement[bool]:
+    return and_(_ends_with(column, number), _is(connection, column, number))
+
+
+def _is(connection: Connection, column: Column[str | None], number: str) -> ColumnElement[bool]:
     # SQLite would put the value of an = into the expression beside it, and no longer see that the index holds that.
     operator = "IS" if connection.dialect.name == "sqlite" else "="
-    return and_(_ends_with(column, number), column.op(operator, is_comparison=True)(number))
+    return column.op(operator, is_comparison=True)(number)
 
 
 def _ends_with(column: Column[str | None], end: str) -> ColumnElement[bool]:
@@ -155,9 +159,9 @@ def _search(connection: Connection, text: str) -> Branches:
         return _named(connection, text)  # An emergency number or a short code, as it is.
     return [
         *(
-            _has_number(connection, column, number)
+            walk
             for column in (dials.c.from_number, dials.c.to_number)
-            for number in _ending_with(connection, column, digits)
+            for walk in _ending_with(connection, column, digits)
         ),
         *(
             _is_set(*one)
@@ -180,10 +184,11 @@ def _named(connection: Connection, text: str) -> Branches:
     ]
 
 
-def _ending_with(connection: Connection, column: Column[str | None], digits: str) -> Iterator[str]:
-    for number in _distinct(connection, column, [_ends_with(column, digits)]):
+def _ending_with(connection: Connection, column: Column[str | None], digits: str) -> Iterator[ColumnElement[bool]]:
+    ends = _ends_with(column, digits)
+    for number in _distinct(connection, column, [ends]):
         if number.endswith(digits):
-            yield number
+            yield and_(ends, _is(connection, column, number))
 
 
 def _distinct(connection: Connection, column: Column[str | None], where: Branches) -> list[str]:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from app.records.figures import Detail, Divided, Figures, holds_calls
 from app.records.queries import Page, find_dials
-from app.records.summaries import Summaries
+from app.records.summaries import WEEKDAYS, Summaries
 from app.records.wanted import TooMany, Wanted, find_routes
 from app.reports.charts import ORDER, Columns, stack
 from app.reports.ranges import NAMED, Range, read_range
@@ -185,7 +185,7 @@ def find_pictures(connection: Connection, summaries: Summaries, asked: Asked, zo
     """Count the range by time, target and cause."""
     wanted = replace(asked.wanted, search=None)
     lost = replace(wanted, outcomes=tuple(NOT_SERVED))
-    hours = summaries.summarise(lost, Divided.HOUR, detail=Detail.TOTALS).parts
+    hours = summaries.summarise(lost, Divided.HOUR_OF_WEEK, detail=Detail.TOTALS).parts
     divided = Divided.HOUR if asked.range.days == 1 else Divided.DAY
     columns = _columns(asked.range, summaries.summarise(wanted, divided, detail=Detail.OUTCOMES).parts, zone)
     targets = summaries.summarise(wanted, Divided.TARGET)
@@ -219,10 +219,10 @@ def _columns(days: Range, parts: Mapping[str | None, Figures], zone: tzinfo) -> 
 
 
 def _heat(hours: Mapping[str | None, Figures]) -> Heat:
-    lost = [[0] * 24 for _ in range(7)]
-    for name, figures in hours.items():
-        at = datetime.fromisoformat(name or "")
-        lost[at.weekday()][at.hour] += figures.total
+    lost = [
+        [hours[name].total if (name := f"{weekday} {hour:02d}:00") in hours else 0 for hour in range(24)]
+        for weekday in WEEKDAYS
+    ]
     most = max(max(row) for row in lost)
     worst = max(((count, day, hour) for day, row in enumerate(lost) for hour, count in enumerate(row)))
     return Heat(
