@@ -3,20 +3,27 @@
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import UTC
 from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import inspect
+from sqlalchemy import RowMapping, inspect, select
 
 from app.records import migrate, version
+from app.records.journal import Journal
+from app.records.keys import now
 from app.records.receipt import StoreUnavailable
 from app.records.store import Store
-from app.records.tables import metadata
+from app.records.tables import metadata, tallies
+from app.records.tallying import count_spans
+from tests.records.scenarios import ALICE, BOB, Call
 from tests.support.server import ROOT
 
+HOUR = 3_600_000
+PAST = now() - 3 * 24 * HOUR
 UPGRADE = """
 import sys
 from app.records import migrate
@@ -80,6 +87,26 @@ def test_a_downgrade_takes_everything_back_and_an_upgrade_brings_it_again(store:
 
     migrate.upgrade(store)
     assert is_current(store)
+
+
+def test_what_was_counted_before_is_also_told_apart_by_less(store: Store, journal: Journal) -> None:
+    calls = [Call(at=PAST + number * HOUR).answer(ALICE, BOB) for number in range(30)]
+    journal.append_all([one for call in calls[:20] for one in call.action("busy", "USER_BUSY", rang=True).receipts])
+    journal.append_all([one for call in calls[20:] for one in call.receipts])
+    count_spans(store, UTC)
+    counted = tallies_of(store)
+
+    migrate.downgrade(store, "0001")
+    migrate.upgrade(store)
+
+    assert {row["apart"] for row in counted} == {0, 1, 2, 3, 4, 5}
+    assert tallies_of(store) == counted
+
+
+def tallies_of(store: Store) -> list[RowMapping]:
+    with store.engine.connect() as connection:
+        ordered = select(tallies).order_by(tallies.c.level, tallies.c.apart, tallies.c.start, tallies.c.number)
+        return list(connection.execute(ordered).mappings())
 
 
 def test_tables_of_a_newer_version_are_left_alone_with_a_sentence(store: Store) -> None:

@@ -96,7 +96,7 @@ def test_the_figures_of_the_past_outlive_what_they_were_counted_from(store: Stor
     prune(store, before=PAST + DAY, zone=UTC, step=quiet)
     count_spans(store, UTC)
 
-    counted = "SELECT outcome, targets, dials FROM tallies WHERE level = 0"
+    counted = "SELECT outcome, targets, dials FROM tallies WHERE level = 0 AND apart = 0"
     assert scalar(store, "SELECT count(*) FROM dials") == 0
     assert rows(store, counted) == [("busy", f'["{ALICE}","{BOB}"]', 3)]
 
@@ -109,7 +109,7 @@ def test_whose_number_only_holds_the_persons_digits_stays_in_the_figures(
 
     erase(store, spool, f"+{BOB[2:]}", quiet)
 
-    assert rows(store, "SELECT targets, dials FROM tallies WHERE level = 0") == [(f'["{BOB}"]', 1)]
+    assert rows(store, "SELECT targets, dials FROM tallies WHERE level = 0 AND apart = 0") == [(f'["{BOB}"]', 1)]
 
 
 def test_a_person_is_taken_out_of_the_figures_and_the_figures_stay(
@@ -120,7 +120,11 @@ def test_a_person_is_taken_out_of_the_figures_and_the_figures_stay(
 
     erase(store, spool, BOB, quiet)
 
-    assert rows(store, "SELECT outcome, targets, dials FROM tallies WHERE level = 0") == [("busy", None, 1)]
+    assert rows(store, "SELECT outcome, targets, dials FROM tallies WHERE level = 0 AND apart = 0") == [
+        ("busy", None, 1)
+    ]
+    assert scalar(store, "SELECT count(*) FROM tallies WHERE apart > 0") > 0
+    assert scalar(store, "SELECT count(*) FROM tallies WHERE targets IS NOT NULL OR answered_by IS NOT NULL") == 0
 
 
 @pytest.mark.parametrize(

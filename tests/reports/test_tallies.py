@@ -1,17 +1,19 @@
 """What is counted ahead is exact: figures are the same with and without it, whatever changes afterwards."""
 
 import random
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import Connection, func, select, text
 
+from app.records.alike import COLUMNS, KEPT, NAMES, Apart, Tally, count_dials, fewest, read_waits, rows_of
 from app.records.figures import Detail, Divided, Summary
-from app.records.keys import COUNTED_AFTER, now
+from app.records.keys import COUNTED_AFTER, first_key, now
 from app.records.reading import reading
-from app.records.spans import cover
-from app.records.summaries import summarise
-from app.records.tables import dials, late_changes, tally_spans
+from app.records.spans import Level, Span, cover
+from app.records.summaries import Summaries, summarise
+from app.records.tables import dials, late_changes, tallies, tally_spans
 from app.records.tallying import LOCK, count_spans
 from app.records.wanted import Wanted
 from tests.reports.conftest import Caller
@@ -34,9 +36,9 @@ def fill(caller: Caller, seed: int, calls: int = 90) -> list[int]:
     return moments
 
 
-def look(caller: Caller, zone: str) -> list[Summary]:
-    """Take every kind of summary, whole and filtered."""
-    wanted = [
+def kinds() -> list[Wanted]:
+    """Give what may be asked for: everything, and with filters."""
+    return [
         Wanted(),
         Wanted(since=START + 3 * DAY + 12_345, until=END - 2 * DAY - 54_321),
         Wanted(outcome="missed"),
@@ -44,10 +46,17 @@ def look(caller: Caller, zone: str) -> list[Summary]:
         Wanted(target=TARGETS["sales"][0], since=START + DAY),
         Wanted(to_number="+14155550101"),
         Wanted(cause="USER_BUSY", until=END - 5 * DAY),
+        Wanted(cause="USER_BUSY", to_number="+14155550101"),
+        Wanted(outcomes=("missed", "busy", "failed"), since=START + DAY),
+        Wanted(outcomes=("missed", "busy"), outcome="busy", route="support"),
         Wanted(from_number="+14155550007"),
     ]
+
+
+def look(caller: Caller, zone: str) -> list[Summary]:
+    """Take every kind of summary, whole and filtered."""
     with reading(caller.services.store) as connection:
-        return [summarise(connection, one, divided, ZoneInfo(zone)) for one in wanted for divided in Divided]
+        return [summarise(connection, one, divided, ZoneInfo(zone)) for one in kinds() for divided in Divided]
 
 
 def count(caller: Caller, zone: str) -> int:
@@ -74,6 +83,73 @@ def test_figures_are_the_same_on_both_databases_and_in_another_zone_than_counted
     count(caller, "Europe/Paris")
 
     assert (look(caller, "America/New_York"), look(caller, "Asia/Kathmandu")) == before
+
+
+@pytest.mark.parametrize("zone", ["Europe/Paris", "Australia/Lord_Howe"])
+def test_several_questions_asked_together_are_answered_as_one_by_one(lite_caller: Caller, zone: str) -> None:
+    fill(lite_caller, seed=10)
+    one_by_one = look(lite_caller, zone)
+    count_spans(lite_caller.services.store, ZoneInfo("UTC"), at=END - 2 * DAY)
+
+    with reading(lite_caller.services.store) as connection:
+        summaries = Summaries(connection, ZoneInfo(zone))
+        together = [
+            [summaries.summarise(one, divided, detail=detail) for one in kinds() for divided in Divided]
+            for detail in Detail
+        ]
+
+    assert together[-1] == one_by_one
+    assert [[each.whole.total for each in some] for some in together] == [[each.whole.total for each in one_by_one]] * 3
+
+
+def test_whatever_the_counted_is_told_apart_by_it_adds_up_to_the_dials(caller: Caller) -> None:
+    moments = fill(caller, seed=11)
+    count(caller, "UTC")
+    chance = random.Random(12)
+    caller.services.journal.append_all([end_call(number, moments[number], chance) for number in range(0, 90, 7)])
+    count(caller, "UTC")
+
+    with reading(caller.services.store) as connection:
+        for level, kept in KEPT.items():
+            until = connection.scalar(select(func.max(tally_spans.c.finish)).where(tally_spans.c.level == level.value))
+            assert until
+            for apart in kept:
+                columns = [dials.c[name] for name in COLUMNS[apart]]
+                recounted = count_dials(connection, [dials.c.dial_key < first_key(until)], columns)
+                counted = add_up(connection, level, apart)
+                assert counted == {names: as_tuple(tally) for names, tally in recounted.items()}, (level, apart)
+
+
+def add_up(connection: Connection, level: Level, apart: Apart) -> dict[tuple[Any, ...], tuple[Any, ...]]:
+    """Add up all rows of a level that are told apart so, and see that they know nothing else."""
+    sums: dict[tuple[Any, ...], Tally] = {}
+    for row in connection.execute(select(tallies).where(*rows_of(level, apart, Span(0, END)))).mappings():
+        assert all(row[name] is None for name in set(NAMES) - set(COLUMNS[apart]))
+        names = tuple(row[name] for name in COLUMNS[apart])
+        sums.setdefault(names, Tally()).add(row["dials"], row["calls"], row["talk_seconds"], read_waits(row["waits"]))
+    return {names: as_tuple(tally) for names, tally in sums.items()}
+
+
+def as_tuple(tally: Tally) -> tuple[Any, ...]:
+    """Give what a tally holds."""
+    return tally.dials, tally.calls, tally.talk_seconds, tally.waits
+
+
+@pytest.mark.parametrize(
+    ("level", "needed", "chosen"),
+    [
+        (Level.DAY, set(), Apart.OUTCOME),
+        (Level.DAY, {"outcome", "dial_status"}, Apart.OUTCOME),
+        (Level.DAY, {"targets", "outcome"}, Apart.TARGET),
+        (Level.DAY, {"route"}, Apart.ROUTE),
+        (Level.DAY, {"to_number"}, Apart.NUMBER),
+        (Level.DAY, {"dial_hangup_cause", "route"}, Apart.EVERYTHING),
+        (Level.HOUR, {"outcome"}, Apart.OUTCOME),
+        (Level.HOUR, {"dial_hangup_cause"}, Apart.EVERYTHING),
+    ],
+)
+def test_the_fewest_rows_are_read_that_know_what_is_asked(level: Level, needed: set[str], chosen: Apart) -> None:
+    assert fewest(level, needed) is chosen
 
 
 def test_less_detail_counts_the_same(caller: Caller) -> None:

@@ -32,7 +32,7 @@ def upgrade() -> None:
     connection = op.get_bind()
     for level, start in connection.execute(sa.text("SELECT level, start FROM tally_spans")).all():
         of_span = sa.select(tallies).where(tallies.c.level == level, tallies.c.apart == 0, tallies.c.start == start)
-        found = connection.execute(of_span).mappings().all()
+        found = connection.execute(of_span.order_by(tallies.c.number)).mappings().all()
         rows = [row for apart in _OF_LEVEL[level] for row in _by_less(found, apart)]
         if rows:
             connection.execute(sa.insert(tallies), rows)

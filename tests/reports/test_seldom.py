@@ -1,0 +1,40 @@
+"""Filters that seldom meet: each page looks at a bounded number of dials, and together they find every one."""
+
+from app.records.queries import LOOKED_AT, Page, find_dials
+from app.records.reading import reading
+from app.records.wanted import Wanted
+from benchmarks.fill import fill
+from tests.reports.conftest import Caller
+
+DIALS = 40_000
+
+
+def pages_of(caller: Caller, wanted: Wanted) -> list[Page]:
+    """Page through all dials that are wanted."""
+    pages: list[Page] = []
+    with reading(caller.services.store) as connection:
+        while not pages or pages[-1].before is not None:
+            pages.append(find_dials(connection, wanted, limit=500, before=pages[-1].before if pages else None))
+    return pages
+
+
+def test_pages_that_end_early_find_together_what_is_wanted(caller: Caller) -> None:
+    fill(caller.services.store, dials=DIALS, days=30)
+    with reading(caller.services.store) as connection:
+        unfiltered = find_dials(connection, Wanted(outcome="busy"), limit=DIALS).dials
+    expected = [found.dial.dial_key for found in unfiltered if found.dial.route == "office"]
+
+    pages = pages_of(caller, Wanted(outcome="busy", route="office"))
+
+    assert [found.dial.dial_key for page in pages for found in page.dials] == expected
+    assert 0 < len(expected) < 500 < LOOKED_AT < len(unfiltered)
+    assert len(pages) > 1  # The first ended early: neither filter fits so few dials that it was looked through.
+
+
+def test_of_several_filters_the_rarest_is_looked_through(caller: Caller) -> None:
+    fill(caller.services.store, dials=DIALS, days=30)
+
+    pages = pages_of(caller, Wanted(cause="USER_BUSY", status="failed"))
+
+    # Of the busy there are more than a page may look at, of the failed there are fewer.
+    assert pages == [Page(dials=[], before=None)]
