@@ -35,6 +35,7 @@ class Counts:
         self._changed = False
         # Reentrant: what goes wrong here is logged, and what is logged may be counted.
         self._lock = threading.RLock()
+        self._writing = threading.Lock()
         self._is_open = False
         self._mine: TextIO | None = None  # The lock on our file, held for as long as this process lives.
         self._path: Path | None = None
@@ -58,31 +59,36 @@ class Counts:
             values[f"{name}_sum", label] += seconds  # type: ignore[assignment]
 
     def total(self) -> Counter[Key]:
-        """Add up what all processes have counted: this one up to now, the others up to a second ago."""
+        """Add up what all processes have counted: this one up to now, the others up to a second ago.
+
+        What is told of this one is in its file first: a counter never goes back, whoever tells it next.
+        """
         with self._lock:
             if not self._is_open:
                 self._open()
-            total = Counter(self._values)
+        total = self.flush()
         for path in self._directory.glob("*.json"):
             if path != self._path:
                 total.update(_read(path))
         return total
 
-    def flush(self) -> None:
-        """Write this process's counts to its file, if they have changed."""
-        with self._lock:
-            if self._path is None or not self._changed:
-                return
-            text = json.dumps(list(self._values.items()))
-            self._changed = False
-        try:
-            unfinished = self._path.with_suffix(".new")
-            unfinished.write_text(text)
-            unfinished.replace(self._path)
-        except OSError as error:
-            self._fail(error)
-        else:
-            self._is_failing = False
+    def flush(self) -> Counter[Key]:
+        """Write this process's counts to its file, if they have changed, and give them."""
+        with self._writing:
+            with self._lock:
+                values = Counter(self._values)
+                if self._path is None or not self._changed:
+                    return values
+                self._changed = False
+            try:
+                unfinished = self._path.with_suffix(".new")
+                unfinished.write_text(json.dumps(list(values.items())))
+                unfinished.replace(self._path)
+            except OSError as error:
+                self._fail(error)
+            else:
+                self._is_failing = False
+        return values
 
     def stop(self) -> None:
         """Write for the last time and leave the file to another process."""

@@ -39,17 +39,12 @@ COLUMNS: Mapping[Apart, tuple[str, ...]] = {
     Apart.NUMBER: (*_ENDED, "to_number"),
     Apart.ROUTE: (*_ENDED, "route"),
 }
-# That with the fewest rows first. Only days are kept by each: hours are added up by the hundred where time is what
-# divides, and else only at the edges of a range.
-KEPT: Mapping[Level, tuple[Apart, ...]] = {
-    Level.HOUR: (Apart.OUTCOME, Apart.EVERYTHING),
-    Level.DAY: (Apart.OUTCOME, Apart.CAUSE, Apart.ROUTE, Apart.NUMBER, Apart.TARGET, Apart.EVERYTHING),
-}
+_FEWEST_FIRST = (Apart.OUTCOME, Apart.CAUSE, Apart.ROUTE, Apart.NUMBER, Apart.TARGET, Apart.EVERYTHING)
 
 
-def fewest(level: Level, needed: Collection[str]) -> Apart:
-    """Choose of a level's rows the fewest that know the needed columns."""
-    return next(apart for apart in KEPT[level] if set(needed) <= set(COLUMNS[apart]))
+def fewest(needed: Collection[str]) -> Apart:
+    """Choose the fewest rows that know the needed columns."""
+    return next(apart for apart in _FEWEST_FIRST if set(needed) <= set(COLUMNS[apart]))
 
 
 def rows_of(level: Level, apart: Apart, span: Span) -> list[ColumnElement[bool]]:

@@ -120,7 +120,7 @@ class Summaries:
         """Add up what was counted, the waits apart: they are kept as text."""
         filters = tallied(self._connection, wanted)
         told_by = _COLUMNS.get(divided, ())
-        apart = fewest(level, {*told_by, *(column.name for column, _ in filters)})
+        apart = fewest({*told_by, *(column.name for column, _ in filters)})
         conditions = [*rows_of(level, apart, run), *(condition for _, condition in filters)]
         columns = [tallies.c[name] for name in told_by] or [tallies.c.start]
         counted = [tallies.c.outcome, tallies.c.dial_status][: _told_apart(detail, divided)]

@@ -17,18 +17,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, func, insert, select, text
 from sqlalchemy.exc import DBAPIError
 
-from app.records.alike import (
-    COLUMNS,
-    KEPT,
-    NAMES,
-    Apart,
-    Tallies,
-    Tally,
-    by_less,
-    count_dials,
-    read_waits,
-    rows_of,
-)
+from app.records.alike import COLUMNS, NAMES, Apart, Tallies, Tally, by_less, count_dials, read_waits, rows_of
 from app.records.keys import COUNTED_AFTER, first_key, key_time, now
 from app.records.receipt import StoreUnavailable
 from app.records.spans import HOUR, Level, Span, day_of, holds_any, hours_of, marked_times
@@ -172,7 +161,7 @@ def _store(connection: Connection, level: Level, span: Span, found: Tallies) -> 
     """Keep what was counted, told apart by everything and by less."""
     _drop(connection, level, span)
     connection.execute(insert(tally_spans).values(level=level.value, start=span.start, finish=span.finish))
-    rows = [row for apart in KEPT[level] for row in _rows(level, apart, span, by_less(found, apart))]
+    rows = [row for apart in Apart for row in _rows(level, apart, span, by_less(found, apart))]
     if rows:
         connection.execute(insert(tallies), rows)
 
@@ -202,7 +191,7 @@ def _drop(connection: Connection, level: Level, span: Span) -> None:
         tally_spans.c.finish > span.start,
     )
     for start in connection.scalars(overlapping).all():
-        for apart in KEPT[level]:
+        for apart in Apart:
             connection.execute(delete(tallies).where(*rows_of(level, apart, Span(start, start + 1))))
         connection.execute(delete(tally_spans).where(tally_spans.c.level == level.value, tally_spans.c.start == start))
 

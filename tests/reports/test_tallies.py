@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import Connection, func, select, text
 
-from app.records.alike import COLUMNS, KEPT, NAMES, Apart, Tally, count_dials, fewest, read_waits, rows_of
+from app.records.alike import COLUMNS, NAMES, Apart, Tally, count_dials, fewest, read_waits, rows_of
 from app.records.figures import Detail, Divided, Summary
 from app.records.keys import COUNTED_AFTER, first_key, now
 from app.records.reading import reading
@@ -110,10 +110,10 @@ def test_whatever_the_counted_is_told_apart_by_it_adds_up_to_the_dials(caller: C
     count(caller, "UTC")
 
     with reading(caller.services.store) as connection:
-        for level, kept in KEPT.items():
+        for level in Level:
             until = connection.scalar(select(func.max(tally_spans.c.finish)).where(tally_spans.c.level == level.value))
             assert until
-            for apart in kept:
+            for apart in Apart:
                 columns = [dials.c[name] for name in COLUMNS[apart]]
                 recounted = count_dials(connection, [dials.c.dial_key < first_key(until)], columns)
                 counted = add_up(connection, level, apart)
@@ -136,20 +136,19 @@ def as_tuple(tally: Tally) -> tuple[Any, ...]:
 
 
 @pytest.mark.parametrize(
-    ("level", "needed", "chosen"),
+    ("needed", "chosen"),
     [
-        (Level.DAY, set(), Apart.OUTCOME),
-        (Level.DAY, {"outcome", "dial_status"}, Apart.OUTCOME),
-        (Level.DAY, {"targets", "outcome"}, Apart.TARGET),
-        (Level.DAY, {"route"}, Apart.ROUTE),
-        (Level.DAY, {"to_number"}, Apart.NUMBER),
-        (Level.DAY, {"dial_hangup_cause", "route"}, Apart.EVERYTHING),
-        (Level.HOUR, {"outcome"}, Apart.OUTCOME),
-        (Level.HOUR, {"dial_hangup_cause"}, Apart.EVERYTHING),
+        (set(), Apart.OUTCOME),
+        ({"outcome", "dial_status"}, Apart.OUTCOME),
+        ({"targets", "outcome"}, Apart.TARGET),
+        ({"route"}, Apart.ROUTE),
+        ({"to_number"}, Apart.NUMBER),
+        ({"dial_hangup_cause"}, Apart.CAUSE),
+        ({"dial_hangup_cause", "route"}, Apart.EVERYTHING),
     ],
 )
-def test_the_fewest_rows_are_read_that_know_what_is_asked(level: Level, needed: set[str], chosen: Apart) -> None:
-    assert fewest(level, needed) is chosen
+def test_the_fewest_rows_are_read_that_know_what_is_asked(needed: set[str], chosen: Apart) -> None:
+    assert fewest(needed) is chosen
 
 
 def test_less_detail_counts_the_same(caller: Caller) -> None:

@@ -21,7 +21,6 @@ _APART = {
     4: ("to_number",),
     5: ("route",),
 }
-_OF_LEVEL = {0: (1,), 1: (1, 2, 3, 4, 5)}
 
 
 def upgrade() -> None:
@@ -33,7 +32,7 @@ def upgrade() -> None:
     for level, start in connection.execute(sa.text("SELECT level, start FROM tally_spans")).all():
         of_span = sa.select(tallies).where(tallies.c.level == level, tallies.c.apart == 0, tallies.c.start == start)
         found = connection.execute(of_span.order_by(tallies.c.number)).mappings().all()
-        rows = [row for apart in _OF_LEVEL[level] for row in _by_less(found, apart)]
+        rows = [row for apart in _APART for row in _by_less(found, apart)]
         if rows:
             connection.execute(sa.insert(tallies), rows)
 
