@@ -34,26 +34,23 @@ def test_numbers_beyond_what_a_slot_holds_do_no_harm() -> None:
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="only Linux tells whose a connection is")
 def test_a_burst_of_connections_is_taken_by_every_worker(start_server: Callable[..., Server]) -> None:
     server = start_server(WORKERS=2, VERIFY_SIGNATURES="off")
-    assert server.process
-    master = server.process.pid
-    children = Path(f"/proc/{master}/task/{master}/children")
 
     def burst() -> bool:
         with ExitStack() as stack:
             for _ in range(60):
                 stack.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=DEADLINE))
-            taken = until(lambda: found if sum((found := sockets_of(children)).values()) >= 60 else None)
+            taken = until(lambda: found if sum((found := sockets_of(server)).values()) >= 60 else None)
         return len(taken) == 2 and min(taken.values()) >= 20
 
     until(burst)  # A worker that is still starting takes none.
 
 
-def sockets_of(children: Path) -> Counter[str]:
+def sockets_of(server: Server) -> Counter[int]:
     """Count the sockets that each worker has open."""
-    return Counter({pid: sockets(pid) for pid in children.read_text().split()})
+    return Counter({pid: sockets(pid) for pid in server.workers()})
 
 
-def sockets(pid: str) -> int:
+def sockets(pid: int) -> int:
     """Count the sockets that a process has open."""
     count = 0
     for link in Path(f"/proc/{pid}/fd").iterdir():

@@ -29,13 +29,6 @@ def report_many(server: Server, count: int = REQUESTS) -> None:
     assert {reply.status for reply in replies} == {200}
 
 
-def workers(server: Server) -> list[int]:
-    """Give the process ids of a server's workers."""
-    assert server.process
-    master = server.process.pid
-    return [int(pid) for pid in Path(f"/proc/{master}/task/{master}/children").read_text().split()]
-
-
 def written(directory: Path) -> float:
     """Add up the reports that have reached the files, where they outlive a kill."""
     files = [json.loads(path.read_text()) for path in directory.glob("*.json")]
@@ -109,15 +102,15 @@ def test_counts_outlive_their_workers(start_server: Start, tmp_path: Path) -> No
     report_many(server)
     until(lambda: written(tmp_path / "metrics") == REQUESTS)
 
-    for pid in (old := workers(server)):
+    for pid in (old := server.workers()):
         os.kill(pid, signal.SIGKILL)
-    until(lambda: len(set(workers(server)) - set(old)) == 2)
+    until(lambda: len(server.workers() - old) == 2)
     report_many(server, 10)
     until(lambda: total(server, "dialstatus_receipts_total", kind="action") == REQUESTS + 10)
     assert server.process
     os.kill(server.process.pid, signal.SIGHUP)
-    before = set(workers(server))
-    until(lambda: not before & set(workers(server)))
+    before = server.workers()
+    until(lambda: not before & server.workers())
     assert total(server, "dialstatus_receipts_total", kind="action") == REQUESTS + 10
     server.stop()
     server.start()

@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 import pytest
 
 from tests.server.calls import dial_report, inbound, new_uuid
-from tests.support.server import DEADLINE, Server, until
+from tests.support.server import DEADLINE, Server, children, until
 
 Start = Callable[..., Server]
 PLAN = '[routes.main.steps.desk]\nring = ["+14155550123"]\n'
@@ -72,26 +72,13 @@ def load(server: Server, *, callers: int = 4, keeps_connection: bool = False) ->
             caller.finish()
 
 
-def workers(server: Server) -> set[int]:
-    """Give the process ids of a server's workers."""
-    assert server.process
-    return children(server.process.pid)
-
-
-def children(master: int) -> set[int]:
-    """Give the process ids of a process's children."""
-    return {int(pid) for pid in Path(f"/proc/{master}/task/{master}/children").read_text().split()}
-
-
 def reload(server: Server) -> None:
     """Ask for new workers and wait until the old ones are gone."""
     assert server.process
-    # The first worker answers before the last one is there.
-    until(lambda: len(workers(server)) == int(server.settings["WORKERS"]))
-    before = workers(server)
+    before = server.workers()
     os.kill(server.process.pid, signal.SIGHUP)
-    until(lambda: len(workers(server) - before) == len(before))
-    until(lambda: not before & workers(server))
+    until(lambda: len(server.workers() - before) == len(before))
+    until(lambda: not before & server.workers())
 
 
 def assert_kept(callers: list[Caller], server: Server, instance: Path) -> None:
@@ -190,9 +177,9 @@ def test_new_code_takes_over_without_one_failed_request(start_server: Start, tmp
     assert server.process
     old = server.process.pid
     with load(server) as callers:
-        before = workers(server)
+        before = server.workers()
         os.kill(old, signal.SIGUSR2)
-        (new,) = until(lambda: workers(server) - before)
+        (new,) = until(lambda: server.workers() - before)
         until(lambda: len(children(new)) == 2)
         os.kill(old, signal.SIGTERM)
         server.process.wait(DEADLINE)
@@ -210,8 +197,8 @@ def test_a_worker_that_is_killed_is_replaced_and_nothing_answered_is_lost(start_
     server = start_server(INSTANCE_DIR=tmp_path, WORKERS=2)
     with load(server) as callers:
         for _ in range(3):
-            before = workers(server)
+            before = server.workers()
             os.kill(next(iter(before)), signal.SIGKILL)
-            until(lambda before=before: len(workers(server)) == 2 and workers(server) != before)
+            until(lambda before=before: len(server.workers()) == 2 and server.workers() != before)
     server.stop()
     assert_kept(callers, server, tmp_path)

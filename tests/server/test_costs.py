@@ -130,11 +130,9 @@ def test_a_webhook_runs_no_line_of_libraries_that_only_prepare(client: FlaskClie
 def test_each_worker_keeps_to_a_processor_of_its_own(start_server: Callable[..., Server]) -> None:
     free = len(os.sched_getaffinity(0))
     server = start_server(WORKERS=2)
-    assert server.process
-    children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children")
 
     def kept() -> list[set[int]]:
-        affinities = [os.sched_getaffinity(int(pid)) for pid in children.read_text().split()]
+        affinities = [os.sched_getaffinity(pid) for pid in server.workers()]
         return affinities if [len(one) for one in affinities] == [1, 1] else []
 
     processors = until(kept)  # A worker that was forked a moment ago has yet to choose.

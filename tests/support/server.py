@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
+import psutil
+
 from app.voice.signature import make_nonce, sign_v3
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -95,10 +97,18 @@ class Server:
             assert self.process.poll() is None, "the server ended:\n" + "\n".join(self.lines)
             try:
                 if self.request("GET", "/healthz").status == 200:
-                    return
+                    break
             except OSError:
                 time.sleep(0.02)
-        raise AssertionError("the server did not answer:\n" + "\n".join(self.lines))
+        else:
+            raise AssertionError("the server did not answer:\n" + "\n".join(self.lines))
+        if "WORKERS" in self.settings:  # The first worker answers before the last one is there.
+            until(lambda: len(self.workers()) == int(self.settings["WORKERS"]))
+
+    def workers(self) -> set[int]:
+        """Give the process ids of its workers."""
+        assert self.process
+        return children(self.process.pid)
 
     def stop(self) -> int:
         """Ask it to stop and wait; gives its exit code."""
@@ -195,6 +205,11 @@ class Server:
                 if entry.get("event") == name:
                     found.append(entry)
         return found
+
+
+def children(process: int) -> set[int]:
+    """Give the process ids of a process's children."""
+    return {child.pid for child in psutil.Process(process).children()}
 
 
 def free_port() -> int:
