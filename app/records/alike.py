@@ -5,7 +5,7 @@ tell them apart. So what is counted is kept more than once: by everything, and b
 numbers, targets and causes there are.
 """
 
-import json
+import struct
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from enum import IntEnum
 from typing import Any
@@ -18,6 +18,9 @@ from app.voice.outcome import Outcome
 
 NAMES = ("outcome", "dial_status", "dial_hangup_cause", "route", "to_number", "targets", "answered_by")
 _ENDED = NAMES[:2]  # Everything is told apart by these.
+
+# Seconds; who waited longer is counted with those who waited so long. No dial rings for an hour.
+LONGEST_WAIT = 3600
 
 
 class Apart(IntEnum):
@@ -57,9 +60,31 @@ def rows_of(level: Level, apart: Apart, span: Span) -> list[ColumnElement[bool]]
     ]
 
 
-def read_waits(text: str | None) -> dict[int, int]:
-    """Read the waits as a row keeps them."""
-    return {int(seconds): times for seconds, times in json.loads(text).items()} if text else {}
+def pack_waits(waits: Mapping[int, int]) -> bytes | None:
+    """Write how many waited for how many seconds as a row keeps it.
+
+    The n-th four bytes, the lowest first, tell how many waited for n seconds. Read as one whole number, many rows are
+    added up by as many additions.
+    """
+    if not waits:
+        return None
+    return struct.pack(f"<{max(waits) + 1}I", *(waits.get(seconds, 0) for seconds in range(max(waits) + 1)))
+
+
+def read_waits(packed: bytes | None) -> dict[int, int]:
+    """Read what `pack_waits` wrote."""
+    if not packed:
+        return {}
+    return {seconds: times for seconds, (times,) in enumerate(struct.iter_unpack("<I", packed)) if times}
+
+
+def add_waits(rows: Iterable[Sequence[Any]]) -> dict[tuple[Any, ...], dict[int, int]]:
+    """Add the waits of each group up. A row holds the packed waits, then what tells the group."""
+    sums: dict[tuple[Any, ...], int] = {}
+    for packed, *names in rows:
+        group = tuple(names)
+        sums[group] = sums.get(group, 0) + int.from_bytes(packed, "little")
+    return {group: read_waits(sum_.to_bytes(-(-sum_.bit_length() // 32) * 4, "little")) for group, sum_ in sums.items()}
 
 
 class Tally:
@@ -105,7 +130,7 @@ def count_dials(
     for number, calls, talked, *names in rows:
         seconds = names.pop() if waits else None
         found.setdefault(tuple(names), Tally()).add(
-            number, int(calls), int(talked), {} if seconds is None else {seconds: number}
+            number, int(calls), int(talked), {} if seconds is None else {min(seconds, LONGEST_WAIT): number}
         )
     return found
 

@@ -9,10 +9,10 @@ _RANDOM_BITS = 22
 # 2020-01-01 UTC: 41 bits of milliseconds from here last until 2089.
 _EPOCH = 1_577_836_800_000
 
-# A dial whose key is older than this may be part of an hour that was counted; milliseconds. An hour is counted fifty
-# minutes after its end, so the clocks of two nodes may differ by half an hour before a change could be missed.
+# A dial whose key is older than this may be part of an hour that was counted; milliseconds. An hour is counted 35
+# minutes after its end, so the clocks of two nodes may differ by a quarter of an hour before a change could be missed.
 LATE_AFTER = 20 * 60_000
-COUNTED_AFTER = 50 * 60_000
+COUNTED_AFTER = 35 * 60_000
 
 
 def now() -> int:

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, func, or_, select
 
-from app.records.alike import NAMES, Tallies, count_dials, fewest, rows_of
+from app.records.alike import NAMES, Tallies, add_waits, count_dials, fewest, rows_of
 from app.records.figures import OVER_TIME, Detail, Divided, Figures, Summary
 from app.records.keys import first_key, key_time
 from app.records.spans import Cover, Level, Span, cover, marked_times
@@ -117,7 +117,7 @@ class Summaries:
         return self._counted[key]
 
     def _of_tallies(self, level: Level, run: Span, wanted: Wanted, divided: Divided, detail: Detail) -> Iterator[_Row]:
-        """Add up what was counted, the waits apart: they are kept as text."""
+        """Add up what was counted, the waits apart: no database can do it."""
         filters = tallied(self._connection, wanted)
         told_by = _COLUMNS.get(divided, ())
         apart = fewest({*told_by, *(column.name for column, _ in filters)})
@@ -134,7 +134,7 @@ class Summaries:
             yield int(number), int(calls), int(talked), outcome, status, {}, values[len(counted) :]
         if detail is Detail.ALL:
             waited = select(tallies.c.waits, *columns).where(*conditions, tallies.c.waits.is_not(None))
-            for group, waits in _added_up(self._connection.execute(waited)).items():
+            for group, waits in add_waits(self._connection.execute(waited)).items():
                 yield 0, 0, 0, "answered", None, waits, group
 
 
@@ -143,16 +143,6 @@ def _told_apart(detail: Detail, divided: Divided) -> int:
     if detail is Detail.TOTALS:  # For whom a dial counts depends on its outcome.
         return 1 if divided is Divided.TARGET else 0
     return 2 if detail is Detail.ALL else 1
-
-
-def _added_up(rows: Iterable[Sequence[Any]]) -> dict[tuple[Any, ...], dict[int, int]]:
-    """Add the waits of each group up; there are many, so each is touched once."""
-    sums: dict[tuple[Any, ...], dict[str, int]] = {}
-    for text, *group in rows:
-        waits = sums.setdefault(tuple(group), {})
-        for seconds, times in json.loads(text).items():
-            waits[seconds] = waits.get(seconds, 0) + times
-    return {group: {int(seconds): times for seconds, times in waits.items()} for group, waits in sums.items()}
 
 
 def _add(summary: Summary, rows: Iterable[_Row], divided: Divided, zone: tzinfo) -> None:

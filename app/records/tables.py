@@ -232,7 +232,7 @@ tallies = Table(
     Column("dials", Integer, nullable=False),
     Column("calls", Integer, nullable=False),  # of the dials those that are the first of their call
     Column("talk_seconds", BigInteger, nullable=False),
-    Column("waits", Text),  # of answered dials: a JSON object from seconds until the answer to how many
+    Column("waits", LargeBinary),  # how many answered dials took how many seconds to answer, see `pack_waits`
     sqlite_with_rowid=False,
 )
 

@@ -5,7 +5,6 @@ counted is exact all the same. The writer leaves a mark, in its own transaction,
 hour may have been counted; a span with a mark is not used, and counted anew.
 """
 
-import json
 import logging
 import threading
 import time
@@ -17,7 +16,18 @@ from typing import Any
 from sqlalchemy import Connection, delete, func, insert, select, text
 from sqlalchemy.exc import DBAPIError
 
-from app.records.alike import COLUMNS, NAMES, Apart, Tallies, Tally, by_less, count_dials, read_waits, rows_of
+from app.records.alike import (
+    COLUMNS,
+    NAMES,
+    Apart,
+    Tallies,
+    Tally,
+    by_less,
+    count_dials,
+    pack_waits,
+    read_waits,
+    rows_of,
+)
 from app.records.keys import COUNTED_AFTER, first_key, key_time, now
 from app.records.receipt import StoreUnavailable
 from app.records.spans import HOUR, Level, Span, day_of, holds_any, hours_of, marked_times
@@ -178,7 +188,7 @@ def _rows(level: Level, apart: Apart, span: Span, found: Tallies) -> Iterator[di
             "dials": tally.dials,
             "calls": tally.calls,
             "talk_seconds": tally.talk_seconds,
-            "waits": json.dumps(tally.waits, separators=(",", ":")) if tally.waits else None,
+            "waits": pack_waits(tally.waits),
         }
 
 

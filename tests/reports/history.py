@@ -51,9 +51,18 @@ def make_call(number: int, at: int, chance: random.Random) -> Iterator[Receipt]:
     # Of some dials the call is not known, and some are the second of a call whose first is not among these.
     placement = Placement(dial_id=dial_id, targets=TARGETS[route], route=route, round=(1, None, 1, 2)[number % 4])
     yield make_receipt(Kind.ANSWER, at, {**base, "CallStatus": "ringing"}, placement=placement)
+    if chance.random() < 0.7:  # Of the others nobody tells when they were answered, so nobody knows how long they rang.
+        yield _leg("answer", number, at + chance.randint(1, 40) * 1000, route)
     if chance.random() < 0.1:
         return
     yield end_call(number, at, chance, base)
+
+
+def _leg(word: str, number: int, at: int, route: str) -> Receipt:
+    """Make what Plivo tells of a leg."""
+    call_uuid = f"call-{number}"
+    leg = {"DialALegUUID": call_uuid, "DialBLegUUID": f"leg-{number}", "DialBLegTo": TARGETS[route][-1]}
+    return make_receipt(Kind.CALLBACK, at, {"CallUUID": call_uuid, "DialAction": word, **leg}, dial_id=f"dial{number}")
 
 
 def make_rounds(number: int, moments: Sequence[int], statuses: Sequence[str]) -> Iterator[Receipt]:

@@ -5,9 +5,21 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import Connection, func, select, text
+from sqlalchemy import Connection, func, select, text, update
 
-from app.records.alike import COLUMNS, NAMES, Apart, Tally, count_dials, fewest, read_waits, rows_of
+from app.records.alike import (
+    COLUMNS,
+    LONGEST_WAIT,
+    NAMES,
+    Apart,
+    Tally,
+    add_waits,
+    count_dials,
+    fewest,
+    pack_waits,
+    read_waits,
+    rows_of,
+)
 from app.records.figures import Detail, Divided, Summary
 from app.records.keys import COUNTED_AFTER, first_key, now
 from app.records.reading import reading
@@ -149,6 +161,31 @@ def as_tuple(tally: Tally) -> tuple[Any, ...]:
 )
 def test_the_fewest_rows_are_read_that_know_what_is_asked(needed: set[str], chosen: Apart) -> None:
     assert fewest(needed) is chosen
+
+
+def test_waits_come_back_as_they_were_packed_and_add_up() -> None:
+    some, more = {0: 3, 7: 1, LONGEST_WAIT: 2}, {7: 2**31, 9: 1}
+
+    packed = [pack_waits(some), pack_waits(more)]
+
+    assert [read_waits(one) for one in packed] == [some, more]
+    assert add_waits([(packed[0], "a", "b"), (packed[1], "a", "b"), (packed[1], "a", None)]) == {
+        ("a", "b"): {0: 3, 7: 2**31 + 1, 9: 1, LONGEST_WAIT: 2},
+        ("a", None): more,
+    }
+    assert pack_waits({}) is None
+    assert read_waits(None) == {}
+
+
+def test_a_wait_longer_than_any_ring_is_counted_as_the_longest(caller: Caller) -> None:
+    fill(caller, seed=13)
+    with caller.services.store.engine.begin() as connection:
+        connection.execute(update(dials).where(dials.c.ring_seconds.is_not(None)).values(ring_seconds=999_999_999))
+    (before,) = (summary.whole for summary in look(caller, "UTC")[:1])
+    count(caller, "UTC")
+
+    assert look(caller, "UTC")[0].whole == before
+    assert set(before.waits) == {LONGEST_WAIT}
 
 
 def test_less_detail_counts_the_same(caller: Caller) -> None:
