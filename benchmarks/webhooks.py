@@ -147,4 +147,4 @@ def _dial_id() -> str:
 
 def _action_path() -> str:
     ticket = Ticket(dial_id=_dial_id(), route="main", step="all", round=1, started_at=int(time.time()) - 30)
-    return f"/dialstatus/action/?{urlencode(ticket.to_query(SECRET_KEY))}"
+    return f"/dialstatus/action/?{ticket.to_query(SECRET_KEY)}"

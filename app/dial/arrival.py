@@ -139,6 +139,9 @@ def _pairs(text: str) -> Pairs:
     if "+" in text:
         text = text.replace("+", " ")
     if "%" in text:
+        # Nearly every webhook has these, of numbers and of times, and no others.
+        text = text.replace("%2B", "+").replace("%3A", ":")
+    if "%" in text:
         if _ESCAPED_BORDER.search(text):
             return tuple([(unquote(name), unquote(value)) for name, value in _split(text)])
         text = unquote(text)
@@ -146,8 +149,7 @@ def _pairs(text: str) -> Pairs:
 
 
 def _split(text: str) -> list[tuple[str, str]]:
-    pieces = [piece.partition("=") for piece in text.split("&") if piece]
-    return [(name, value) for name, _, value in pieces]
+    return [(name, value) for name, _, value in [piece.partition("=") for piece in text.split("&") if piece]]
 
 
 def _checked(pairs: Pairs) -> Pairs:

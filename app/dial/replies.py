@@ -5,7 +5,6 @@ ticket in, which is made of letters, digits, `-`, `_`, `=`, `%` and `&`.
 """
 
 from collections.abc import Callable
-from urllib.parse import urlencode
 
 from app.dial.handout import urls
 from app.dial.ticket import Ticket
@@ -77,7 +76,7 @@ class Replies:
         if _TICKET not in prepared and _DIAL not in prepared:
             return prepared  # Most endings ask us nothing again.
         ticket = make_ticket()
-        query = urlencode(ticket.to_query(self._config.secret_key)).replace("&", "&amp;")
+        query = ticket.to_query(self._config.secret_key).replace("&", "&amp;")
         return prepared.replace(_TICKET, query).replace(_DIAL, f"dial={ticket.dial_id}")
 
     def _once(self, key: tuple[object, ...], write: Callable[[], str]) -> str:

@@ -125,7 +125,7 @@ def count_dials(
         select(func.count(), func.sum(call_begun), func.coalesce(func.sum(dials.c.talk_seconds), 0), *apart)
         .where(*conditions)
         .group_by(*reversed(apart))  # What differs most stands last: sorted by it first, rows differ sooner.
-    )
+    ).all()
     found: Tallies = {}
     for number, calls, talked, *names in rows:
         seconds = names.pop() if waits else None

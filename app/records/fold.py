@@ -8,6 +8,7 @@ back. A call detail record fills in what no webhook said: where both speak, the 
 """
 
 import json
+from functools import lru_cache
 
 from app.records.state import CallRecord, CallState, DialState, LegState, Placement, RecordingState
 from app.voice.events import (
@@ -52,11 +53,16 @@ def fold(record: CallRecord, event: Event, *, dial_id: str | None, receipt_key: 
 
 def place(dial: DialState, placement: Placement, *, at: int) -> None:
     """Note that our reply started this dial. Of two replies that started it the earlier counts."""
-    targets = json.dumps(placement.targets, separators=(",", ":"))
+    targets = _as_json(placement.targets)
     if dial.targets is not None and (dial.started_at, dial.targets) <= (at, targets):
         return
     dial.route, dial.step, dial.round = placement.route, placement.step, placement.round
     dial.targets, dial.started_at = targets, at
+
+
+@lru_cache(maxsize=1024)  # A plan has few of them.
+def _as_json(targets: tuple[str, ...]) -> str:
+    return json.dumps(targets, separators=(",", ":"))
 
 
 def earliest(first: int | None, second: int | None) -> int | None:

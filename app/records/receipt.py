@@ -2,9 +2,9 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
 from datetime import tzinfo
 from hashlib import blake2b
+from typing import NamedTuple
 
 from app.records.state import DialState, Placement
 from app.voice.cdr import parse_any
@@ -21,8 +21,7 @@ class ReceiptRefused(StoreUnavailable):
     """The store is there and does not take this receipt: bringing it again would not help, so keep it elsewhere."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Receipt:
+class Receipt(NamedTuple):
     """One request as received, translated, and with the reply that was decided.
 
     `params` are Plivo's decoded parameters in the order received, `query` our own URL's raw query. `received_at` in
@@ -53,8 +52,7 @@ class Receipt:
         return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
+class Kept(NamedTuple):
     """What became of a receipt: how often it has come, the reply it got the first time, and its dial as committed."""
 
     deliveries: int
@@ -66,8 +64,12 @@ class Kept:
 
 def params_to_json(params: Iterable[tuple[str, str]]) -> str:
     """Write parameters as a JSON object in their order; a name that came several times gets an array."""
-    fields: dict[str, str | list[str]] = {}
-    for name, value in params:
+    pairs = list(params)
+    fields: dict[str, str | list[str]] = dict(pairs)
+    if len(fields) == len(pairs):
+        return _compact(fields)
+    fields.clear()
+    for name, value in pairs:
         known = fields.get(name)
         if known is None:
             fields[name] = value
@@ -85,7 +87,7 @@ def first_params(text: str) -> dict[str, str]:
 
 def placement_to_json(placement: Placement) -> str:
     """Write down which dial a reply started."""
-    return _compact(asdict(placement))
+    return _compact(placement._asdict())
 
 
 def placement_from_json(text: str | None) -> Placement | None:

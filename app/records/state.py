@@ -4,6 +4,7 @@ Each state holds the columns of one row of its table, under the same names. They
 """
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 
 @dataclass(slots=True)
@@ -110,8 +111,7 @@ class CallRecord:
     recordings: dict[str, RecordingState] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Placement:
+class Placement(NamedTuple):
     """A dial that a reply of ours starts: its id, whom it rings, and where in the plan it stands: the route, the
     step, and the count of the call's dials so far."""
 

@@ -128,13 +128,13 @@ class Summaries:
             select(*(func.sum(tallies.c[name]) for name in ("dials", "calls", "talk_seconds")), *counted, *columns)
             .where(*conditions)
             .group_by(*counted, *columns)
-        )
+        ).all()
         for number, calls, talked, *values in rows:
             outcome, status = (*values[: len(counted)], None, None)[:2]
             yield int(number), int(calls), int(talked), outcome, status, {}, values[len(counted) :]
         if detail is Detail.ALL:
             waited = select(tallies.c.waits, *columns).where(*conditions, tallies.c.waits.is_not(None))
-            for group, waits in add_waits(self._connection.execute(waited)).items():
+            for group, waits in add_waits(self._connection.execute(waited).all()).items():
                 yield 0, 0, 0, "answered", None, waits, group
 
 

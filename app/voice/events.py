@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from enum import StrEnum
 from hashlib import blake2b
+from typing import NamedTuple
 
 from app.voice.numbers import normalise
 
@@ -44,8 +45,7 @@ class Source(StrEnum):
     CDR = "cdr"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallFacts:
+class CallFacts(NamedTuple):
     """The standard parameters, as far as a request carries them.
 
     `call_uuid` is the A leg's. `session_start` is Plivo's UTC time of the session, in milliseconds.
@@ -62,8 +62,7 @@ class CallFacts:
     session_start: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hangup:
+class Hangup(NamedTuple):
     """Why and after how long a leg ended.
 
     `cause` is the FreeSWITCH-style word, `name` and `code` are Plivo's own (hangup causes table). `duration` and

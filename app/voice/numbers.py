@@ -1,6 +1,7 @@
 """Telephone numbers and SIP addresses: one form to keep and compare, one masked form to log."""
 
 import re
+from functools import lru_cache
 
 import phonenumbers
 
@@ -16,6 +17,7 @@ _WHAT_TO_WRITE = (
 )
 
 
+@lru_cache(maxsize=4096)  # One call brings the same numbers several times, and many calls the number that was called.
 def normalise(raw: str | None) -> str | None:
     """Return the form of a webhook's From or To that is kept and compared; None when there is none.
 

@@ -5,8 +5,8 @@ whether it rang (`DialRingStatus`) and, per leg, a hangup code. `outcome_of` wei
 wins, and a status nobody has documented stays `unknown` rather than being guessed at.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class Outcome(StrEnum):
@@ -23,8 +23,7 @@ class Outcome(StrEnum):
     IN_PROGRESS = "in_progress"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
+class Facts(NamedTuple):
     """All that is known about one dial when its outcome is asked for.
 
     `status`, `cause`, `rang`: the action report's words; `reported` tells whether there was one. `b_leg`: whether the

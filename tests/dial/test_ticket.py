@@ -1,6 +1,6 @@
 """A ticket comes back as it went out, or not at all."""
 
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl
 
 import pytest
 from hypothesis import given
@@ -10,6 +10,11 @@ from app.dial.ticket import Ticket
 
 SECRET = "a secret of the test"
 TICKET = Ticket(dial_id="0b9d7f", route="office", step="desk", round=2, started_at=1_763_900_000)
+
+
+def decoded(ticket: Ticket) -> dict[str, str]:
+    """Give a ticket's query as whoever receives it reads it."""
+    return dict(parse_qsl(ticket.to_query(SECRET), keep_blank_values=True, strict_parsing=True))
 
 
 @given(
@@ -23,35 +28,33 @@ TICKET = Ticket(dial_id="0b9d7f", route="office", step="desk", round=2, started_
     )
 )
 def test_a_ticket_survives_the_journey_through_a_url(ticket: Ticket) -> None:
-    url = urlencode(ticket.to_query(SECRET))
-
-    assert Ticket.from_query(dict(parse_qsl(url, keep_blank_values=True)), SECRET) == ticket
+    assert Ticket.from_query(decoded(ticket), SECRET) == ticket
 
 
 @pytest.mark.parametrize("key", ["dial", "route", "step", "round", "since", "seal"])
 @given(value=st.text(alphabet=st.characters(), max_size=20))
 def test_an_altered_value_is_no_ticket(key: str, value: str) -> None:
-    query = TICKET.to_query(SECRET)
+    query = decoded(TICKET)
     if value != query[key]:
         assert Ticket.from_query({**query, key: value}, SECRET) is None
 
 
 @pytest.mark.parametrize("key", ["dial", "route", "step", "round", "since", "seal"])
 def test_a_missing_value_is_no_ticket(key: str) -> None:
-    query = TICKET.to_query(SECRET)
+    query = decoded(TICKET)
     del query[key]
 
     assert Ticket.from_query(query, SECRET) is None
 
 
 def test_letters_cannot_move_from_one_value_to_the_next() -> None:
-    query = TICKET.to_query(SECRET)
+    query = decoded(TICKET)
 
     assert Ticket.from_query({**query, "route": "officed", "step": "esk"}, SECRET) is None
 
 
 def test_another_secret_is_no_ticket() -> None:
-    assert Ticket.from_query(TICKET.to_query(SECRET), "another secret") is None
+    assert Ticket.from_query(decoded(TICKET), "another secret") is None
 
 
 def test_an_empty_query_is_no_ticket() -> None:
@@ -59,15 +62,15 @@ def test_an_empty_query_is_no_ticket() -> None:
 
 
 def test_the_dial_travels_under_its_public_name_and_no_key_can_meet_plivos() -> None:
-    query = TICKET.to_query(SECRET)
+    query = decoded(TICKET)
 
     assert query["dial"] == "0b9d7f"
     assert all(key.islower() for key in query)
-    assert len(urlencode(query)) < 120
+    assert len(TICKET.to_query(SECRET)) < 120
 
 
 def test_plivos_own_parameters_beside_the_ticket_do_no_harm() -> None:
-    query = {"CallUUID": "38cb006a", "From": "14155550100"} | TICKET.to_query(SECRET) | {"Digits": "1"}
+    query = {"CallUUID": "38cb006a", "From": "14155550100"} | decoded(TICKET) | {"Digits": "1"}
 
     assert Ticket.from_query(query, SECRET) == TICKET
 

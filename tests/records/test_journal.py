@@ -1,6 +1,5 @@
 """The write path on a real SQLite and a real PostgreSQL."""
 
-import dataclasses
 import random
 import subprocess
 import sys
@@ -64,11 +63,11 @@ def test_what_is_returned_is_what_was_committed(store: Store, journal: Journal) 
 
 
 def test_a_copy_raises_the_count_and_changes_nothing_else(store: Store, journal: Journal) -> None:
-    first = dataclasses.replace(busy_report(), reply="<Response><Hangup/></Response>")
+    first = busy_report()._replace(reply="<Response><Hangup/></Response>")
     journal.append(first)
     before = states(store)
 
-    later = dataclasses.replace(first, received_at=first.received_at + 5000, reply=None, sender="192.0.2.9")
+    later = first._replace(received_at=first.received_at + 5000, reply=None, sender="192.0.2.9")
     kept = journal.append(later)
 
     assert (kept.deliveries, kept.reply) == (2, "<Response><Hangup/></Response>")
@@ -83,7 +82,7 @@ def test_a_copy_without_a_dial_id_finds_the_dial_of_the_first(journal: Journal) 
     call = Call().answer(ALICE)
     journal.append(call.receipts[0])
     named = call.action("busy", "USER_BUSY", rang=True).receipts[1]
-    unnamed = dataclasses.replace(named, dial_id=None)
+    unnamed = named._replace(dial_id=None)
 
     first, copy = journal.append(unnamed), journal.append(unnamed)
 
@@ -94,7 +93,7 @@ def test_a_copy_without_a_dial_id_finds_the_dial_of_the_first(journal: Journal) 
 
 def test_reports_without_a_dial_id_belong_to_the_dial_our_answer_started(store: Store, journal: Journal) -> None:
     call = scenarios.lost_race()
-    answer, *others = (dataclasses.replace(item, dial_id=None) for item in call.receipts)
+    answer, *others = (item._replace(dial_id=None) for item in call.receipts)
     for seed in range(5):
         clear(store)
         random.Random(seed).shuffle(others)
@@ -196,7 +195,7 @@ def test_a_receipt_no_store_can_hold_does_not_take_others_with_it(store: Store, 
     def report(number: int) -> str:
         sent = busy_report(number)
         if number == 4:
-            sent = dataclasses.replace(sent, path="\ud800")
+            sent = sent._replace(path="\ud800")
         gate.wait()
         try:
             journal.append(sent)
@@ -214,7 +213,7 @@ def test_a_receipt_no_store_can_hold_does_not_take_others_with_it(store: Store, 
 
 def test_what_is_kept_together_is_kept_whole_or_not_at_all(store: Store, journal: Journal) -> None:
     with pytest.raises(ReceiptRefused):
-        journal.append_all([busy_report(1), dataclasses.replace(busy_report(2), path="\ud800")])
+        journal.append_all([busy_report(1), busy_report(2)._replace(path="\ud800")])
 
     assert scalar(store, "SELECT count(*) FROM receipts") == 0
     assert scalar(store, "SELECT count(*) FROM calls") == 0

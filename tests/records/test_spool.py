@@ -1,6 +1,5 @@
 """Receipts wait on local disk while the store is away, and come in exactly once."""
 
-import dataclasses
 import random
 import sqlite3
 import subprocess
@@ -64,7 +63,7 @@ def test_it_is_as_if_the_store_had_never_been_away(store: Store, journal: Journa
     "item",
     [
         Call().answer(ALICE).receipts[0],
-        dataclasses.replace(busy_report(), reply="<Response/>", request_id="x", sender=None, reply_micros=7),
+        busy_report()._replace(reply="<Response/>", request_id="x", sender=None, reply_micros=7),
         receipt(Kind.HANGUP, None, {"CallUUID": "a", "EndTime": "2024-09-26 14:06:23", "CallerName": "Jos\u00e9\0"}, 1),
     ],
 )
@@ -113,7 +112,7 @@ def test_a_poisoned_receipt_is_set_aside_and_holds_up_nobody(
     store: Store, journal: Journal, spool: Spool, caplog: pytest.LogCaptureFixture
 ) -> None:
     for number in range(5):
-        spool.put(dataclasses.replace(busy_report(number), path="\ud800" if number == 2 else "/"))
+        spool.put(busy_report(number)._replace(path="\ud800" if number == 2 else "/"))
 
     assert spool.drain(journal) == 4
 
