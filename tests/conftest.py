@@ -22,6 +22,12 @@ from config import Config
 from tests.support.server import REPORTS_TOKEN, TOKEN, Server
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:  # noqa: ARG001 - The plugin's own form.
+    """Run twice as many tests at once as there are processors: half of the time they wait for a server."""
+    return 2 * len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2 * (os.cpu_count() or 1)
+
+
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[str]:
     """Run a PostgreSQL server; give the URL of its first database."""

@@ -10,8 +10,16 @@ import pytest
 from app.records import migrate
 from app.records.store import Store
 from tests.support.postgresql import Postgresql
+from tests.support.server import COVERAGE_VARIABLES
 
 Tell = Callable[[str], None]
+
+
+@pytest.fixture(autouse=True)
+def _unmeasured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Start the drilled servers without a look at their coverage, which takes half their time: other tests have it."""
+    for name in COVERAGE_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture

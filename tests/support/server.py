@@ -24,6 +24,7 @@ from app.voice.signature import make_nonce, sign_v3
 ROOT = Path(__file__).resolve().parents[2]
 TOKEN = "a-made-up-auth-token"
 REPORTS_TOKEN = "a-made-up-reports-token"
+COVERAGE_VARIABLES = ("COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG")
 DEADLINE = 60  # Seconds after which a server that should have started is taken for broken.
 
 Fields = Mapping[str, str] | Iterable[tuple[str, str]]
@@ -222,9 +223,7 @@ def free_port() -> int:
 
 def coverage_of_processes() -> dict[str, str]:
     """Give what makes a started process measure its coverage too, when this one does."""
-    return {
-        name: os.environ[name] for name in ("COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG") if name in os.environ
-    }
+    return {name: os.environ[name] for name in COVERAGE_VARIABLES if name in os.environ}
 
 
 def until(claim: Any, *, seconds: float = DEADLINE) -> Any:
