@@ -17,7 +17,7 @@ from app.records.tables import call_begun, dials, tallies
 from app.voice.outcome import Outcome
 
 NAMES = ("outcome", "dial_status", "dial_hangup_cause", "route", "to_number", "targets", "answered_by")
-_ENDED = NAMES[:2]  # Everything is told apart by these.
+ENDED = NAMES[:2]  # Everything is told apart by these.
 
 # Seconds; who waited longer is counted with those who waited so long. No dial rings for an hour.
 LONGEST_WAIT = 3600
@@ -36,11 +36,11 @@ class Apart(IntEnum):
 
 COLUMNS: Mapping[Apart, tuple[str, ...]] = {
     Apart.EVERYTHING: NAMES,
-    Apart.OUTCOME: _ENDED,
-    Apart.TARGET: (*_ENDED, "targets", "answered_by"),
-    Apart.CAUSE: (*_ENDED, "dial_hangup_cause"),
-    Apart.NUMBER: (*_ENDED, "to_number"),
-    Apart.ROUTE: (*_ENDED, "route"),
+    Apart.OUTCOME: ENDED,
+    Apart.TARGET: (*ENDED, "targets", "answered_by"),
+    Apart.CAUSE: (*ENDED, "dial_hangup_cause"),
+    Apart.NUMBER: (*ENDED, "to_number"),
+    Apart.ROUTE: (*ENDED, "route"),
 }
 _FEWEST_FIRST = (Apart.OUTCOME, Apart.CAUSE, Apart.ROUTE, Apart.NUMBER, Apart.TARGET, Apart.EVERYTHING)
 
