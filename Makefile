@@ -42,7 +42,7 @@ demo: .venv/run  ## Serve with an example plan, play some hundred calls of the l
 
 test: .venv/dev  ## Run the tests, with branch coverage
 	@$(BIN)/coverage erase
-	@$(BIN)/coverage run -m pytest --numprocesses auto
+	@$(BIN)/coverage run -m pytest --numprocesses auto --dist worksteal
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
 

@@ -12,7 +12,7 @@ from tests.server.calls import dial_report, new_uuid
 from tests.support.database import rows
 from tests.support.server import Server, until
 
-ROUNDS = 8
+ROUNDS = 4
 
 
 class Reporter(threading.Thread):

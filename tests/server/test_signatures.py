@@ -141,11 +141,7 @@ def test_off_looks_at_no_signature(start_server: Callable[..., Server]) -> None:
 def test_a_setting_that_cannot_be_used_stops_the_server_with_a_sentence(start_server: Callable[..., Server]) -> None:
     for settings, sentence in (
         ({"VERIFY_SIGNATURES": "enforce", "PLIVO_AUTH_TOKEN": ""}, "VERIFY_SIGNATURES is 'enforce' without"),
-        ({"VERIFY_SIGNATURES": "yes"}, "VERIFY_SIGNATURES is 'yes'; write enforce, observe or off"),
         ({"DIAL_TO": "12"}, "DIAL_TO is '12'"),
-        ({"DIAL_TIMEOUT": "0"}, "DIAL_TIMEOUT is '0'"),
-        ({"DIAL_METHOD": "PUT"}, "DIAL_METHOD is 'PUT'"),
-        ({"PUBLIC_URL": "/here"}, "PUBLIC_URL is '/here'"),
     ):
         with pytest.raises(AssertionError, match="the server ended") as stopped:
             start_server(**settings)

@@ -130,8 +130,8 @@ def test_three_dials_of_one_call_are_kept_in_their_order(start_server: StartServ
     assert said["right"], said["differences"]
 
 
-def test_300_calls_over_a_bad_wire_come_out_right(start_server: StartServer, database_url: str) -> None:
-    play_over_a_bad_wire(start_server(**PATIENT, DATABASE_URL=database_url, DIAL_PLAN=PLAN), 300)
+def test_150_calls_over_a_bad_wire_come_out_right(start_server: StartServer, database_url: str) -> None:
+    play_over_a_bad_wire(start_server(**PATIENT, DATABASE_URL=database_url, DIAL_PLAN=PLAN), 150)
 
 
 @pytest.mark.drill
