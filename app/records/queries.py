@@ -12,7 +12,7 @@ from app.records.wanted import Branches, Wanted, alternatives, in_time
 
 # How many dials a page may look at where one filter finds them and another throws them away. A page that would
 # look at more ends early and says where to go on, so that no page is slow, however rarely the filters meet.
-LOOKED_AT = 2000
+LOOKED_AT = 1000
 RECEIPTS_SHOWN = 1000  # More webhooks than that of one call are no report that anybody reads.
 
 
