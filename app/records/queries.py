@@ -63,7 +63,9 @@ def find_dials(connection: Connection, wanted: Wanted, *, limit: int, before: in
     if floor is not None:
         bounds = [*bounds, dials.c.dial_key >= floor]
     keys = _walk(walks, bounds, LOOKED_AT if others else limit + 1)
-    found = _whole(connection, _dials(keys).where(*(or_(*branches) for branches in others)).limit(limit + 1))
+    if others:
+        keys = _fitting(keys, others).limit(limit + 1)
+    found = _whole(connection, _dials(keys).limit(limit + 1))
     if len(found) > limit:
         return Page(dials=found[:limit], before=found[limit - 1].dial.dial_key)
     return Page(dials=found, before=floor)
@@ -155,6 +157,19 @@ def _walk(walks: Branches, bounds: Branches, rows: int) -> Select[tuple[int]]:
         return newest[0]
     every = union_all(*(select(one.subquery()) for one in newest)).subquery()
     return select(every.c.dial_key).distinct().order_by(every.c.dial_key.desc()).limit(rows)
+
+
+def _fitting(keys: Select[tuple[int]], others: list[Branches]) -> Select[tuple[int]]:
+    """Select those of a walk's keys whose dials the other filters let through."""
+    walked = keys.cte("walked").prefix_with("MATERIALIZED")
+    # Asked dial by dial. As plain conditions PostgreSQL would look them up in their own indexes, which are read from
+    # end to end for that.
+    fits = (
+        select(and_(*(or_(*branches) for branches in others)))
+        .where(dials.c.dial_key == walked.c.dial_key)
+        .scalar_subquery()
+    )
+    return select(walked.c.dial_key).where(fits).order_by(walked.c.dial_key.desc())
 
 
 def _dials(keys: Select[tuple[int]]) -> Select[tuple[object, ...]]:

@@ -1,18 +1,13 @@
 """How the databases go about it: every page and API call walks an index, whatever is asked."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
-
 import pytest
-from sqlalchemy import Engine, event, func, select
+from sqlalchemy import func, select
 
 from app.records.alike import Apart, rows_of
 from app.records.spans import Level, Span
 from app.records.tables import tallies
+from tests.reports.asked import listening
 from tests.reports.conftest import REPORTS_TOKEN, Caller
-
-Asked = list[tuple[str, Any]]
 
 FILTERED = [
     "/api/v1/dials?outcome=busy",
@@ -39,20 +34,6 @@ FILTERED = [
 ]
 
 SCANS = tuple(f"SCAN {table}" for table in ("dials", "receipts", "calls", "legs", "tallies", "tally_spans"))
-
-
-@contextmanager
-def listening(engine: Engine) -> Iterator[Asked]:
-    """Collect what is asked of the database."""
-    asked: Asked = []
-
-    def note(_connection: Any, _cursor: Any, sql: str, parameters: Any, _context: Any, _many: bool) -> None:
-        if sql.startswith(("SELECT", "WITH")) and "advisory" not in sql:
-            asked.append((sql, parameters))
-
-    event.listen(engine, "before_cursor_execute", note)
-    yield asked
-    event.remove(engine, "before_cursor_execute", note)
 
 
 @pytest.mark.parametrize("path", FILTERED)

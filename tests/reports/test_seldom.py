@@ -4,6 +4,7 @@ from app.records.queries import LOOKED_AT, Page, find_dials
 from app.records.reading import reading
 from app.records.wanted import Wanted
 from benchmarks.fill import fill
+from tests.reports.asked import listening
 from tests.reports.conftest import Caller
 
 DIALS = 40_000
@@ -38,3 +39,21 @@ def test_of_several_filters_the_rarest_is_looked_through(caller: Caller) -> None
 
     # Of the busy there are more than a page may look at, of the failed there are fewer.
     assert pages == [Page(dials=[], before=None)]
+
+
+def test_the_other_filters_are_checked_dial_by_dial(caller: Caller) -> None:
+    store = caller.services.store
+    fill(store, dials=DIALS, days=30)
+    with store.engine.begin() as connection:
+        connection.exec_driver_sql("ANALYZE")
+
+    with listening(store.engine) as asked, reading(store) as connection:
+        find_dials(connection, Wanted(outcome="failed", status="failed", cause="USER_BUSY", route="lab"), limit=50)
+
+    explain = "EXPLAIN QUERY PLAN " if store.is_sqlite else "EXPLAIN "
+    with store.engine.connect() as connection:
+        sql, parameters = asked[-1]
+        plan = [str(row[-1]) for row in connection.exec_driver_sql(explain + sql, parameters)]
+    # A bitmap would be made of all that an index holds of a value, of all times.
+    assert not [line for line in plan if "Bitmap" in line or "MULTI-INDEX" in line], plan
+    assert len([line for line in plan if "ix_dials" in line]) == 1, plan  # The rarest filter's; no other one's.
