@@ -7,7 +7,7 @@ from benchmarks.fill import fill
 from tests.reports.asked import listening
 from tests.reports.conftest import Caller
 
-DIALS = 40_000
+DIALS = 20_000
 
 
 def pages_of(caller: Caller, wanted: Wanted) -> list[Page]:
