@@ -131,6 +131,7 @@ def test_every_setting_is_taken(tmp_path: Path) -> None:
         ("PORT", "65536", "PORT is '65536'; write a whole number from 1 to 65535"),
         ("HOST", "a b", "HOST is 'a b'; write an address of this machine"),
         ("TRUSTED_PROXIES", "-1", "TRUSTED_PROXIES is '-1'; write a whole number from 0 to 10"),
+        ("DIAL_TIMEOUT", "0", "DIAL_TIMEOUT is '0'; write a whole number from 1 to 600"),
         ("DIAL_TIMEOUT", "601", "DIAL_TIMEOUT is '601'; write a whole number from 1 to 600"),
         ("DIAL_TIME_LIMIT", "1e3", "DIAL_TIME_LIMIT is '1e3'; write a whole number from 1 to 86400"),
         ("DIAL_METHOD", "PUT", "DIAL_METHOD is 'PUT'; write GET or POST"),

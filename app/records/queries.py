@@ -62,10 +62,8 @@ def find_dials(connection: Connection, wanted: Wanted, *, limit: int, before: in
     walks, others = (filters[0], filters[1:]) if filters else ([and_(True)], [])
     if floor is not None:
         bounds = [*bounds, dials.c.dial_key >= floor]
-    keys = _walk(walks, bounds, LOOKED_AT if others else limit + 1)
-    if others:
-        keys = _fitting(keys, others).limit(limit + 1)
-    found = _whole(connection, _dials(keys).limit(limit + 1))
+    keys = _fitting(_walk(walks, bounds, LOOKED_AT), others, limit + 1) if others else _walk(walks, bounds, limit + 1)
+    found = _whole(connection, _dials(keys))
     if len(found) > limit:
         return Page(dials=found[:limit], before=found[limit - 1].dial.dial_key)
     return Page(dials=found, before=floor)
@@ -159,8 +157,8 @@ def _walk(walks: Branches, bounds: Branches, rows: int) -> Select[tuple[int]]:
     return select(every.c.dial_key).distinct().order_by(every.c.dial_key.desc()).limit(rows)
 
 
-def _fitting(keys: Select[tuple[int]], others: list[Branches]) -> Select[tuple[int]]:
-    """Select those of a walk's keys whose dials the other filters let through."""
+def _fitting(keys: Select[tuple[int]], others: list[Branches], rows: int) -> Select[tuple[int]]:
+    """Select the newest of a walk's keys whose dials the other filters let through."""
     walked = keys.cte("walked").prefix_with("MATERIALIZED")
     # Asked dial by dial. As plain conditions PostgreSQL would look them up in their own indexes, which are read from
     # end to end for that.
@@ -169,7 +167,7 @@ def _fitting(keys: Select[tuple[int]], others: list[Branches]) -> Select[tuple[i
         .where(dials.c.dial_key == walked.c.dial_key)
         .scalar_subquery()
     )
-    return select(walked.c.dial_key).where(fits).order_by(walked.c.dial_key.desc())
+    return select(walked.c.dial_key).where(fits).order_by(walked.c.dial_key.desc()).limit(rows)
 
 
 def _dials(keys: Select[tuple[int]]) -> Select[tuple[object, ...]]:

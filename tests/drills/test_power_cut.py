@@ -126,7 +126,7 @@ def test_the_server_is_killed_with_the_spool_full(
     tell(f"{size} receipts on the spool, killed twice: each came in exactly once")
 
 
-@sizes(short=3, long=24)
+@sizes(short=4, long=24)  # Each four hold every kind of damage.
 def test_a_damaged_file_is_survived_or_refused_with_a_sentence(
     start_server: Start, tmp_path: Path, tell: Tell, size: int
 ) -> None:
