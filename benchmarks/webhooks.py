@@ -1,7 +1,5 @@
 """The load: webhooks as Plivo sends them, signed beforehand, each as the bytes that go over the wire."""
 
-import secrets
-import time
 import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -9,12 +7,14 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 from app.dial.ticket import Ticket
+from app.records.keys import make_dial_id, now
 from app.voice.signature import make_nonce, sign_v3
 
 PUBLIC_URL = "https://calls.example.com"
 HOST = "calls.example.com"
 TOKEN = "a-made-up-auth-token"
 SECRET_KEY = "a-made-up-secret-key"
+RANG_FOR = 30_000  # Milliseconds from the reply that started a dial to the report of its end.
 STRANGERS_TOKEN = "somebody-elses-token"
 
 _STATUSES = (("no-answer", "NO_ANSWER"), ("completed", "NORMAL_CLEARING"), ("busy", "USER_BUSY"))
@@ -74,7 +74,7 @@ def post(path: str, fields: Fields, *, token: str = TOKEN, sent: Fields | None =
 def action(number: int) -> Webhook:
     """Make one signed report of a call that nobody has heard of before."""
     call_uuid = str(uuid.uuid4())
-    return Webhook(post(_action_path(), action_fields(call_uuid, number)), call_uuid)
+    return Webhook(post(_action_path(call_uuid), action_fields(call_uuid, number)), call_uuid)
 
 
 def answer(_number: int) -> Webhook:
@@ -86,19 +86,20 @@ def answer(_number: int) -> Webhook:
 def forged(number: int) -> Webhook:
     """Make a report that somebody without the token has signed."""
     call_uuid = str(uuid.uuid4())
-    return Webhook(post(_action_path(), action_fields(call_uuid, number), token=STRANGERS_TOKEN), call_uuid)
+    return Webhook(post(_action_path(call_uuid), action_fields(call_uuid, number), token=STRANGERS_TOKEN), call_uuid)
 
 
 def altered(number: int) -> Webhook:
     """Make a report that was changed after Plivo signed it."""
     call_uuid = str(uuid.uuid4())
     fields = action_fields(call_uuid, number)
-    return Webhook(post(_action_path(), fields, sent={**fields, "DialStatus": "failed"}), call_uuid)
+    return Webhook(post(_action_path(call_uuid), fields, sent={**fields, "DialStatus": "failed"}), call_uuid)
 
 
 def story() -> Iterator[Webhook]:
     """Make every webhook of one call with one dial that was answered: five requests."""
-    call_uuid, b_leg, dial_id = str(uuid.uuid4()), str(uuid.uuid4()), _dial_id()
+    call_uuid, b_leg = str(uuid.uuid4()), str(uuid.uuid4())
+    dial_id = _dial_id(call_uuid)
     leg = standard(
         call_uuid, DialALegUUID=call_uuid, DialBLegUUID=b_leg, DialBLegFrom="14155550100", DialBLegTo="14155550123"
     )
@@ -141,10 +142,12 @@ def write_load(path: Path, webhooks: Iterable[Webhook]) -> None:
     path.write_bytes(b"\0".join(one.raw for one in webhooks))
 
 
-def _dial_id() -> str:
-    return secrets.token_hex(13)
+def _dial_id(call_uuid: str) -> str:
+    """Name a dial as the server does: the moment first, so that its index grows at its end."""
+    return make_dial_id(SECRET_KEY.encode(), call_uuid=call_uuid, turn="main/all/1", at=now() - RANG_FOR)
 
 
-def _action_path() -> str:
-    ticket = Ticket(dial_id=_dial_id(), route="main", step="all", round=1, started_at=int(time.time()) - 30)
+def _action_path(call_uuid: str) -> str:
+    started_at = (now() - RANG_FOR) // 1000
+    ticket = Ticket(dial_id=_dial_id(call_uuid), route="main", step="all", round=1, started_at=started_at)
     return f"/dialstatus/action/?{ticket.to_query(SECRET_KEY)}"
