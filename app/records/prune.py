@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.types import TypeEngine
 
 from app.records.check import delete_states
+from app.records.checkpoint import empty_log
 from app.records.keys import first_key
 from app.records.receipt import StoreUnavailable
 from app.records.spans import Level
@@ -198,7 +199,8 @@ def _forget_free_space(store: Store) -> None:
     """Overwrite what deleted rows leave behind in the database's own files."""
     with _connected(store) as connection:
         if store.is_sqlite:
-            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+            if not empty_log(lambda sql: int(connection.exec_driver_sql(sql).scalar_one())):
+                raise StoreUnavailable("what was deleted is still in the database's log; run this once more")
         else:
             for table in (*_TABLES, tallies):
                 connection.exec_driver_sql(f"VACUUM {table.name}")
