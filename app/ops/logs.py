@@ -26,6 +26,7 @@ REDACTED = "[redacted]"
 # What every record has of its own; whatever else a record holds came in by `extra`.
 _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _FIRST_OWN = len(vars(logging.makeLogRecord({})))
+_ENTRY = ("time", "level", "logger", "event")  # What a line has before its fields.
 # A net beneath the rule that nobody logs a secret: fields by their names, and the secrets of the settings by value.
 _SECRET_NAME = re.compile(r"token|secret|password|authorization|cookie|signature[-_]|-signature", re.IGNORECASE)
 _IN_ONE_PIECE = 4096  # Bytes that a pipe takes without parting them (POSIX, PIPE_BUF; Linux's). JSON lines are ASCII.
@@ -151,11 +152,10 @@ class JsonFormatter(_Formatter):
             "logger": record.name,
             "event": record.getMessage(),
         }
-        fields = dict(self._fields(record))
-        if entry.keys().isdisjoint(fields):
-            entry.update(fields)
-        else:
-            entry.update({f"{name}_" if name in entry else name: value for name, value in fields.items()})
+        fields = dict(islice(vars(record).items(), _FIRST_OWN, None))
+        if not _are_plain(tuple(fields)) or dict in map(type, fields.values()):
+            fields = {f"{name}_" if name in entry else name: value for name, value in self._fields(record)}
+        entry.update(fields)
         if record.exc_info:
             entry["exception"] = self.formatException(record.exc_info)
         return self._without_secrets(_dumps(entry))
@@ -202,6 +202,12 @@ def _dumps(entry: dict[str, Any]) -> str:
     except (TypeError, ValueError):
         # A key that is no text, or a value that holds itself: better an odd line than none.
         return json.dumps({name: str(value) for name, value in entry.items()})
+
+
+@lru_cache(maxsize=256)
+def _are_plain(names: tuple[str, ...]) -> bool:
+    """Tell whether fields of these names can be written as they are, but for dictionaries among their values."""
+    return not any(name in _OWN or name in _ENTRY or _is_secret(name) for name in names)
 
 
 @lru_cache(maxsize=1024)
