@@ -1,4 +1,4 @@
-"""Ours and its peers side by side: `python -m benchmarks.run`, or `make bench`.
+"""Ours and its peers side by side: `python -m benchmarks.run`, or `make bench`; `--help` tells the rest.
 
 Each figure is the median of ratios of runs that follow one another, so that whatever else the machine does weighs on
 both. Every run gets webhooks that nobody has seen before, signed beforehand.
@@ -53,7 +53,8 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--rounds", type=int, help="pairs of each figure (5; 9 when full)")
     parser.add_argument("--seconds", type=int, help="seconds of each run (1; 5 when full)")
-    parser.add_argument("--only", action="append", choices=[one.name for one in COMPARISONS], help="measure only these")
+    choices = [*(one.name for one in COMPARISONS), "memory", "history"]
+    parser.add_argument("--only", action="append", choices=choices, help="measure only these, and write no results")
     parser.add_argument(
         "--scratch",
         type=Path,
@@ -70,13 +71,17 @@ def _options() -> argparse.Namespace:
 def _measure(options: argparse.Namespace, scratch: Path, filesystem: str, stack: ExitStack) -> str:
     chosen = [one for one in COMPARISONS if not options.only or one.name in options.only]
     bench = Bench(scratch=scratch, seconds=options.seconds)
-    _start(bench, {side.server for one in chosen for side in (one.ours, one.peer)} | {"ours"}, stack)
+    wanted = set(options.only or ("memory", "history"))
+    _start(bench, {side.server for one in chosen for side in (one.ours, one.peer)} | {"ours", "bare"}, stack)
     rows = [*_compare(bench, chosen, options.rounds)]
     ours = bench.servers["ours"]
     if not options.only:
         rows += _paced(bench, options.rounds)
+    if "memory" in wanted:
         rows += _memory(bench, full=options.full)
+    if not options.only:
         rows += [_start_row(bench, stack), bytes_row(bench, calls=20_000 if options.full else 2_000)]
+    if "history" in wanted:
         rows += [history_row(bench, stack, dials=10_000_000 if options.full else 300_000, rounds=options.rounds)]
     stored = bench.check_stored()
     proof = checks.prove(ours.port, bench.database("ours"), count=2_000)
@@ -156,6 +161,8 @@ def _memory(bench: Bench, *, full: bool) -> Iterator[Row]:
 
     A worker's own memory is what one more of them costs; what it shares with the master and the others is in the sum.
     """
+    for side in (Side("bare"), Side("ours")):
+        bench.run(side, connections=32)
     before = bench.memory["ours"]
     while full and bench.answered("ours") < 1_000_000:
         bench.run(Side("ours"), connections=32, seconds=30)
