@@ -78,6 +78,8 @@ def start_server(tmp_path: Path) -> Iterator[Callable[..., Server]]:
                 "REPORTS_TOKEN": REPORTS_TOKEN,
                 "LOG_FORMAT": "json",
                 "DIAL_TO": "+14155550123",
+                # A slow disk is no store that is away. Tests that take the store away say how long is waited for it.
+                "STORE_TIMEOUT": "5",
                 **{name: str(value) for name, value in settings.items()},
             }
         )

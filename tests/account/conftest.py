@@ -36,6 +36,7 @@ def environ(tmp_path: Path) -> dict[str, str]:
         "PLIVO_AUTH_TOKEN": AUTH_TOKEN,
         "PUBLIC_URL": PUBLIC_URL,
         "DIAL_TO": "+14155550123",
+        "STORE_TIMEOUT": "5",
     }
 
 

@@ -402,6 +402,7 @@ def test_wrong_durations_are_refused(plivo_api: PlivoApi, run: Cli, words: tuple
 
 def test_a_store_that_takes_nothing_is_a_sentence(plivo_api: PlivoApi, run: Cli, environ: dict[str, str]) -> None:
     plivo_api.records = [record()]
+    environ["STORE_TIMEOUT"] = "0.8"
     engine = create_engine(
         f"sqlite:///{environ['INSTANCE_DIR']}/dialstatus.db", connect_args={"check_same_thread": False}
     )
