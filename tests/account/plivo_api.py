@@ -77,10 +77,10 @@ def application(app_id: str, name: str, **fields: Any) -> Json:
     } | fields
 
 
-def record(call_uuid: str | None = None, **fields: Any) -> Json:
+def record(call_uuid: str | None = None, now: datetime | None = None, /, **fields: Any) -> Json:
     """Build a call detail record as `GET Call/{uuid}/` shows it: 12 seconds of talk, the console in India."""
     call_uuid = call_uuid or str(uuid4())
-    now = datetime.now(UTC).replace(microsecond=0)
+    now = (now or datetime.now(UTC)).replace(microsecond=0)
     started, answered, ended = (now - timedelta(seconds=ago) for ago in (1825, 1812, 1800))
     india = timedelta(hours=5, minutes=30)
     local = {

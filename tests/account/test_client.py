@@ -36,7 +36,7 @@ def naps() -> Naps:
 
 @pytest.fixture
 def client(plivo_api: PlivoApi, naps: Naps) -> Iterator[PlivoClient]:
-    with PlivoClient(AUTH_ID, [AUTH_TOKEN], api_url=plivo_api.url, timeout=5, sleep=naps) as client:
+    with PlivoClient(AUTH_ID, [AUTH_TOKEN], api_url=plivo_api.url, timeout=30, sleep=naps) as client:
         yield client
 
 

@@ -59,9 +59,10 @@ class Webhooks:
         self._client = app.test_client()
         self.call_uuid = call_uuid
         self.dial_id = ""
+        self.now = datetime.now(UTC)  # One moment, however long the test takes.
 
     def _post(self, path: str, ago: timedelta, **params: str) -> str:
-        at = datetime.now(UTC) - ago
+        at = self.now - ago
         answer = self._client.post(
             f"/dialstatus/{path}",
             data={
@@ -116,10 +117,13 @@ def call(make_app: Callable[[], Flask]) -> Callable[[], Webhooks]:
     return lambda: Webhooks(make_app(), str(uuid4()))
 
 
-def records_of(call_uuid: str, b_leg_uuid: str = "", **leg: Any) -> list[dict[str, Any]]:
+def records_of(
+    call_uuid: str, b_leg_uuid: str = "", *, now: datetime | None = None, **leg: Any
+) -> list[dict[str, Any]]:
     """Make the records of an answered call: one for the A leg, one for its B leg."""
+    now = now or datetime.now(UTC)
     b_leg = {"parent_call_uuid": call_uuid, "call_direction": "outbound", "to_number": "14155550123"}
-    return [record(call_uuid), record(b_leg_uuid or str(uuid4()), **b_leg | leg)]
+    return [record(call_uuid, now), record(b_leg_uuid or str(uuid4()), now, **b_leg | leg)]
 
 
 @pytest.mark.usefixtures("each_engine")
@@ -222,9 +226,9 @@ def test_legs_go_to_the_dial_they_rang_in(
     assert first != second
     missed, answered = str(uuid4()), str(uuid4())
     plivo_api.records = [
-        *records_of(heard.call_uuid, missed, answer_time=None, call_duration=0, hangup_cause_code=3000),
-        records_of(heard.call_uuid, answered)[1]
-        | {"initiation_time": f"{datetime.now(UTC) - timedelta(seconds=1812):%Y-%m-%d %H:%M:%S}+00:00"},
+        *records_of(heard.call_uuid, missed, now=heard.now, answer_time=None, call_duration=0, hangup_cause_code=3000),
+        records_of(heard.call_uuid, answered, now=heard.now)[1]
+        | {"initiation_time": f"{heard.now - timedelta(seconds=1812):%Y-%m-%d %H:%M:%S}+00:00"},
     ]
 
     run("reconcile")
@@ -402,6 +406,7 @@ def test_wrong_durations_are_refused(plivo_api: PlivoApi, run: Cli, words: tuple
 
 def test_a_store_that_takes_nothing_is_a_sentence(plivo_api: PlivoApi, run: Cli, environ: dict[str, str]) -> None:
     plivo_api.records = [record()]
+    environ["STORE_TIMEOUT"] = "0.8"
     engine = create_engine(
         f"sqlite:///{environ['INSTANCE_DIR']}/dialstatus.db", connect_args={"check_same_thread": False}
     )

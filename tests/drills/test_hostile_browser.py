@@ -13,7 +13,10 @@ from tests.support.server import REPORTS_TOKEN, Server
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here; apt-get install chromium runs these tests")
+pytestmark = [
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here; apt-get install chromium runs these tests"),
+    pytest.mark.usefixtures("within_a_day"),
+]
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 ATTACKS = (

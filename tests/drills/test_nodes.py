@@ -38,6 +38,7 @@ def test_webhooks_of_one_call_spread_over_two_nodes(
 
         assert_callers_were_served(calls)
         load.bring_again()
+        until(lambda: all(map(is_everything_in, nodes)))
         load.assert_kept()
     by_call = rows(postgresql_url, tmp_path, "SELECT count(*), count(DISTINCT call_uuid) FROM calls")
     assert by_call == [(len(calls), len(calls))]
@@ -65,7 +66,7 @@ def url_of_both(primary: Postgresql, standby: Postgresql) -> str:
 def test_the_primary_is_killed_under_load_and_the_standby_promoted(
     start_server: Start, own_postgresql: Postgresql, standby: Postgresql, tell: Tell, size: int
 ) -> None:
-    server = start_server(DATABASE_URL=url_of_both(own_postgresql, standby))
+    server = start_server(DATABASE_URL=url_of_both(own_postgresql, standby), STORE_TIMEOUT="0.8")
     load = Load(server.url, rate=8)
     load.start()
     time.sleep(size)
@@ -99,7 +100,7 @@ def is_everything_in(server: Server) -> bool:
 def test_what_no_standby_confirmed_is_not_taken_for_kept(
     start_server: Start, own_postgresql: Postgresql, standby: Postgresql, tmp_path: Path
 ) -> None:
-    server = start_server(DATABASE_URL=url_of_both(own_postgresql, standby))
+    server = start_server(DATABASE_URL=url_of_both(own_postgresql, standby), STORE_TIMEOUT="0.8")
     call_uuids = [new_uuid() for _ in range(5)]
     standby.pause()
     for call_uuid in call_uuids:

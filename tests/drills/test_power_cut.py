@@ -98,7 +98,7 @@ def test_processes_are_killed_at_random_moments(
 def test_the_server_is_killed_with_the_spool_full(
     start_server: Start, own_postgresql: Postgresql, tmp_path: Path, tell: Tell, size: int
 ) -> None:
-    server = start_server(DATABASE_URL=own_postgresql.url, LOG_LEVEL="CRITICAL")
+    server = start_server(DATABASE_URL=own_postgresql.url, LOG_LEVEL="CRITICAL", STORE_TIMEOUT="0.8")
     own_postgresql.stop()
     connection = server.connect()
     for number in range(size):

@@ -18,6 +18,7 @@ from tests.support.server import Server, until
 
 Start = Callable[..., Server]
 RATE = 8  # Calls begun a second.
+TIMEOUT = "0.8"  # As it is where nobody sets it.
 
 
 @contextmanager
@@ -63,7 +64,7 @@ def drill(server: Server, break_it: Callable[[], object], mend_it: Callable[[], 
 def test_postgresql_is_stopped_under_load(
     start_server: Start, own_postgresql: Postgresql, tell: Tell, size: int
 ) -> None:
-    server = start_server(DATABASE_URL=own_postgresql.url)
+    server = start_server(DATABASE_URL=own_postgresql.url, STORE_TIMEOUT=TIMEOUT)
 
     tell(drill(server, own_postgresql.stop, lambda: own_postgresql.start(), size))
 
@@ -72,14 +73,14 @@ def test_postgresql_is_stopped_under_load(
 def test_postgresql_stands_still_under_load(
     start_server: Start, own_postgresql: Postgresql, tell: Tell, size: int
 ) -> None:
-    server = start_server(DATABASE_URL=own_postgresql.url)
+    server = start_server(DATABASE_URL=own_postgresql.url, STORE_TIMEOUT=TIMEOUT)
 
     tell(drill(server, own_postgresql.pause, own_postgresql.go_on, size))
 
 
 @sizes(short=3, long=30)
 def test_sqlite_is_locked_by_another_process(start_server: Start, tmp_path: Path, tell: Tell, size: int) -> None:
-    server = start_server(DATABASE_URL=f"sqlite:///{tmp_path / 'dialstatus.db'}")
+    server = start_server(DATABASE_URL=f"sqlite:///{tmp_path / 'dialstatus.db'}", STORE_TIMEOUT=TIMEOUT)
     with closing(sqlite3.connect(tmp_path / "dialstatus.db", isolation_level=None, timeout=60)) as other:
         tell(
             drill(
@@ -97,7 +98,8 @@ def test_the_file_system_is_full(
     start_server: Start, small_disk: Path, tmp_path: Path, tell: Tell, size: int, *, is_shared: bool
 ) -> None:
     instance = small_disk / "instance" if is_shared else tmp_path / "instance"
-    server = start_server(DATABASE_URL=f"sqlite:///{small_disk / 'dialstatus.db'}", INSTANCE_DIR=instance)
+    database_url = f"sqlite:///{small_disk / 'dialstatus.db'}"
+    server = start_server(DATABASE_URL=database_url, INSTANCE_DIR=instance, STORE_TIMEOUT=TIMEOUT)
 
     tell(drill(server, lambda: fill(small_disk), (small_disk / "filler").unlink, size))
 

@@ -24,7 +24,8 @@ Run = Callable[..., Result]
 @pytest.fixture
 def opened(database_url: str, tmp_path: Path) -> Iterator[tuple[FlaskCliRunner, Services]]:
     """Give an application's command line and its services."""
-    app = create_app(Config.load({"DATABASE_URL": database_url, "INSTANCE_DIR": str(tmp_path / "instance")}))
+    settings = {"DATABASE_URL": database_url, "INSTANCE_DIR": str(tmp_path / "instance"), "STORE_TIMEOUT": "5"}
+    app = create_app(Config.load(settings))
     services: Services = app.extensions[EXTENSION]
     yield app.test_cli_runner(), services
     services.journal.close()

@@ -55,7 +55,7 @@ def calls_of(instance: Path) -> set[str]:
 @pytest.fixture
 def server(start_server: Start, tmp_path: Path) -> Server:
     """Start a server of one worker that checks no signatures."""
-    return start_server(INSTANCE_DIR=tmp_path, WORKERS=1, THREADS=2, VERIFY_SIGNATURES="off", STORE_TIMEOUT=5)
+    return start_server(INSTANCE_DIR=tmp_path, WORKERS=1, THREADS=2, VERIFY_SIGNATURES="off")
 
 
 def test_webhooks_and_reports_take_turns_on_one_connection(server: Server, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ def orphan(start_server: Start, postgresql: str) -> Server:
     name = f"gone_{uuid.uuid4().hex}"
     with psycopg.connect(postgresql, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")
-        server = start_server(DATABASE_URL=postgresql.replace("/postgres?", f"/{name}?"))
+        server = start_server(DATABASE_URL=postgresql.replace("/postgres?", f"/{name}?"), STORE_TIMEOUT="0.8")
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
     return server
 

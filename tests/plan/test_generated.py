@@ -138,7 +138,7 @@ def loaded(tables: dict[str, Any]) -> Plan | None:
     return None
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(tables=plans, caller=callers, now=moments, outcomes=st.lists(st.sampled_from(Outcome), max_size=15))
 def test_any_call_through_any_plan_ends_within_its_caps_and_hears_sound_documents(
     tables: dict[str, Any], caller: str | None, now: datetime, outcomes: list[Outcome]
@@ -162,7 +162,7 @@ def test_any_call_through_any_plan_ends_within_its_caps_and_hears_sound_document
     assert describe_plan(plan)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(tables=plans)
 def test_every_ending_of_any_plan_is_a_sound_document(tables: dict[str, Any]) -> None:
     plan = loaded(tables)
@@ -210,7 +210,7 @@ def _refused_in_sentences(load: Callable[[], Plan]) -> None:
     assert all(problem.startswith("plan.toml") for problem in problems)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(tables=plans, path=st.lists(st.integers(0, 20), min_size=1, max_size=6), value=junk)
 def test_a_plan_with_junk_in_it_loads_or_is_refused_in_sentences(
     tables: dict[str, Any], path: list[int], value: object
@@ -218,7 +218,7 @@ def test_a_plan_with_junk_in_it_loads_or_is_refused_in_sentences(
     _refused_in_sentences(lambda: plan_from_tables(_with_junk(tables, path, value), source="plan.toml"))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(tables=st.dictionaries(st.sampled_from(["routes", "endings", "main"]), junk))
 def test_pure_junk_is_refused_in_sentences(tables: dict[str, Any]) -> None:
     _refused_in_sentences(lambda: plan_from_tables(tables, source="plan.toml"))

@@ -18,7 +18,7 @@ class Call:
     """One call under way: each method adds the receipt of the next thing that happens, a second later."""
 
     uuid: str = field(default_factory=lambda: str(uuid.uuid4()))
-    dial_id: str = field(default_factory=lambda: f"dial-{uuid.uuid4().hex[:8]}")
+    dial_id: str = field(default_factory=lambda: f"dial-{uuid.uuid4().hex}")
     receipts: list[Receipt] = field(default_factory=list)
     at: int = START
 

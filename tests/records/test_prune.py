@@ -22,8 +22,10 @@ from tests.records.reading import rows, scalar, states
 from tests.records.scenarios import ALICE, BOB, CALLER, Call, answered, lost_race, receipt
 from tests.support.server import until
 
-DAY = 24 * 60 * 60 * 1000
-PAST = now() - 5 * DAY  # Near enough that its hours are counted in a moment.
+HOUR = 60 * 60 * 1000
+DAY = 24 * HOUR
+# Near enough that its hours are counted in a moment, and in the middle of one, as a few seconds later is the same hour.
+PAST = (now() - 5 * DAY) // HOUR * HOUR + HOUR // 2
 
 
 def quiet(_count: int) -> None:

@@ -23,7 +23,10 @@ FLAGS = (
 )
 PHONE = {"width": 390, "height": 844}
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here; apt-get install chromium runs these tests")
+pytestmark = [
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here; apt-get install chromium runs these tests"),
+    pytest.mark.usefixtures("within_a_day"),
+]
 
 
 @dataclass

@@ -46,7 +46,8 @@ class Office:
 @pytest.fixture
 def office(database_url: str, tmp_path: Path) -> Iterator[Office]:
     """Make an application on an empty store."""
-    made = Office(Config.load({"DATABASE_URL": database_url, "INSTANCE_DIR": str(tmp_path), "SIMULATED_TIME": "true"}))
+    settings = {"DATABASE_URL": database_url, "INSTANCE_DIR": str(tmp_path), "STORE_TIMEOUT": "5"}
+    made = Office(Config.load({**settings, "SIMULATED_TIME": "true"}))
     yield made
     made.shared.journal.close()
     made.shared.spool.close()

@@ -10,6 +10,8 @@ from app.records.keys import now
 from tests.reports.conftest import REPORTS_TOKEN, Caller
 from tests.reports.history import make_rounds
 
+pytestmark = pytest.mark.usefixtures("within_a_day")
+
 
 @pytest.fixture
 def reader(caller: Caller) -> Caller:

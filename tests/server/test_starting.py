@@ -107,17 +107,14 @@ def test_an_address_of_another_machine_is_told_in_a_sentence(tmp_path: Path) -> 
 
 
 def test_a_port_that_another_server_is_leaving_is_waited_for(tmp_path: Path) -> None:
-    with socket.socket() as leaving:
-        leaving.bind(("127.0.0.1", 0))
-        leaving.listen()
-        port = leaving.getsockname()[1]
-        with starting(tmp_path, PORT=str(port)) as process:
-            assert process.stdout
-            assert any("Starting gunicorn" in line for line in process.stdout)
-            leaving.close()
-            assert any("Listening at" in line for line in process.stdout)
-            process.terminate()
-            process.communicate(timeout=DEADLINE)
+    port = free_port()
+    with socket.create_server(("127.0.0.1", port)) as leaving, starting(tmp_path, PORT=str(port)) as process:
+        assert process.stdout
+        assert any("Starting gunicorn" in line for line in process.stdout)
+        leaving.close()
+        assert any("Listening at" in line for line in process.stdout)
+        process.terminate()
+        process.communicate(timeout=DEADLINE)
 
 
 def starting(instance: Path, **settings: str) -> subprocess.Popen[str]:

@@ -141,7 +141,7 @@ def test_a_part_of_a_reply_is_never_retried(stage: Stage) -> None:
     stage.replies["/a/"] = Says(hangs=True)
 
     with pytest.raises(WireError, match="the body stopped"):
-        Wire().send(request(f"{stage.url}/a/#rt=100&rc=5&rp=all"), random.Random(1))
+        Wire().send(request(f"{stage.url}/a/#rt=2000&rc=5&rp=all"), random.Random(1))
 
     assert len(stage.heard) == 1
 

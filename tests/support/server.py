@@ -10,9 +10,11 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from html import unescape
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -213,12 +215,25 @@ def children(process: int) -> set[int]:
     return {child.pid for child in psutil.Process(process).children()}
 
 
+def _own_ports() -> Iterator[int]:
+    """Give the ports of this worker of the test run in turn, for ever: no other worker and no client is given them."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    first = 20_000 + 1000 * (worker % 12)  # From 32768 on the system gives ports to clients.
+    start = os.getpid() * 97 % 1000  # Another run beside this one begins elsewhere.
+    return cycle([first + (start + number) % 1000 for number in range(1000)])
+
+
+_ports = _own_ports()
+
+
 def free_port() -> int:
-    """Find a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Find a port that nobody listens on, and that nobody else is given before it is used."""
+    for port in islice(_ports, 1000):
+        with socket.socket() as probe, suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # As servers do, where one has just left.
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("somebody listens on every port")
 
 
 def coverage_of_processes() -> dict[str, str]:

@@ -1,7 +1,7 @@
 """Who is let in by a signature, who is not, and that nothing ever raises."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from werkzeug.datastructures import EnvironHeaders
 
@@ -193,7 +193,6 @@ header_names = st.sampled_from(
 )
 
 
-@settings(deadline=None)
 @given(
     method=st.one_of(st.sampled_from(["GET", "POST"]), anything),
     url=anything,

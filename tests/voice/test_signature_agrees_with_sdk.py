@@ -1,7 +1,7 @@
 """The same answers as the validators of Plivo's own SDK, wherever those give one."""
 
 import plivo.utils
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from app.voice.signature import Verdict, sign_v2, sign_v3, verify
@@ -29,7 +29,6 @@ def pairs(form: dict[str, str | list[str]]) -> Fields:
     return [(name, one) for name, value in form.items() for one in (value if isinstance(value, list) else [value])]
 
 
-@settings(deadline=None)
 @given(method=methods, url=urls, form=forms, nonce=nonces, token=tokens)
 def test_plivos_sdk_accepts_every_v3_signature_of_ours(
     method: str, url: str, form: dict[str, str | list[str]], nonce: str, token: str
@@ -42,7 +41,6 @@ def test_plivos_sdk_accepts_every_v3_signature_of_ours(
     assert ours.verdict is Verdict.VALID
 
 
-@settings(deadline=None)
 @given(
     method=methods,
     url=urls,
@@ -72,7 +70,6 @@ def test_plivos_sdk_gives_the_same_verdict_on_a_changed_request(
     assert (ours.verdict is Verdict.VALID) is theirs
 
 
-@settings(deadline=None)
 @given(
     method=methods,
     url=urls,
@@ -101,7 +98,6 @@ def test_a_tampered_request_is_refused_by_both(
     assert plivo.utils.validate_v3_signature(method, url, nonce, token, signed, form) is False
 
 
-@settings(deadline=None)
 @given(url=urls, other=urls, nonce=nonces, token=tokens)
 def test_plivos_sdk_gives_the_same_v2_verdicts(url: str, other: str, nonce: str, token: str) -> None:
     signed = sign_v2(url=url, nonce=nonce, token=token)
