@@ -1,8 +1,8 @@
 """SQLite: how its file is opened, and how a journal writes to it."""
 
 import fcntl
-import os
 import sqlite3
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Engine, create_engine, event
@@ -47,22 +47,35 @@ def make_engine(url: URL, timeout: float) -> Engine:
 
 def connect_writer(engine: Engine, _timeout: float, *, in_turn: bool) -> "SqliteWriter":
     """Open a connection to write with."""
-    return JournalWriter(engine) if in_turn else SqliteWriter(engine)
+    if not in_turn:
+        return SqliteWriter(engine.raw_connection())
+    return SqliteWriter(engine.raw_connection(), Path(f"{engine.url.database}-turn"), Checkpointer(engine))
 
 
 class SqliteWriter:
-    """A connection that writes in SQLite's own way: who finds the file locked tries again until the timeout."""
+    """SQLite's own queue is no queue: who finds the file locked sleeps, tries again, and may be unlucky for long.
 
-    def __init__(self, engine: Engine) -> None:
-        connection: Any = engine.raw_connection()
+    Journals queue at a lock of the system's instead. Measured with two processes of 16 threads: the longest wait for a
+    commit fell from 700 to 22 milliseconds, the 99th percentile to a half.
+    """
+
+    def __init__(self, connection: Any, turn: Path | None = None, checkpointer: Checkpointer | None = None) -> None:
         self._connection = connection
+        self._turn = turn.open("w") if turn else None
+        self._checkpointer = checkpointer
         self.cursor: Cursor = connection.cursor()
+        if checkpointer:
+            self.cursor.execute(f"PRAGMA wal_autocheckpoint = {LOG_PAGES}")
 
     def await_turn(self) -> None:
-        """Wait for nothing: `begin` does."""
+        """Wait for the lock; whoever has it already has it at once."""
+        if self._turn is not None:
+            fcntl.flock(self._turn, fcntl.LOCK_EX)
 
     def leave(self) -> None:
-        """Do nothing: there is no turn to end."""
+        """Give the lock to whoever waits."""
+        if self._turn is not None:
+            fcntl.flock(self._turn, fcntl.LOCK_UN)
 
     def begin(self, calls: list[str]) -> None:  # noqa: ARG002 - A SQLite transaction is alone on all calls.
         """Start a transaction."""
@@ -79,6 +92,9 @@ class SqliteWriter:
     def commit(self) -> None:
         """Commit; the log is synced when this returns."""
         self.cursor.execute("COMMIT")
+        self.leave()
+        if self._checkpointer:
+            self._checkpointer.note_commit()
 
     def rollback(self) -> None:
         """Undo what the transaction wrote."""
@@ -88,68 +104,9 @@ class SqliteWriter:
             self.leave()
 
     def discard(self) -> None:
-        """Let go of the connection."""
-        self._connection.invalidate()
-
-
-class JournalWriter(SqliteWriter):
-    """A connection whose transactions queue with those of other processes, and which waits for the disk after its turn.
-
-    SQLite's own queue is no queue: who finds the file locked sleeps, tries again, and may be unlucky for long.
-    Journals queue at a lock of the system's instead. Measured with two processes of 16 threads: the longest wait for a
-    commit fell from 700 to 22 milliseconds, the 99th percentile to a half.
-
-    With `synchronous=FULL` SQLite would sync its log within the commit, while everybody waits. Here the same sync comes
-    right after it, when the next in line writes already (`docs/decisions/write-path.md`).
-    """
-
-    def __init__(self, engine: Engine) -> None:
-        super().__init__(engine)
-        self._path = str(engine.url.database)
-        self._log: int | None = None
-        self._checkpointer = Checkpointer(engine)
-        self.cursor.execute("PRAGMA journal_mode")
-        # A file system without shared memory has no such log: SQLite syncs its file itself.
-        self._has_log = self.cursor.fetchone() == ("wal",)
-        if self._has_log:
-            self.cursor.execute("PRAGMA synchronous = NORMAL")
-            self.cursor.execute(f"PRAGMA wal_autocheckpoint = {LOG_PAGES}")
-        self._turn = os.open(f"{self._path}-turn", os.O_WRONLY | os.O_CREAT, 0o666)
-
-    def await_turn(self) -> None:
-        """Wait for the lock; whoever has it already has it at once."""
-        fcntl.flock(self._turn, fcntl.LOCK_EX)
-
-    def leave(self) -> None:
-        """Give the lock to whoever waits."""
-        fcntl.flock(self._turn, fcntl.LOCK_UN)
-
-    def commit(self) -> None:
-        """Commit; the log is synced when this returns. Raises OSError where the disk refuses that."""
-        super().commit()
-        self.leave()
-        if self._has_log:
-            self._sync()
-            self._checkpointer.note_commit()
-
-    def discard(self) -> None:
         """Let go of connection and lock."""
-        self._checkpointer.close()
-        super().discard()
-        os.close(self._turn)
-        if self._log is not None:
-            os.close(self._log)
-
-    def _sync(self) -> None:
-        if self._log is None:
-            # SQLite's locks are on its other files: closing this one again takes none of them away.
-            self._log = os.open(f"{self._path}-wal", os.O_RDONLY)
-        _sync_data(self._log)
-
-
-def _sync_data(file: int) -> None:
-    """Wait until the disk has a file's data; not every system can leave out its times."""
-    if hasattr(os, "fdatasync"):
-        os.fdatasync(file)
-    else:
-        os.fsync(file)
+        if self._checkpointer:
+            self._checkpointer.close()
+        self._connection.invalidate()
+        if self._turn is not None:
+            self._turn.close()
