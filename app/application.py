@@ -5,13 +5,15 @@ from functools import cached_property
 from typing import Any, cast
 
 from flask import Flask, Response
-from flask import Request as FlaskRequest
-from flask.globals import request_ctx
-from werkzeug.routing import MapAdapter, Rule
+from flask.ctx import AppContext, RequestContext
+from flask.globals import _cv_app, _cv_request
+from werkzeug.routing import Rule
 
 from app.incoming import Request
 
 _BLUEPRINT = "dial"
+# Flask's test client keeps the contexts of its requests for a while; it gets Flask's own.
+_PRESERVED = "werkzeug.debug.preserve_context"
 
 
 class Application(Flask):
@@ -27,19 +29,19 @@ class Application(Flask):
         """Give the function as it is: none of ours is a coroutine, and Flask asks for each of them on each request."""
         return func
 
-    def create_url_adapter(self, request: FlaskRequest | None) -> MapAdapter | None:
-        """Find a plain route of Plivo's at once."""
-        if request is not None:
-            known = self._known_routes.get(request.path)
-            if known is not None and request.method in known.methods:
-                return known  # type: ignore[return-value]
-        return super().create_url_adapter(request)
+    def request_context(self, environ: dict[str, Any]) -> RequestContext:
+        """Give what a request is worked on in: to a plain route of Plivo's, a lighter one."""
+        known = self._known_routes.get(environ.get("PATH_INFO", ""))
+        if known is None or environ["REQUEST_METHOD"] not in known.methods or _PRESERVED in environ:
+            return super().request_context(environ)
+        return _WebhookContext(self, environ, known)
 
     def full_dispatch_request(self) -> Response:
         """Answer the request at hand."""
-        known = request_ctx.url_adapter
-        if not isinstance(known, _KnownRoute):
+        context = _cv_request.get()
+        if not isinstance(context, _WebhookContext):
             return super().full_dispatch_request()
+        known = context.known
         try:
             response = known.answer()
         except Exception as error:
@@ -48,11 +50,6 @@ class Application(Flask):
             response = function(response)
         return response
 
-    def do_teardown_request(self, *arguments: Any) -> None:
-        """Do what is to be done when a request ends: for a webhook nothing."""
-        if not isinstance(request_ctx.url_adapter, _KnownRoute):
-            super().do_teardown_request(*arguments)
-
     @cached_property
     def _known_routes(self) -> "dict[str, _KnownRoute]":
         rules = [rule for rule in self.url_map.iter_rules() if rule.endpoint.startswith(f"{_BLUEPRINT}.")]
@@ -60,7 +57,7 @@ class Application(Flask):
 
 
 class _KnownRoute:
-    """One of Plivo's routes, with all that is done for a request to it. Flask takes it for the URL adapter it asks."""
+    """One of Plivo's routes, with all that is done for a request to it."""
 
     def __init__(self, app: Flask, rule: Rule) -> None:
         before, after = app.before_request_funcs, app.after_request_funcs
@@ -68,11 +65,7 @@ class _KnownRoute:
         self.after = [function for name in (_BLUEPRINT, None) for function in reversed(after.get(name, []))]
         self._before = [function for name in (None, _BLUEPRINT) for function in before.get(name, [])]
         self._view: Callable[[], Any] = app.view_functions[rule.endpoint]
-        self._found: tuple[Rule, dict[str, Any]] = (rule, {})
-
-    def match(self, **_options: Any) -> tuple[Rule, dict[str, Any]]:
-        """Give the route and its arguments, of which there are none."""
-        return self._found
+        self.rule = rule
 
     def answer(self) -> Response:
         """Call what stands before the view, then the view, as Flask does."""
@@ -80,3 +73,41 @@ class _KnownRoute:
             if (response := function()) is not None:
                 return cast(Response, response)
         return cast(Response, self._view())
+
+
+class _AppContext(AppContext):
+    """What `current_app` and `g` of a webhook are found in."""
+
+    def __init__(self, app: Flask) -> None:
+        # All that Flask's own makes, but for the adapter that would build URLs.
+        self.app = app
+        self.url_adapter = None
+        self.g = app.app_ctx_globals_class()
+        self._cv_tokens = []
+
+
+class _WebhookContext(RequestContext):
+    """What `request` of a webhook is found in: Flask's own without session, signals, and functions at its end."""
+
+    def __init__(self, app: Flask, environ: dict[str, Any], known: _KnownRoute) -> None:
+        self.known = known
+        self.app = app
+        self.request = app.request_class(environ, populate_request=False)
+        self.request.url_rule, self.request.view_args = known.rule, {}
+        self.url_adapter = None
+        self.flashes = None
+        self._session = None
+        self._after_request_functions = []
+        self._cv_tokens = []
+
+    def push(self) -> None:
+        """Make it the context of what runs now."""
+        self._tokens = _cv_app.set(_AppContext(self.app)), _cv_request.set(self)
+
+    def pop(self, exc: BaseException | None = None) -> None:  # noqa: ARG002 - Nothing is told of it.
+        """Make the one before it the context again."""
+        app_token, request_token = self._tokens
+        _cv_request.reset(request_token)
+        _cv_app.reset(app_token)
+        if "files" in self.request.__dict__:
+            self.request.close()

@@ -1,7 +1,7 @@
 """An id for each request: the one a proxy gave it, else one of ours. Log lines, receipts and the reply carry it."""
 
-import os
 import re
+from random import getrandbits
 
 from flask import Flask, Response, request
 
@@ -17,8 +17,9 @@ def use_request_ids(app: Flask) -> None:
 
 def _ensure_request_id() -> None:
     environ = request.environ
-    if not _USABLE.fullmatch(environ.get(_HEADER, "")):
-        environ[_HEADER] = os.urandom(8).hex()
+    given = environ.get(_HEADER)
+    if given is None or not _USABLE.fullmatch(given):
+        environ[_HEADER] = f"{getrandbits(64):016x}"
 
 
 def _tell_request_id(response: Response) -> Response:
