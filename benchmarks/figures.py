@@ -46,10 +46,18 @@ COMPARISONS = (
     ),
     Comparison(
         name="plain",
-        figure="action / the sample under plain `gunicorn -w 2`",
+        figure="action / the sample under plain `gunicorn -w 2`, 32 connections",
         done_at="1.1",
         goal="1.5",
         peer=Side("sample, plain"),
+    ),
+    Comparison(
+        name="plain128",
+        figure="action / the sample under plain `gunicorn -w 2`, 128 connections",
+        done_at="1.1",
+        goal="1.5",
+        peer=Side("sample, plain"),
+        connections=128,
     ),
     Comparison(
         name="flask",
