@@ -74,9 +74,11 @@ def _statements(store: Store, first: int, last: int, start: int, step: float) ->
     rows = _rows(store, first, last, start, step)
     answered, route = f"a < {_ENDS[0][0]}", "(b % 1000)"
     to, target = _pick(route, _ROUTES, 2), _pick(route, _ROUTES, 4)
+    # A call's UUID is at a random place in its index, as Plivo's are; a dial's id begins with its time.
+    scattered = "substr(CAST(10000000000 + n * 2654435761 % 4294967296 AS TEXT), 2, 8)"
     uuid, leg, dial_id = (
-        f"'{begin}' || substr(CAST(1000000000000 + n AS TEXT), 2)"
-        for begin in ("00000000-0000-4000-8000-", "b0000000-0000-4000-8000-", "dial")
+        f"{begin} || substr(CAST(1000000000000 + n AS TEXT), 2)"
+        for begin in (f"{scattered} || '-0000-4000-8000-'", "'b0000000-0000-4000-8000-'", "'dial'")
     )
     true, false = ("1", "0") if store.is_sqlite else ("true", "false")
     over = f"t + waited * 1000 + CASE WHEN {answered} THEN talked * 1000 ELSE 0 END"
