@@ -10,7 +10,8 @@ from typing import Any
 
 from flask import Response
 
-from app.records.journal import Entry, Journal
+from app.records.entry import Entry
+from app.records.journal import Journal
 
 log = logging.getLogger(__name__)
 

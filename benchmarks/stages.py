@@ -27,7 +27,7 @@ from app.ops.logs import configure_logging
 from app.ops.metrics import _count
 from app.ops.plain_http import PlainReply, base_environ, read
 from app.records import migrate
-from app.records.journal import Entry
+from app.records.entry import Entry
 from app.records.receipt import Kept, Receipt
 from app.records.state import DialState
 from app.records.store import Writer

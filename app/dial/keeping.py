@@ -10,7 +10,7 @@ from flask import Response
 from app.dial.answers import xml_reply
 from app.dial.arrival import Arrival
 from app.later import Later
-from app.records.journal import Entry
+from app.records.entry import Entry
 from app.records.receipt import Kept, Receipt, ReceiptRefused, StoreUnavailable
 from app.records.spool import SpoolFull
 from app.records.state import Placement

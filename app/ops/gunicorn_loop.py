@@ -24,7 +24,8 @@ from app.later import FINISHES, Unfinished
 from app.ops.gunicorn_connection import Connection
 from app.ops.logs import lines_together
 from app.ops.plain_http import PlainReply
-from app.records.journal import Entry, Journal
+from app.records.entry import Entry
+from app.records.journal import Journal
 
 _LIMITS = ("limit_request_line", "limit_request_fields", "limit_request_field_size")
 

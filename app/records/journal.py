@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 
+from app.records.entry import Entry
 from app.records.receipt import Kept, Receipt, ReceiptRefused, StoreUnavailable
 from app.records.state import DialState
 from app.records.store import Store, Writer
@@ -21,34 +22,6 @@ log = logging.getLogger(__name__)
 _BATCH_LIMIT = 64  # Receipts, but for what is handed over together.
 _ATTEMPTS = 3
 _PAUSE = 0.2  # Seconds between two looks for a store that is away.
-
-
-class Entry:
-    """Receipts that are kept together or not at all, and what became of them."""
-
-    __slots__ = ("_error", "is_abandoned", "kept", "place", "receipts")
-
-    def __init__(self, receipts: Sequence[Receipt], place: tuple[str, Sequence[int]] | None = None) -> None:
-        self.receipts = receipts
-        self.place = place  # The spool they come from, and their numbers on it.
-        self.kept: list[Kept] = []
-        self._error: StoreUnavailable | None = None
-        self.is_abandoned = False
-
-    def fail(self, error: StoreUnavailable) -> None:
-        """Note why the receipts were not kept."""
-        self._error = error
-
-    @property
-    def is_kept(self) -> bool:
-        """Tell, once the journal is done with it, whether all went well."""
-        return self._error is None
-
-    def result(self) -> list[Kept]:
-        """Give what became of the receipts. Raises `StoreUnavailable`, `ReceiptRefused` where they were not kept."""
-        if self._error is not None:
-            raise self._error
-        return self.kept
 
 
 _Handover = tuple[Sequence[Entry], Callable[[], object]]  # Entries, and whom to tell once all of them are done.
