@@ -14,8 +14,9 @@ from app.records.entry import Entry
 from app.records.receipt import Kept, Receipt, ReceiptRefused, StoreUnavailable
 from app.records.spool import SpoolFull
 from app.records.state import Placement
-from app.voice.events import Event, Kind, parse
+from app.voice.events import Event, Kind
 from app.voice.numbers import mask
+from app.voice.parsing import parse
 from app.voice.xml import EMPTY
 
 log = logging.getLogger(__name__)

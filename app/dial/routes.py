@@ -17,7 +17,8 @@ from app.dial.keeping import as_hangup, keep_control, translate
 from app.dial.notices import notice
 from app.dial.replies import APOLOGY, Replies
 from app.records.state import Placement
-from app.voice.events import DialEnded, Event, is_hangup
+from app.voice.events import DialEnded, Event
+from app.voice.parsing import is_hangup
 
 log = logging.getLogger(__name__)
 

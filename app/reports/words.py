@@ -4,9 +4,10 @@ import re
 from collections.abc import Mapping
 from datetime import datetime, tzinfo
 
-from app.voice.events import DigitsPressed, Event, Kind, LegAnswered, LegConnected, LegEvent, LegHungUp, parse
+from app.voice.events import DigitsPressed, Event, Kind, LegAnswered, LegConnected, LegEvent, LegHungUp
 from app.voice.numbers import mask
 from app.voice.outcome import Outcome
+from app.voice.parsing import parse
 
 OUTCOMES: dict[str, str] = {
     Outcome.ANSWERED: "Answered",

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from datetime import tzinfo
 from typing import Any
 
-from app.voice.events import CallFacts, CallHungUp, Event, Hangup, Kind, LegHungUp, Source, parse, parse_time
+from app.voice.events import CallFacts, CallHungUp, Event, Hangup, Kind, LegHungUp, Source
 from app.voice.numbers import normalise
+from app.voice.parsing import parse, parse_time
 
 Params = tuple[tuple[str, str], ...]
 

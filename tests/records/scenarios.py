@@ -7,7 +7,8 @@ from typing import Any
 
 from app.records.receipt import Receipt
 from app.records.state import Placement
-from app.voice.events import Event, Hangup, Kind, LegHungUp, Source, parse
+from app.voice.events import Event, Hangup, Kind, LegHungUp, Source
+from app.voice.parsing import parse
 
 START = 1_700_000_000_000
 CALLER, OURS, ALICE, BOB = "+14155550100", "+14155550199", "+14155550111", "+14155550122"

@@ -6,7 +6,8 @@ from datetime import UTC
 
 from app.records.receipt import Receipt
 from app.records.state import Placement
-from app.voice.events import Kind, parse
+from app.voice.events import Kind
+from app.voice.parsing import parse
 
 TARGETS = {
     "sales": ("+14155550123", "+14155550124"),

@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.voice.events import (
-    TEXT_LIMIT,
     CallAsked,
     CallFacts,
     CallHungUp,
@@ -23,10 +22,8 @@ from app.voice.events import (
     LegConnected,
     LegHungUp,
     RecordingMade,
-    is_hangup,
-    parse,
-    parse_time,
 )
+from app.voice.parsing import TEXT_LIMIT, is_hangup, parse, parse_time
 from tests.voice import samples
 
 AT = 1_700_000_000_000

@@ -1,0 +1,223 @@
+"""What Plivo tells us, translated once.
+
+`parse` turns the parameters of one request into one typed event. It never raises: a value that cannot be
+read becomes None, and its raw text stays with the receipt. No other module knows Plivo's parameter names.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, tzinfo
+from hashlib import blake2b
+
+from app.voice.events import (
+    CallAsked,
+    CallFacts,
+    CallHungUp,
+    CallNoted,
+    CallRinging,
+    DialEnded,
+    DigitsPressed,
+    Event,
+    Hangup,
+    Kind,
+    LegAnswered,
+    LegConnected,
+    LegEvent,
+    LegHungUp,
+    RecordingMade,
+)
+from app.voice.numbers import normalise
+
+# Longest text kept in a column of its own. PostgreSQL refuses index entries above about 2,700 bytes; no value that
+# Plivo documents comes near this. The whole text stays in the receipt.
+TEXT_LIMIT = 255
+# The years 2000 to 2099, in milliseconds: a time outside is a mistake, and must not become when a call began.
+_FIRST_TIME, _LAST_TIME = 946_684_800_000, 4_102_444_800_000
+
+
+def parse(kind: Kind, params: Mapping[str, str], *, at: int, zone: tzinfo = UTC) -> Event:
+    """Translate one request.
+
+    `params` are the decoded parameters, the first value of each name. `at` is the time of receipt in milliseconds.
+    `zone` is the time zone of the Plivo account: StartTime, AnswerTime and EndTime carry no offset (Plivo, Call API).
+    """
+    call = _call_facts(params)
+    match kind:
+        case Kind.ACTION | Kind.PHLO:
+            return _dial_ended(params, at, call)
+        case Kind.CALLBACK:
+            return _leg_event(params, at, call)
+        case Kind.HANGUP:
+            return _call_hung_up(params, at, call, zone)
+        case Kind.ANSWER:
+            return CallAsked(at=at, call=call)
+        case Kind.RING:
+            return CallRinging(at=at, call=call)
+        case Kind.RECORDING | Kind.VOICEMAIL:
+            return _recording_made(params, at, call)
+        case _:
+            # A callee's side may ask here (confirmSound), so its numbers are not the call's.
+            return CallNoted(at=at, call=CallFacts(call_uuid=call.call_uuid))
+
+
+def is_hangup(params: Mapping[str, str]) -> bool:
+    """Tell whether an answer URL request is a hangup notice: an application without hangup URL sends it there."""
+    return params.get("Event") == "Hangup"
+
+
+def _call_facts(params: Mapping[str, str]) -> CallFacts:
+    get = params.get
+    # Dial events belong to the A leg they name: a CallUUID alone may be another leg's.
+    return CallFacts(
+        call_uuid=_identity(get("DialALegUUID")) or _identity(get("CallUUID")),
+        from_number=_text(normalise(get("From"))),
+        to_number=_text(normalise(get("To"))),
+        direction=_text(get("Direction")),
+        call_status=_text(get("CallStatus")),
+        caller_name=_text(get("CallerName")),
+        forwarded_from=_text(normalise(get("ForwardedFrom"))),
+        request_uuid=_identity(get("RequestUUID")),
+        session_start=parse_time(get("SessionStart"), UTC),
+    )
+
+
+def _dial_ended(params: Mapping[str, str], at: int, call: CallFacts) -> DialEnded:
+    get = params.get
+    return DialEnded(
+        at=at,
+        call=call,
+        status=_text(get("DialStatus")),
+        rang=_flag(get("DialRingStatus")),
+        cause=_text(get("DialHangupCause")),
+        b_leg_uuid=_identity(get("DialBLegUUID")),
+    )
+
+
+# DialAction, Event and DialBLegStatus say the same in three ways; senders differ in which of them they send.
+_LEG_WORDS: dict[str | None, type[LegEvent]] = {
+    "answer": LegAnswered,
+    "DialAnswer": LegAnswered,
+    "connected": LegConnected,
+    "DialConnected": LegConnected,
+    "hangup": LegHungUp,
+    "DialHangup": LegHungUp,
+    "digits": DigitsPressed,
+    "DialDigitsMatch": DigitsPressed,
+}
+
+
+def _leg_event(params: Mapping[str, str], at: int, call: CallFacts) -> Event:
+    get = params.get
+    b_leg_uuid = _identity(get("DialBLegUUID"))
+    event_class = next(
+        (_LEG_WORDS[word] for word in (get("DialAction"), get("Event"), get("DialBLegStatus")) if word in _LEG_WORDS),
+        None,
+    )
+    if b_leg_uuid is None or event_class is None:
+        return CallNoted(at=at, call=call)
+    target, position = _text(normalise(get("DialBLegTo"))), _whole(get("DialBLegPosition"))
+    if event_class is LegHungUp:
+        return LegHungUp(
+            at=at,
+            call=call,
+            b_leg_uuid=b_leg_uuid,
+            target=target,
+            position=position,
+            hangup=_hangup(params, "DialBLeg", "DialBLegTotalCost"),
+        )
+    if event_class is DigitsPressed:
+        digits = _text(get("DialDigitsMatch"))
+        if digits is None:
+            return CallNoted(at=at, call=call)
+        by = (_text(get("DialDigitsPressedBy")) or "").lower() or None
+        return DigitsPressed(at=at, call=call, b_leg_uuid=b_leg_uuid, digits=digits, by=by)
+    return event_class(at=at, call=call, b_leg_uuid=b_leg_uuid, target=target, position=position)
+
+
+def _call_hung_up(params: Mapping[str, str], at: int, call: CallFacts, zone: tzinfo) -> CallHungUp:
+    return CallHungUp(
+        at=at,
+        call=call,
+        hangup=_hangup(params, "", "TotalCost"),
+        answered_at=parse_time(params.get("AnswerTime"), zone),
+        ended_at=parse_time(params.get("EndTime"), zone),
+    )
+
+
+def _hangup(params: Mapping[str, str], prefix: str, cost_name: str) -> Hangup:
+    get = params.get
+    return Hangup(
+        cause=_text(get(prefix + "HangupCause")),
+        name=_text(get(prefix + "HangupCauseName")),
+        code=_whole(get(prefix + "HangupCauseCode")),
+        source=_text(get(prefix + "HangupSource")),
+        duration=_whole(get(prefix + "Duration")),
+        bill_duration=_whole(get(prefix + "BillDuration")),
+        cost=_text(get(cost_name)),
+    )
+
+
+def _recording_made(params: Mapping[str, str], at: int, call: CallFacts) -> Event:
+    # The Record element writes RecordUrl, the Record API record_url: both may be pointed at us.
+    get = params.get
+    recording_id = _identity(get("RecordingID") or get("recording_id"))
+    if recording_id is None:
+        return CallNoted(at=at, call=call)
+    milliseconds = _whole(get("RecordingDurationMs"))
+    seconds = _whole(get("RecordingDuration") or get("recording_duration"))
+    if milliseconds is None and seconds is not None:
+        milliseconds = _whole(str(seconds * 1000))
+    url = _storable(get("RecordUrl") or get("RecordFile") or get("record_url") or "") or None
+    return RecordingMade(at=at, call=call, recording_id=recording_id, url=url, milliseconds=milliseconds)
+
+
+def parse_time(text: str | None, zone: tzinfo) -> int | None:
+    """Read a time of Plivo's (`2024-09-26 14:05:08`, with or without fraction or offset) as milliseconds.
+
+    `zone` counts where the text has no offset of its own. None where there is no readable time, or one that no call
+    of Plivo's can have.
+    """
+    if not text:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=zone)
+        milliseconds = round(moment.timestamp() * 1000)
+    except (ValueError, OverflowError):
+        return None
+    return milliseconds if _FIRST_TIME <= milliseconds < _LAST_TIME else None
+
+
+def _text(value: str | None) -> str | None:
+    if not value:
+        return None
+    if len(value) <= TEXT_LIMIT and value.isascii() and "\0" not in value:
+        return value
+    return _storable(value[:TEXT_LIMIT])
+
+
+def _storable(value: str) -> str:
+    """Replace what no store takes: NUL, which PostgreSQL refuses, and lone surrogates, which no encoding can write."""
+    if not value.isascii():
+        value = value.encode(errors="replace").decode()
+    return value.replace("\0", "\ufffd") if "\0" in value else value
+
+
+def _identity(value: str | None) -> str | None:
+    """Read an id. One that no column could hold is replaced by its digest, so that two never become one."""
+    if not value:
+        return None
+    if len(value) <= TEXT_LIMIT and _storable(value) == value:
+        return value
+    return "hash-" + blake2b(value.encode(errors="surrogatepass"), digest_size=16).hexdigest()
+
+
+def _flag(value: str | None) -> bool | None:
+    return {"true": True, "false": False}.get((value or "").lower())
+
+
+def _whole(value: str | None) -> int | None:
+    """Read a count: up to nine ASCII digits. Plivo writes -1 for "not known yet"."""
+    if value and value.isascii() and value.isdigit() and len(value) <= 9:
+        return int(value)
+    return None
