@@ -1,8 +1,10 @@
 """Connections as they must be: durable, bounded, and to whichever server takes writes."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from app.records import migrate
@@ -15,6 +17,8 @@ from tests.records.reading import scalar
 from tests.records.test_store_away import is_kept
 from tests.support.postgresql import Postgresql
 from tests.support.server import free_port, until
+
+LOCKS = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"
 
 
 @pytest.mark.parametrize(
@@ -48,6 +52,27 @@ def test_a_postgresql_transaction_is_bounded_and_leaves_no_setting_behind(
 
     assert found == {"lock_timeout": "800ms", "statement_timeout": "800ms"}
     assert (idle, locks, after) == ("5s", (1,), "0")
+
+
+def test_locks_of_several_calls_are_always_taken_in_one_order(
+    open_store: Callable[..., Store], postgresql_url: str
+) -> None:
+    store, calls = open_store(postgresql_url, timeout=0.5), ["a-call", "b-call", "c-call"]
+    taken_before = []
+    for held in calls:
+        holder, waiter = store.connect_writer(), store.connect_writer()
+        holder.begin([held])
+        with ThreadPoolExecutor() as pool:
+            waiting = pool.submit(waiter.begin, calls)
+            until(lambda: scalar(store, f"{LOCKS} AND NOT granted") == 1)
+            taken_before.append(scalar(store, f"{LOCKS} AND granted") - 1)
+            with pytest.raises(psycopg.OperationalError):
+                waiting.result()
+        for writer in (holder, waiter):
+            writer.discard()
+        until(lambda: scalar(store, LOCKS) == 0)
+
+    assert sorted(taken_before) == [0, 1, 2]
 
 
 def shown(writer: object, name: str) -> object:
