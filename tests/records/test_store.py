@@ -14,6 +14,7 @@ from app.records.readiness import prove_write
 from app.records.store import Store
 from config import Config
 from tests.records.reading import scalar
+from tests.records.scenarios import Call
 from tests.records.test_store_away import is_kept
 from tests.support.postgresql import Postgresql
 from tests.support.server import free_port, until
@@ -73,6 +74,22 @@ def test_locks_of_several_calls_are_always_taken_in_one_order(
         until(lambda: scalar(store, LOCKS) == 0)
 
     assert sorted(taken_before) == [0, 1, 2]
+
+
+def test_tables_that_were_empty_when_postgresql_made_its_plans_are_not_read_whole(
+    open_store: Callable[..., Store], postgresql_url: str
+) -> None:
+    store = open_store(postgresql_url, timeout=5)
+    migrate.upgrade(store)
+    journal = Journal(store)
+
+    for _ in range(20):  # A plan is kept from the fifth time on.
+        journal.append_all([Call().action("busy", "USER_BUSY", rang=True).receipts[0] for _ in range(16)])
+    journal.close()
+
+    read = "SELECT sum({}) FROM pg_stat_user_tables WHERE relname IN ('calls', 'dials', 'legs', 'receipts')"
+    until(lambda: scalar(store, read.format("n_tup_ins")) == 3 * 20 * 16)
+    assert scalar(store, read.format("seq_tup_read")) == 0
 
 
 def shown(writer: object, name: str) -> object:
