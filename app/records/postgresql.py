@@ -61,7 +61,7 @@ class PostgresqlWriter:
         self._begin = (
             f"BEGIN; SET LOCAL lock_timeout = {milliseconds}; SET LOCAL statement_timeout = {milliseconds}; "
             "SET LOCAL idle_in_transaction_session_timeout = 5000; "
-            # Each statement has its index. A plan that was made while the tables were empty reads them whole, and is kept
+            # Each statement has its index. A plan made while the tables were empty reads them whole, and is kept
             # until they are analysed: a new server would grow slower and slower in its first minutes.
             "SET LOCAL enable_seqscan = off"
         )
