@@ -1,7 +1,9 @@
 """PostgreSQL: how it is connected to, and how a journal writes to it. Imported only where it is used."""
 
 import socket
+from collections.abc import Sequence
 from contextlib import suppress
+from functools import cache
 from hashlib import blake2b
 from typing import Any
 
@@ -20,6 +22,8 @@ REFUSALS: tuple[type[Exception], ...] = (
 )
 ERRORS: tuple[type[Exception], ...] = (psycopg.Error,)
 
+_COPIED = 8  # Rows from which on copying them is faster: it asks the server twice where an insert asks once.
+
 # A server that vanished without a word is noticed within seconds, not within the two hours of TCP's own default.
 _OPTIONS: dict[str, Any] = {
     "application_name": "dialstatus",
@@ -33,7 +37,26 @@ _OPTIONS: dict[str, Any] = {
 
 def make_statements() -> Statements:
     """Write the write path's statements in PostgreSQL's form."""
-    return Statements("%s", lock_rows=True)
+    return PostgresqlStatements("%s", lock_rows=True)
+
+
+class PostgresqlStatements(Statements):
+    """The statements in PostgreSQL's form. Many rows are copied: an execution of each costs both sides a half more."""
+
+    def insert(self, cursor: Any, sql: str, rows: Sequence[Sequence[Any]]) -> None:
+        """Insert rows by one of the statements for that."""
+        if len(rows) < _COPIED:
+            super().insert(cursor, sql, rows)
+            return
+        with cursor.copy(_as_copy(sql)) as copy:
+            for row in rows:
+                copy.write_row(row)
+
+
+@cache
+def _as_copy(insert: str) -> str:
+    columns = insert.removeprefix("INSERT INTO ").partition(" VALUES ")[0]
+    return f"COPY {columns} FROM STDIN"
 
 
 def make_engine(url: URL, _timeout: float) -> Engine:

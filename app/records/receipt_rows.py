@@ -50,7 +50,7 @@ class ReceiptRows:
     def write(self) -> None:
         """Store what came, in one statement for the new ones and one for the copies."""
         if self._new:
-            self._cursor.executemany(self._sql.receipt, [_row(*one) for one in self._new])
+            self._sql.insert(self._cursor, self._sql.receipt, [_row(*one) for one in self._new])
         copies = [
             (seen.deliveries, seen.last_received_at, seen.key) for seen in self._seen.values() if seen.key is not None
         ]

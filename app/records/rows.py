@@ -104,6 +104,10 @@ class Statements:
             "ON CONFLICT (spool_id) DO UPDATE SET brought = excluded.brought"
         )
 
+    def insert(self, cursor: Cursor, sql: str, rows: Sequence[Sequence[Any]]) -> None:
+        """Insert rows by one of the statements for that."""
+        cursor.executemany(sql, rows)
+
     def many(self, values: Iterable[Any]) -> Any:
         """Give many values as the one parameter that the statements with many values take."""
         return list(values) if self._takes_lists else json.dumps(list(values))

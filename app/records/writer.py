@@ -193,7 +193,7 @@ class Batch:
                 changed.append(rows.update_values(state))
         # Never an upsert: should two nodes have made the same key, one row must not silently become the other's.
         if new:
-            self._cursor.executemany(rows.insert, new)
+            self._sql.insert(self._cursor, rows.insert, new)
         if changed:
             self._cursor.executemany(rows.update, changed)
 

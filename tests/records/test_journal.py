@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from app.records.entry import Entry
 from app.records.journal import Journal
 from app.records.receipt import Receipt, ReceiptRefused, StoreUnavailable
 from app.records.store import Store
@@ -60,6 +61,35 @@ def test_what_is_returned_is_what_was_committed(store: Store, journal: Journal) 
     assert kept.dial is not None
     assert (kept.deliveries, kept.call_uuid, kept.dial.outcome) == (1, "call-0", "busy")
     assert rows(store, "SELECT dial_id, outcome, dial_status FROM dials") == [("dial-0", "busy", "busy")]
+
+
+def test_many_receipts_with_odd_texts_are_kept_as_they_came(store: Store, journal: Journal) -> None:
+    odd = ("\\N", "a\tb", "a\nb\r", "a\\.", '"', "'", "{}", "é", "\x7f", "\\x00", "%s", "?")
+    receipts = [
+        busy_report(number)._replace(path=text, sender=text, reply=text, placement=None)
+        for number, text in enumerate(odd)
+    ]
+
+    kept = journal.append_all(receipts)
+
+    assert [one.reply for one in kept] == list(odd)
+    found = rows(store, "SELECT path, sender, reply, deliveries FROM receipts ORDER BY dial_id")
+    assert sorted(found) == sorted((text, text, text, 1) for text in odd)
+    assert [one.reply for one in journal.append_all(receipts)] == list(odd)
+
+
+def test_a_receipt_that_is_refused_among_many_takes_none_with_it(store: Store, journal: Journal) -> None:
+    entries = [Entry((busy_report(number),)) for number in range(20)]
+    entries[7].receipts = (busy_report(7)._replace(path="\0", sender="\ud800"),)
+    done = threading.Event()
+
+    journal.hand_over(entries, done.set)
+
+    assert done.wait(30)
+    assert [entry.is_kept for entry in entries] == [number != 7 for number in range(20)]
+    with pytest.raises(ReceiptRefused):
+        entries[7].result()
+    assert scalar(store, "SELECT count(*) FROM calls") == 19
 
 
 def test_a_copy_raises_the_count_and_changes_nothing_else(store: Store, journal: Journal) -> None:
@@ -143,6 +173,7 @@ def test_two_thousand_at_once_are_two_thousand_records(store: Store, journal: Jo
 
 WRITER = """
 import sys
+from app.records.entry import Entry
 from app.records.journal import Journal
 from app.records.store import Store
 from tests.records.test_journal import busy_report
