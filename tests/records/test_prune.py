@@ -1,5 +1,6 @@
 """Records leave when they are old, and a person leaves everywhere."""
 
+import sqlite3
 from collections.abc import Callable, Iterator
 from datetime import UTC
 from pathlib import Path
@@ -202,6 +203,27 @@ def test_a_number_is_found_wherever_it_stands(
 
     assert erase(store, spool, CALLER, quiet).calls == 1
     assert count_receipts(store) == 0
+
+
+def test_what_somebody_keeps_in_the_log_is_not_called_erased(
+    open_store: Callable[..., Store], sqlite_url: str, spool: Spool
+) -> None:
+    store = open_store(sqlite_url, timeout=0.2)
+    migrate.upgrade(store)
+    journal = Journal(store)
+    journal.append_all(lost_race().receipts)
+    path = Path(sqlite_url.removeprefix("sqlite:///"))
+    reader = sqlite3.connect(path, isolation_level=None)
+    reader.execute("BEGIN")
+    reader.execute("SELECT count(*) FROM calls").fetchone()
+
+    with pytest.raises(StoreUnavailable, match="still in the database's log; run this once more"):
+        erase(store, spool, BOB, quiet)
+
+    reader.close()
+    assert erase(store, spool, BOB, quiet) == Erased(calls=0, spooled=0, left=0)
+    assert Path(f"{path}-wal").stat().st_size == 0
+    journal.close()
 
 
 @pytest.mark.parametrize("other", ["114155550100", "141555501009", "4155550100"])
