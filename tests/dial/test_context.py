@@ -1,0 +1,78 @@
+"""A webhook takes a shorter way through Flask, and leaves nothing of itself behind."""
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from flask import Flask, current_app, g, has_app_context, has_request_context, request, session
+
+from app import create_app
+from app.context import EXTENSION
+from app.records import migrate
+from config import Config
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Iterator[Flask]:
+    """Make an application that writes down what each request saw of Flask."""
+    app = create_app(Config.load({"INSTANCE_DIR": str(tmp_path), "DIAL_TO": "+14155550123"}))
+    migrate.upgrade(app.extensions[EXTENSION].store)
+    app.config["SEEN"] = seen = []
+
+    @app.before_request
+    def see() -> None:
+        seen.append((request.path, request.endpoint, current_app.name, g.get("mine"), session is not None))
+        g.mine = request.path
+
+    yield app
+    app.extensions[EXTENSION].journal.close()
+
+
+def test_a_webhook_finds_its_own_request_and_leaves_none_behind(app: Flask) -> None:
+    for path, endpoint in (("/dialstatus/", "dial.answer"), ("/dialstatus/hangup/", "dial.hangup")):
+        assert app.test_client().post(path, data={"CallUUID": "a-call"}).status_code == 200
+        path_seen, endpoint_seen, _, mine, _ = app.config["SEEN"].pop()
+        assert (path_seen, endpoint_seen, mine) == (path, endpoint, None)
+
+    assert not has_request_context()
+    assert not has_app_context()
+
+
+def test_within_another_context_that_one_is_there_again_afterwards(app: Flask) -> None:
+    with app.test_request_context("/elsewhere"):
+        g.mine = "outer"
+        app.test_client().post("/dialstatus/", data={"CallUUID": "a-call"})
+
+        assert (g.mine, request.path) == ("outer", "/elsewhere")
+    assert app.config["SEEN"][-1][3] is None
+
+
+def test_a_view_that_fails_leaves_no_context_behind(app: Flask) -> None:
+    def fail() -> None:
+        raise ZeroDivisionError
+
+    app.before_request_funcs[None].append(fail)
+
+    reply = app.test_client().post("/dialstatus/", data={"CallUUID": "a-call"})
+
+    assert (reply.status_code, reply.text) == (500, "<Response/>")
+    assert not has_request_context()
+    assert not has_app_context()
+
+
+def test_flasks_test_client_may_look_at_a_webhook_afterwards(app: Flask) -> None:
+    with app.test_client() as client:
+        client.post("/dialstatus/", data={"CallUUID": "a-call"})
+
+        assert (request.path, g.mine) == ("/dialstatus/", "/dialstatus/")
+    assert not has_request_context()
+
+
+def test_a_form_with_a_file_is_read_and_the_file_let_go_of(app: Flask) -> None:
+    form = {"CallUUID": "a-call", "From": "+14155550100", "file": (io.BytesIO(b"x" * 10_000), "a.txt")}
+
+    reply = app.test_client().post("/dialstatus/", data=form, content_type="multipart/form-data")
+
+    assert reply.status_code == 200
+    assert "<Dial" in reply.text
