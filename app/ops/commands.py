@@ -54,7 +54,7 @@ def check(repair: bool) -> None:
     if len(found.differing) > found.repaired:
         hint = "they have no receipts" if repair else "run it again with --repair"
         raise click.ClickException(f"{len(found.differing) - found.repaired} of {done} calls differ; {hint}")
-    click.echo(f"{done} calls checked, {found.repaired} repaired.")
+    click.echo(f"Calls checked: {done}, repaired: {found.repaired}.")
 
 
 @db.command()

@@ -73,7 +73,7 @@ def erase(person: str, yes: bool) -> None:
     with _progress("Receipts searched", count_receipts(shared.store)) as step:
         erased = erase_person(shared.store, shared.spool, number, step)
     click.echo(
-        f"{erased.calls:,} calls and {erased.spooled:,} spooled receipts deleted; {erased.left:,} mentions left."
+        f"Calls deleted: {erased.calls:,}, spooled receipts: {erased.spooled:,}, mentions left: {erased.left:,}."
     )
     if erased.left:
         sys.exit(1)

@@ -175,7 +175,7 @@ def is_survived(server: Server, tmp_path: Path) -> bool:
     is_kept = waits or rows(database_url, tmp_path, f"SELECT 1 FROM calls WHERE call_uuid = '{call_uuid}'")
     assert is_kept, server.lines
     is_whole = said.exit_code == 0
-    assert ("calls checked" if is_whole else "Error: ") in said.output
+    assert ("Calls checked" if is_whole else "Error: ") in said.output
     return is_whole
 
 

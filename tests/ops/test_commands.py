@@ -52,7 +52,7 @@ def test_a_database_is_upgraded_filled_checked_and_copied(run: Run, services: Se
     checked, copied = run("db", "check"), run("db", "backup", tmp_path / "copy")
 
     assert (checked.exit_code, copied.exit_code) == (0, 0)
-    assert "1 calls checked, 0 repaired." in checked.output
+    assert "Calls checked: 1, repaired: 0." in checked.output
     assert (tmp_path / "copy").exists()
     again = run("db", "restore", tmp_path / "copy")
     assert again.exit_code == 1
@@ -73,7 +73,7 @@ def test_a_record_that_differs_is_named_and_repaired(run: Run, services: Service
     assert f"differs from its receipts: call {call.uuid}" in found.output
     assert "run it again with --repair" in found.output
     assert repaired.exit_code == 0
-    assert "1 calls checked, 1 repaired." in repaired.output
+    assert "Calls checked: 1, repaired: 1." in repaired.output
     assert run("db", "check").exit_code == 0
 
 
@@ -154,5 +154,5 @@ def test_a_backup_is_made_and_taken_back_as_the_operating_page_says(
         )
         assert done.returncode == 0, done.stderr
 
-    assert "1 calls checked, 0 repaired." in done.stdout
+    assert "Calls checked: 1, repaired: 0." in done.stdout
     assert list((tmp_path / "backups" / "damaged").iterdir())

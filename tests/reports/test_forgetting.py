@@ -74,7 +74,7 @@ def test_one_person_is_erased_and_nobody_else(office: Office) -> None:
 
     erased = office.run("erase", "+1 415 555 0177", "--yes")
 
-    assert erased.output == "1 calls and 0 spooled receipts deleted; 0 mentions left.\n"
+    assert erased.output == "Calls deleted: 1, spooled receipts: 0, mentions left: 0.\n"
     assert (office.knows("hers"), office.knows("his")) == (False, True)
 
 
