@@ -16,11 +16,11 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.types import TypeEngine
 
 from app.records.check import delete_states
-from app.records.checkpoint import empty_log
 from app.records.keys import first_key
 from app.records.receipt import StoreUnavailable
 from app.records.spans import Level
 from app.records.spool import Spool
+from app.records.sqlite import empty_log
 from app.records.store import Store
 from app.records.tables import calls, dials, legs, receipts, recordings, tallies, tally_spans
 from app.records.tallying import count_spans
@@ -199,7 +199,7 @@ def _forget_free_space(store: Store) -> None:
     """Overwrite what deleted rows leave behind in the database's own files."""
     with _connected(store) as connection:
         if store.is_sqlite:
-            if not empty_log(lambda sql: int(connection.exec_driver_sql(sql).scalar_one())):
+            if not empty_log(connection):
                 raise StoreUnavailable("what was deleted is still in the database's log; run this once more")
         else:
             for table in (*_TABLES, tallies):

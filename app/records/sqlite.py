@@ -2,13 +2,13 @@
 
 import fcntl
 import sqlite3
+import time
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Engine, create_engine, event
+from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.pool import NullPool
 
-from app.records.checkpoint import LOG_PAGES, Checkpointer
 from app.records.rows import Cursor, Statements
 
 # Worth a second try at once: a key that was taken (one in four million per shared millisecond).
@@ -21,6 +21,8 @@ REFUSALS: tuple[type[Exception], ...] = (
     sqlite3.ProgrammingError,
 )
 ERRORS: tuple[type[Exception], ...] = (sqlite3.Error,)
+
+_PAUSE = 0.02  # Seconds between two tries to empty the log.
 
 
 def make_statements() -> Statements:
@@ -45,11 +47,23 @@ def make_engine(url: URL, timeout: float) -> Engine:
     return engine
 
 
+def empty_log(connection: Connection, *, patience: float = 5.0) -> bool:
+    """Copy all of the log into the file and cut it to nothing; False where others kept it busy for `patience` seconds.
+
+    What was deleted is in the log until then.
+    """
+    until = time.monotonic() + patience
+    # SQLite waits for readers and writers here, but not for another process's checkpoint.
+    while connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").scalar_one():
+        if time.monotonic() > until:
+            return False
+        time.sleep(_PAUSE)
+    return True
+
+
 def connect_writer(engine: Engine, _timeout: float, *, in_turn: bool) -> "SqliteWriter":
     """Open a connection to write with."""
-    if not in_turn:
-        return SqliteWriter(engine.raw_connection())
-    return SqliteWriter(engine.raw_connection(), Path(f"{engine.url.database}-turn"), Checkpointer(engine))
+    return SqliteWriter(engine.raw_connection(), Path(f"{engine.url.database}-turn") if in_turn else None)
 
 
 class SqliteWriter:
@@ -59,13 +73,10 @@ class SqliteWriter:
     commit fell from 700 to 22 milliseconds, the 99th percentile to a half.
     """
 
-    def __init__(self, connection: Any, turn: Path | None = None, checkpointer: Checkpointer | None = None) -> None:
+    def __init__(self, connection: Any, turn: Path | None) -> None:
         self._connection = connection
         self._turn = turn.open("w") if turn else None
-        self._checkpointer = checkpointer
         self.cursor: Cursor = connection.cursor()
-        if checkpointer:
-            self.cursor.execute(f"PRAGMA wal_autocheckpoint = {LOG_PAGES}")
 
     def await_turn(self) -> None:
         """Wait for the lock; whoever has it already has it at once."""
@@ -93,8 +104,6 @@ class SqliteWriter:
         """Commit; the log is synced when this returns."""
         self.cursor.execute("COMMIT")
         self.leave()
-        if self._checkpointer:
-            self._checkpointer.note_commit()
 
     def rollback(self) -> None:
         """Undo what the transaction wrote."""
@@ -105,8 +114,6 @@ class SqliteWriter:
 
     def discard(self) -> None:
         """Let go of connection and lock."""
-        if self._checkpointer:
-            self._checkpointer.close()
         self._connection.invalidate()
         if self._turn is not None:
             self._turn.close()
