@@ -12,10 +12,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from flask import Flask, g, request
+from flask import Flask, Response, g, request
 from werkzeug.test import EnvironBuilder
 
 from app import create_app
+from app.application import Application
 from app.context import EXTENSION, Services
 from app.dial import arrival, deciding, keeping, routes
 from app.dial.guard import guard
@@ -97,7 +98,7 @@ def _in_request(app: Flask, shared: Services, raw: bytes) -> list[Stage]:
         ("ticket", _best(lambda: deciding.ticket_of(arrived))),
         ("decide and reply", _best(lambda: _decide(arrived, event, ticket))),
         ("receipt", _best(lambda: keeping._receipt(arrived, event, "", None))),
-        ("reply, to be finished", _best(lambda: app.process_response(_later(shared, entry)))),
+        ("reply, to be finished", _best(lambda: _handed_on(app, _later(shared, entry)))),
         ("reply as bytes", _best(lambda: _sent(reply, asked.environ))),
         ("log line", _best(lambda: keeping._log_dial_ended(arrived, kept, reply))),
         ("counts", _best(lambda: _count(counts, arrived, reply))),
@@ -106,6 +107,13 @@ def _in_request(app: Flask, shared: Services, raw: bytes) -> list[Stage]:
 
 def _later(shared: Services, entry: Entry) -> Later:
     return Later(shared.journal, entry, lambda _reply: None, otherwise=EMPTY)
+
+
+def _handed_on(app: Flask, reply: Response) -> Response:
+    assert isinstance(app, Application)
+    for function in app._known_routes["/dialstatus/action/"].after:
+        reply = function(reply)
+    return reply
 
 
 def _sent(reply: Later, environ: dict[str, Any]) -> bytes:
