@@ -88,7 +88,7 @@ def test_tables_that_were_empty_when_postgresql_made_its_plans_are_not_read_whol
     journal.close()
 
     read = "SELECT sum({}) FROM pg_stat_user_tables WHERE relname IN ('calls', 'dials', 'legs', 'receipts')"
-    until(lambda: scalar(store, read.format("n_tup_ins")) == 3 * 20 * 16)
+    until(lambda: scalar(store, read.format("n_tup_ins")) >= 3 * 20 * 16)  # More where a key was taken.
     assert scalar(store, read.format("seq_tup_read")) == 0
 
 
