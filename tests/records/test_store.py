@@ -19,7 +19,10 @@ from tests.records.test_store_away import is_kept
 from tests.support.postgresql import Postgresql
 from tests.support.server import free_port, until
 
-LOCKS = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"
+LOCKS = (
+    "SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = database "
+    "WHERE locktype = 'advisory' AND datname = current_database()"
+)
 
 
 @pytest.mark.parametrize(
