@@ -72,7 +72,8 @@ def _measure(options: argparse.Namespace, scratch: Path, filesystem: str, stack:
     chosen = [one for one in COMPARISONS if not options.only or one.name in options.only]
     bench = Bench(scratch=scratch, seconds=options.seconds)
     wanted = set(options.only or ("memory", "history"))
-    _start(bench, {side.server for one in chosen for side in (one.ours, one.peer)} | {"ours", "bare"}, stack)
+    needed = {side.server for one in chosen for side in (one.ours, one.peer)} | {"ours"}
+    _start(bench, needed | ({"bare"} if "memory" in wanted else set()), stack)
     rows = [*_compare(bench, chosen, options.rounds)]
     ours = bench.servers["ours"]
     if not options.only:

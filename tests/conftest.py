@@ -27,22 +27,17 @@ from tests.support.server import REPORTS_TOKEN, TOKEN, Server, until
 
 DAY = 24 * 60 * 60
 
+# A slow machine is no fault of what is tested.
+hypothesis.settings.register_profile(
+    "dialstatus", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("dialstatus")
+
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:  # noqa: ARG001 - The plugin's own form.
     """Run twice as many tests at once as there are processors: half of the time they wait for a server."""
     return 2 * len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2 * (os.cpu_count() or 1)
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    """Have Hypothesis try the same examples each time, and new ones in the long drills; a slow machine is no fault."""
-    hypothesis.settings.register_profile(
-        "dialstatus",
-        deadline=None,
-        suppress_health_check=list(hypothesis.HealthCheck),
-        derandomize=config.option.markexpr != "drill",
-    )
-    hypothesis.settings.load_profile("dialstatus")
 
 
 @pytest.fixture(scope="session")

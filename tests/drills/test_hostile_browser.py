@@ -25,7 +25,7 @@ ATTACKS = (
     "</code></title></textarea></style><svg data-injected onload=window.injected=1>",
     "javascript:window.injected=1//<b data-injected>",
     "' data-injected onmouseover='window.injected=1' x='",
-    "{{ 99999**3 }}<b data-injected>${99999**3}",
+    "{{ 99999*99999*99999 }}<b data-injected>${99999*99999*99999}",
 )
 # What the last attack becomes where anything works it out: too long to turn up in a random key by chance.
 WORKED_OUT = str(99999**3)

@@ -38,7 +38,6 @@ def test_webhooks_of_one_call_spread_over_two_nodes(
 
         assert_callers_were_served(calls)
         load.bring_again()
-        until(lambda: all(map(is_everything_in, nodes)))
         load.assert_kept()
     by_call = rows(postgresql_url, tmp_path, "SELECT count(*), count(DISTINCT call_uuid) FROM calls")
     assert by_call == [(len(calls), len(calls))]

@@ -94,7 +94,7 @@ def test_what_is_counted_never_goes_back_whoever_answers(start_server: Start) ->
             seen.append(total(server, "dialstatus_receipts_total", kind="action"))
     reporting.result()
     seen.append(total(server, "dialstatus_receipts_total", kind="action"))
-    assert len(set(seen)) > 1
+    assert len(set(seen)) > 2
     assert seen == sorted(seen)
 
 

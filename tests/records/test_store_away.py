@@ -20,7 +20,7 @@ from tests.support.server import until
 
 TIMEOUT = 0.8
 # A bound and not a measure: the machine that runs the tests may stand still for a while itself.
-SLACK = 15.0
+SLACK = 4.0
 
 
 @pytest.fixture
@@ -169,4 +169,4 @@ def test_while_the_store_is_away_it_is_asked_by_nobody_but_the_journal(
 
     waited = [seconds_until_refused(remote, number) for number in range(2, 500)]
 
-    assert sorted(waited)[len(waited) // 2] < TIMEOUT / 4  # Told at once: nobody waits for the timeout.
+    assert sum(waited) < TIMEOUT + SLACK  # Each of them waiting for the timeout would take minutes.

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import schemathesis
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from schemathesis import Case
 from werkzeug.serving import make_server
 
@@ -63,7 +63,7 @@ def test_whatever_is_asked_the_answer_is_one_that_the_document_names(api_schema:
     for found in api_schema.get_all_operations():
         operation = found.ok()
 
-        @settings(max_examples=20)
+        @settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
         @given(case=operation.as_strategy())
         def answers_as_it_says(case: Case[Any]) -> None:
             case.call_and_validate(headers=TOKEN)

@@ -6,7 +6,7 @@ from urllib.parse import quote_from_bytes, urlencode
 from xml.etree import ElementTree
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.server.calls import dial_report, new_uuid
@@ -72,7 +72,11 @@ def assert_safe(server: Server, method: str, route: str, query: str, body: bytes
         assert ElementTree.fromstring(reply.body).tag == "Response"
 
 
-hostile = settings(max_examples=150)
+hostile = settings(
+    max_examples=150,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 
 
 @hostile
