@@ -153,7 +153,7 @@ class JsonFormatter(_Formatter):
             "event": record.getMessage(),
         }
         fields = dict(islice(vars(record).items(), _FIRST_OWN, None))
-        if not _are_plain(tuple(fields)) or dict in map(type, fields.values()):
+        if not _are_plain(tuple(fields)) or any(isinstance(value, dict) for value in fields.values()):
             fields = {f"{name}_" if name in entry else name: value for name, value in self._fields(record)}
         entry.update(fields)
         if record.exc_info:

@@ -8,7 +8,6 @@ import time
 _RANDOM_BITS = 22
 # 2020-01-01 UTC: 41 bits of milliseconds from here last until 2089.
 _EPOCH = 1_577_836_800_000
-_LAST = (1 << 41) - 1
 
 # A dial whose key is older than this may be part of an hour that was counted; milliseconds. An hour is counted 35
 # minutes after its end, so the clocks of two nodes may differ by a quarter of an hour before a change could be missed.
@@ -31,10 +30,7 @@ def make_key(at: int) -> int:
 
 def first_key(at: int) -> int:
     """Give the smallest key of a moment in milliseconds: what a time filter compares with."""
-    since = at - _EPOCH
-    if not 0 <= since <= _LAST:
-        since = 0 if since < 0 else _LAST
-    return since << _RANDOM_BITS
+    return min(max(at - _EPOCH, 0), (1 << 41) - 1) << _RANDOM_BITS
 
 
 def key_time(key: int) -> int:

@@ -41,7 +41,7 @@ def make_statements() -> Statements:
 
 
 class PostgresqlStatements(Statements):
-    """The statements in PostgreSQL's form. Many rows are copied: an execution of each costs both sides a half more."""
+    """The statements in PostgreSQL's form. Many rows are copied: an execution of each takes a third longer."""
 
     def insert(self, cursor: Any, sql: str, rows: Sequence[Sequence[Any]]) -> None:
         """Insert rows by one of the statements for that."""

@@ -189,11 +189,7 @@ def parse_time(text: str | None, zone: tzinfo) -> int | None:
 
 
 def _text(value: str | None) -> str | None:
-    if not value:
-        return None
-    if len(value) <= TEXT_LIMIT and value.isascii() and "\0" not in value:
-        return value
-    return _storable(value[:TEXT_LIMIT])
+    return _storable(value[:TEXT_LIMIT]) if value else None
 
 
 def _storable(value: str) -> str:

@@ -6,6 +6,7 @@ import os
 import pty
 import subprocess
 import sys
+from collections import Counter, OrderedDict
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +119,13 @@ def test_a_field_named_like_a_secret_is_never_written(name: str) -> None:
     assert as_json(made)[name] == REDACTED
     assert as_json(made)["headers"] == {name: REDACTED, "Accept": "*/*"}
     assert "abc-123" not in TextFormatter().format(made)
+
+
+@pytest.mark.parametrize("kind", [dict, OrderedDict, Counter])
+def test_a_field_named_like_a_secret_is_found_within_any_kind_of_dictionary(kind: type[dict[str, str]]) -> None:
+    made = record(given=kind({"auth_token": "abc-123", "rest": "kept"}))
+
+    assert as_json(made)["given"] == {"auth_token": REDACTED, "rest": "kept"}
 
 
 def test_the_verdict_on_a_signature_is_no_secret() -> None:
