@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import cached_property
-from typing import Any, cast
+from typing import Any
 
 from flask import Flask, Response
 from flask.ctx import AppContext, RequestContext
@@ -32,7 +32,9 @@ class Application(Flask):
     def request_context(self, environ: dict[str, Any]) -> RequestContext:
         """Give what a request is worked on in: to a plain route of Plivo's, a lighter one."""
         known = self._known_routes.get(environ.get("PATH_INFO", ""))
-        if known is None or environ["REQUEST_METHOD"] not in known.methods or _PRESERVED in environ:
+        if known is None or environ["REQUEST_METHOD"] not in known.methods:
+            return super().request_context(environ)
+        if environ.get("SCRIPT_NAME") or _PRESERVED in environ:
             return super().request_context(environ)
         return _WebhookContext(self, environ, known)
 
@@ -63,16 +65,19 @@ class _KnownRoute:
         before, after = app.before_request_funcs, app.after_request_funcs
         self.methods = rule.methods or set()
         self.after = [function for name in (_BLUEPRINT, None) for function in reversed(after.get(name, []))]
-        self._before = [function for name in (None, _BLUEPRINT) for function in before.get(name, [])]
-        self._view: Callable[[], Any] = app.view_functions[rule.endpoint]
+        self._before: list[Any] = [function for name in (None, _BLUEPRINT) for function in before.get(name, [])]
+        self._view: Any = app.view_functions[rule.endpoint]
         self.rule = rule
 
     def answer(self) -> Response:
         """Call what stands before the view, then the view, as Flask does."""
+        response: Response | None
         for function in self._before:
-            if (response := function()) is not None:
-                return cast(Response, response)
-        return cast(Response, self._view())
+            response = function()
+            if response is not None:
+                return response
+        answer: Response = self._view()
+        return answer
 
 
 class _AppContext(AppContext):
@@ -92,7 +97,7 @@ class _WebhookContext(RequestContext):
     def __init__(self, app: Flask, environ: dict[str, Any], known: _KnownRoute) -> None:
         self.known = known
         self.app = app
-        self.request = app.request_class(environ, populate_request=False)
+        self.request = Request.of_plain(environ)
         self.request.url_rule, self.request.view_args = known.rule, {}
         self.url_adapter = None
         self.flashes = None

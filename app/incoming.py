@@ -3,8 +3,9 @@
 from typing import Any
 
 from flask import Request as FlaskRequest
+from flask.globals import _cv_request
 from gunicorn.http.errors import ParseException
-from werkzeug.datastructures import ImmutableMultiDict
+from werkzeug.datastructures import EnvironHeaders, ImmutableMultiDict
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
 
 # Set in the WSGI environment by a server that holds the whole body, no longer than is taken.
@@ -12,7 +13,31 @@ BODY = "dialstatus.body"
 
 
 class Request(FlaskRequest):
-    """Flask's request, which answers 400 and 413 where Flask's would fail or quietly cut a body short."""
+    """Flask's request, which answers 400 and 413 where Flask's would fail or quietly cut a body short.
+
+    `arrival` is what was read of it on one of Plivo's routes.
+    """
+
+    arrival: Any = None
+
+    @classmethod
+    def of_plain(cls, environ: dict[str, Any]) -> "Request":
+        """Make the request of an environ whose method and path need no decoding, without a root above the path.
+
+        Werkzeug's own way to the same attributes takes three times as long.
+        """
+        request = cls.__new__(cls)
+        request.method = environ["REQUEST_METHOD"]
+        request.scheme = environ["wsgi.url_scheme"]
+        request.server = environ["SERVER_NAME"], int(environ["SERVER_PORT"])
+        request.root_path = ""
+        request.path = environ["PATH_INFO"]
+        request.query_string = environ.get("QUERY_STRING", "").encode("latin-1")
+        request.headers = EnvironHeaders(environ)
+        request.remote_addr = environ.get("REMOTE_ADDR")
+        request.environ = environ
+        request.shallow = False
+        return request
 
     def get_data(self, *args: Any, **kwargs: Any) -> Any:
         """Read the body. Raises 400 where it breaks the rules of HTTP, 413 where it is too long."""
@@ -32,3 +57,9 @@ class Request(FlaskRequest):
         """Read the body as a form. Raises as `get_data` does."""
         self.get_data(cache=True)  # What is read here is what Werkzeug parses.
         return super().form
+
+
+def at_hand() -> Request:
+    """Give the request that is worked on. Each look through Flask's proxy costs several times as much."""
+    request: Request = _cv_request.get().request  # type: ignore[assignment]
+    return request

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response, request
 from werkzeug.test import EnvironBuilder
 
 from app import create_app
@@ -82,7 +82,7 @@ def _in_request(app: Flask, shared: Services, raw: bytes) -> list[Stage]:
         return repeated
 
     whole_guard = _best(anew(guard))
-    arrived: arrival.Arrival = g.arrival
+    arrived: arrival.Arrival = asked.arrival
     event = keeping.translate(arrived)
     assert isinstance(event, DialEnded)
     ticket = deciding.ticket_of(arrived)

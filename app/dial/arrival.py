@@ -149,7 +149,10 @@ def _pairs(text: str) -> Pairs:
 
 
 def _split(text: str) -> list[tuple[str, str]]:
-    return [(name, value) for name, _, value in [piece.partition("=") for piece in text.split("&") if piece]]
+    pieces = text.split("&")
+    if "" in pieces:
+        pieces = [piece for piece in pieces if piece]
+    return [(name, value) for name, _, value in [piece.partition("=") for piece in pieces]]
 
 
 def _checked(pairs: Pairs) -> Pairs:

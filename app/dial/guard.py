@@ -9,11 +9,12 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from flask import Request, Response, g, request
+from flask import Response, request
 
 from app.context import services
 from app.dial.answers import xml_reply
 from app.dial.arrival import Arrival, read_arrival
+from app.incoming import at_hand
 from app.voice.events import Kind
 from app.voice.signature import Verdict, Verification, explain, verify
 from config import Config, SignatureMode
@@ -25,12 +26,12 @@ _KINDS = {f"dial.{kind.value}": kind for kind in Kind}  # Each route's endpoint 
 
 def guard() -> Response | None:
     """Read the request and let it in, or answer it."""
-    asked = _asked()
+    asked = at_hand()
     if asked.endpoint is None:
         return None
     kind = _KINDS[asked.endpoint]
     shared = services()
-    arrival = g.arrival = read_arrival(asked, kind, shared)
+    arrival = asked.arrival = read_arrival(asked, kind, shared)
     config = shared.config
     if kind is Kind.PHLO:
         return None if _phlo_may_enter(arrival, config) else xml_reply(status=403)
@@ -66,12 +67,6 @@ class _SentHeaders:
 @cache
 def _environ_key(name: str) -> str:
     return f"HTTP_{name.upper().replace('-', '_')}"
-
-
-def _asked() -> Request:
-    """Give the request itself: each look through the proxy costs as much as the look into it."""
-    asked: Request = request._get_current_object()  # type: ignore[attr-defined]
-    return asked
 
 
 def _log_unproven(arrival: Arrival, config: Config, *, refused: bool) -> None:

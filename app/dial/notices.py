@@ -3,17 +3,18 @@
 A notice that cannot be kept is answered 503, so that Plivo brings it again.
 """
 
-from flask import Response, g, json
+from flask import Response, json
 
 from app.dial.answers import xml_reply
 from app.dial.arrival import Arrival
 from app.dial.keeping import keep_notice, translate
+from app.incoming import at_hand
 from app.records.receipt import Kept
 
 
 def notice() -> Response:
     """Keep what Plivo tells."""
-    arrival: Arrival = g.arrival
+    arrival: Arrival = at_hand().arrival
     if arrival.method == "HEAD":
         return xml_reply()
     return keep_notice(arrival, translate(arrival), _say_nothing)
@@ -21,7 +22,7 @@ def notice() -> Response:
 
 def phlo() -> Response:
     """Keep what a PHLO reports about its Call Forward."""
-    arrival: Arrival = g.arrival
+    arrival: Arrival = at_hand().arrival
     if arrival.method == "HEAD":
         return Response(_recorded(None), content_type="application/json")
     return keep_notice(arrival, translate(arrival), _say_recorded)

@@ -8,14 +8,16 @@ from collections.abc import Callable
 from functools import wraps
 from typing import cast
 
-from flask import Response, current_app, g
+from flask import Response
 
+from app.context import extensions
 from app.dial.answers import xml_reply
 from app.dial.arrival import Arrival
 from app.dial.deciding import decide_after, decide_start, first_dial_id, next_dial_id, ticket_of
 from app.dial.keeping import as_hangup, keep_control, translate
 from app.dial.notices import notice
 from app.dial.replies import APOLOGY, Replies
+from app.incoming import at_hand
 from app.records.state import Placement
 from app.voice.events import DialEnded, Event
 from app.voice.parsing import is_hangup
@@ -33,7 +35,7 @@ def control(otherwise: View) -> Callable[[View], Callable[[], Response]]:
     def decorate(view: View) -> Callable[[], Response]:
         @wraps(view)
         def safe_view() -> Response:
-            arrival: Arrival = g.arrival
+            arrival: Arrival = at_hand().arrival
             for attempt in (view, otherwise):
                 try:
                     return attempt(arrival)
@@ -67,9 +69,9 @@ def answer(arrival: Arrival) -> Response:
 
 def answer_or_hangup() -> Response:
     """Answer a call, or take the hangup notice of an application that has no hangup URL."""
-    arrival: Arrival = g.arrival
-    if is_hangup(arrival.first):
-        g.arrival = as_hangup(arrival)
+    asked = at_hand()
+    if is_hangup(asked.arrival.first):
+        asked.arrival = as_hangup(asked.arrival)
         return notice()
     return answer()
 
@@ -116,7 +118,7 @@ def voicemail(arrival: Arrival) -> Response:
 
 def replies() -> Replies:
     """Give the running application's documents."""
-    written: Replies = current_app.extensions[REPLIES]
+    written: Replies = extensions()[REPLIES]
     return written
 
 

@@ -137,7 +137,8 @@ class Loop:
                 conn.is_answering = True
                 self._asked.append(_Asked(conn, answer, body))
             else:
-                self._send(conn, answer, body)
+                self._write(conn, answer, body)
+                self._send(conn)
         except StopIteration:
             self._worker.let_go(conn)  # There was no request, only the end of the connection.
         except Exception as error:
@@ -172,7 +173,10 @@ class Loop:
         kept = [one for one in handed.asked if one.unfinished.reply.entry.is_kept]
         for one in kept:
             one.unfinished.reply.finish()
-            self._reply(one)
+        # A client that is sent its reply may take the processor, and what the loop works with out of its caches: so
+        # first all replies are written, then all are sent.
+        for conn in [one.conn for one in kept if self._write_reply(one)]:
+            self._send(conn)
         # What is to be logged and counted keeps nobody waiting.
         with lines_together():
             for one in kept:
@@ -189,26 +193,32 @@ class Loop:
         one.unfinished.reply.tell()
 
     def _reply(self, one: _Asked) -> None:
+        if self._write_reply(one):
+            self._send(one.conn)
+
+    def _write_reply(self, one: _Asked) -> bool:
+        """Write a reply that has been finished; False where that fails, and its connection is closed."""
         conn, answer = one.conn, one.answer
         conn.is_answering = False
         try:
             if not self._worker.alive:
                 answer.force_close()
-            self._send(conn, answer, one.unfinished)
+            self._write(conn, answer, one.unfinished)
         except Exception as error:
             self._worker.handle_error(None, conn.sock, conn.client, error)
             self._worker.let_go(conn)
+            return False
+        return True
 
-    def _send(self, conn: Connection, answer: Reply, body: Iterable[bytes]) -> None:
+    def _write(self, conn: Connection, answer: Reply, body: Iterable[bytes]) -> None:
         conn.unsent = answer.collect(body)
         closing = getattr(body, "close", None)
         if closing is not None:
             closing()
         # What was not read of a request would be taken for the next one.
         conn.closes = answer.should_close() or not (isinstance(answer, PlainReply) or conn.is_finished())
-        self._send_more(conn)
 
-    def _send_more(self, conn: Connection, _client: object = None) -> None:
+    def _send(self, conn: Connection, _client: object = None) -> None:
         try:
             sent = conn.sock.send(conn.unsent)
         except BlockingIOError:
@@ -218,7 +228,7 @@ class Loop:
             return
         conn.unsent = conn.unsent[sent:]
         if conn.unsent:
-            self._worker.keep(conn, EVENT_WRITE, partial(self._send_more, conn))
+            self._worker.keep(conn, EVENT_WRITE, partial(self._send, conn))
         elif conn.closes:
             self._worker.let_go(conn, graceful=True)
         else:

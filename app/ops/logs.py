@@ -18,6 +18,7 @@ from typing import Any, TextIO
 from urllib.parse import unquote, urlsplit
 
 from flask import has_request_context, request
+from pydantic_core import to_json
 
 from config import Config, LogFormat
 
@@ -32,7 +33,8 @@ _SECRET_NAME = re.compile(r"token|secret|password|authorization|cookie|signature
 _IN_ONE_PIECE = 4096  # Bytes that a pipe takes without parting them (POSIX, PIPE_BUF; Linux's). JSON lines are ASCII.
 _SHORTEST_SECRET = 8  # A shorter one would black out ordinary words, and is guessed anyway.
 
-_encode = json.JSONEncoder(default=str).encode
+_PLAIN = frozenset({str, int, float, bool, type(None)})  # Of these no part can be a secret.
+_encode = json.JSONEncoder(default=str, separators=(",", ":")).encode
 _COLOURS = {"DEBUG": "2", "INFO": "32", "WARNING": "33", "ERROR": "31", "CRITICAL": "1;31"}
 
 
@@ -153,12 +155,13 @@ class JsonFormatter(_Formatter):
             "event": record.getMessage(),
         }
         fields = dict(islice(vars(record).items(), _FIRST_OWN, None))
-        if not _are_plain(tuple(fields)) or any(isinstance(value, dict) for value in fields.values()):
+        is_plain = _are_plain(tuple(fields)) and _PLAIN.issuperset(map(type, fields.values()))
+        if not is_plain:
             fields = {f"{name}_" if name in entry else name: value for name, value in self._fields(record)}
         entry.update(fields)
         if record.exc_info:
             entry["exception"] = self.formatException(record.exc_info)
-        return self._without_secrets(_dumps(entry))
+        return self._without_secrets((is_plain and _dumps_plain(entry)) or _dumps(entry))
 
 
 class TextFormatter(_Formatter):
@@ -194,6 +197,14 @@ def _time(record: logging.LogRecord) -> str:
 @lru_cache(maxsize=2)
 def _second(second: int) -> str:
     return datetime.fromtimestamp(second, UTC).isoformat()[:19]
+
+
+def _dumps_plain(entry: dict[str, Any]) -> str:
+    """Write as `_dumps` does, in half of the time; nothing where a text is none that UTF-8 can hold."""
+    try:
+        return to_json(entry, ensure_ascii=True).decode("ascii").replace("\x7f", "\\u007f")
+    except ValueError:
+        return ""
 
 
 def _dumps(entry: dict[str, Any]) -> str:

@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from functools import cache, partial
 from typing import Any
 
-from flask import Blueprint, Flask, Response, current_app, g, request
+from flask import Blueprint, Flask, Response, request
 
 from app.access import has_token
-from app.context import EXTENSION, Services, services
+from app.context import EXTENSION, Services, extensions, services
+from app.incoming import at_hand
 from app.later import Later
 from app.ops.bounded import Bounded
 from app.ops.counts import Counts, Key
@@ -124,13 +125,13 @@ def metrics() -> Response:
 
 
 def _metrics() -> Metrics:
-    found: Metrics = current_app.extensions[_EXTENSION]
+    found: Metrics = extensions()[_EXTENSION]
     return found
 
 
 def _count_reply(counts: Counts, response: Response) -> Response:
     # Made by the guard, the first to read the request; whoever did not come so far is not counted.
-    arrival = g.get("arrival")
+    arrival = at_hand().arrival
     if arrival is not None and arrival.method != "HEAD":
         count = partial(_count, counts, arrival)
         if isinstance(response, Later):
@@ -141,8 +142,8 @@ def _count_reply(counts: Counts, response: Response) -> Response:
 
 
 def _count(counts: Counts, arrival: Any, response: Response) -> None:
-    kind = arrival.kind.value
-    key = ("receipts_total", kind, arrival.verification.verdict.value, str(response.status_code))
+    kind = arrival.kind._value_
+    key = ("receipts_total", kind, arrival.verification.verdict._value_, str(response.status_code))
     counts.observe(key, "reply_seconds", kind, arrival.elapsed_micros() / 1_000_000)
 
 

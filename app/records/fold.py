@@ -98,7 +98,7 @@ def _fold_call(call: CallState, event: Event) -> None:
 
 def _forget_facts(call: CallState, at: int) -> None:
     """Give up what only a call detail record said, now that there is a webhook."""
-    call.heard_from, call.started_at = Source.WEBHOOK.value, at
+    call.heard_from, call.started_at = Source.WEBHOOK._value_, at
     call.from_number = call.to_number = call.direction = call.caller_name = None
     call.forwarded_from = call.request_uuid = None
     if call.ended_by == Source.CDR:
@@ -210,7 +210,7 @@ def _hangup_of(state: CallState | LegState) -> Hangup:
 
 
 def _take_hangup(state: CallState | LegState, hangup: Hangup, source: Source) -> None:
-    state.ended_by = source.value
+    state.ended_by = source._value_
     state.hangup_cause, state.hangup_name = hangup.cause, hangup.name
     state.hangup_code, state.hangup_source = hangup.code, hangup.source
     state.duration, state.bill_duration, state.cost = hangup.duration, hangup.bill_duration, hangup.cost

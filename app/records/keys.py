@@ -2,8 +2,8 @@
 
 import base64
 import hmac
-import random
 import time
+from random import getrandbits
 
 _RANDOM_BITS = 22
 # 2020-01-01 UTC: 41 bits of milliseconds from here last until 2089.
@@ -25,7 +25,7 @@ def make_key(at: int) -> int:
 
     Two keys of one millisecond differ with all but certainty; the writer takes another where they do not.
     """
-    return first_key(at) | random.getrandbits(_RANDOM_BITS)
+    return first_key(at) | getrandbits(_RANDOM_BITS)
 
 
 def first_key(at: int) -> int:

@@ -1,16 +1,16 @@
 """A receipt: one request of Plivo's as it came, with what we answered."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import tzinfo
 from hashlib import blake2b
 from typing import NamedTuple
 
+from pydantic_core import to_json
+
 from app.records.state import DialState, Placement
 from app.voice.cdr import parse_any
 from app.voice.events import Event, Kind
-
-_compact = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class StoreUnavailable(Exception):
@@ -48,7 +48,7 @@ class Receipt(NamedTuple):
         """Give the identity: 16 bytes over kind, dial id and Plivo's parameters in whatever order."""
         # Each value behind its length: so none can lend letters to its neighbour.
         pairs = "".join([f"{len(name)}:{name}{len(value)}:{value}" for name, value in sorted(self.params)])
-        text = f"{self.kind.value},{self.dial_id},{pairs}"  # Neither a kind nor a dial id has a comma.
+        text = f"{self.kind._value_},{self.dial_id},{pairs}"  # Neither a kind nor a dial id has a comma.
         return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
@@ -60,6 +60,14 @@ class Kept(NamedTuple):
     reply: str | None
     call_uuid: str
     dial: DialState | None
+
+
+def _compact(fields: Mapping[str, object]) -> str:
+    """Write a JSON object in plain ASCII. Pydantic's writer takes half of the time of Python's."""
+    try:
+        return to_json(fields, ensure_ascii=True).decode("ascii")
+    except ValueError:  # Half of a surrogate pair, which JSON can spell and UTF-8 cannot.
+        return json.dumps(fields, separators=(",", ":"))
 
 
 def params_to_json(params: Iterable[tuple[str, str]]) -> str:

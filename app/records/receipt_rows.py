@@ -71,7 +71,7 @@ def _row(key: int, call_key: int, digest: bytes, receipt: Receipt, seen: Seen) -
         key,
         call_key,
         digest,
-        receipt.kind.value,
+        receipt.kind._value_,
         seen.dial_id,
         receipt.method,
         receipt.path,

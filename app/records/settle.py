@@ -29,7 +29,7 @@ def _settle_dial(dial: DialState, legs: list[LegState], call: CallState) -> None
     # Where the report names a leg that nothing else is known of, the other legs do not speak for it.
     speaker = winner or (None if dial.b_leg_uuid else _loudest(legs))
     outcome = outcome_of(_facts(dial, winner, speaker, call))
-    dial.outcome = outcome.value
+    dial.outcome = outcome._value_
     dial.hangup_code = speaker.hangup_code if speaker else None
     dial.hangup_name = speaker.hangup_name if speaker else None
     dial.hangup_source = speaker.hangup_source if speaker else None

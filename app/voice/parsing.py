@@ -189,7 +189,11 @@ def parse_time(text: str | None, zone: tzinfo) -> int | None:
 
 
 def _text(value: str | None) -> str | None:
-    return _storable(value[:TEXT_LIMIT]) if value else None
+    if not value:
+        return None
+    if value.isprintable() and len(value) <= TEXT_LIMIT:
+        return value  # Nearly every value; neither NUL nor a surrogate can be printed.
+    return _storable(value[:TEXT_LIMIT])
 
 
 def _storable(value: str) -> str:
@@ -203,7 +207,7 @@ def _identity(value: str | None) -> str | None:
     """Read an id. One that no column could hold is replaced by its digest, so that two never become one."""
     if not value:
         return None
-    if len(value) <= TEXT_LIMIT and _storable(value) == value:
+    if len(value) <= TEXT_LIMIT and (value.isprintable() or _storable(value) == value):
         return value
     return "hash-" + blake2b(value.encode(errors="surrogatepass"), digest_size=16).hexdigest()
 

@@ -96,6 +96,13 @@ def test_no_text_leaves_its_line(value: str, name: str) -> None:
     assert TextFormatter().format(made).isprintable()
 
 
+@given(value=st.text() | st.text(st.sampled_from('"\\/\b\f\n\r\t\0\x1f\x7f\x80\u2028\ud800\udfff\U0001f600')))
+def test_every_character_is_written_as_the_secrets_are(value: str) -> None:
+    assert json.dumps({"value": value, "count": 1}, separators=(",", ":"))[1:] in JsonFormatter().format(
+        record(value=value, count=1)
+    )
+
+
 def test_a_hostile_exception_cannot_forge_a_line_of_text() -> None:
     made = record(failed=ValueError(HOSTILE), caller=HOSTILE)
     first, *rest = TextFormatter().format(made).split("\n")
