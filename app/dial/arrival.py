@@ -36,8 +36,8 @@ Pairs = tuple[tuple[str, str], ...]
 
 @dataclass(slots=True, kw_only=True)
 class Arrival:
-    """One request. `params` are Plivo's, `own` our own part of the query; `url` is the public URL, still encoded.
-    `first` has the first value of each parameter: Plivo never sends a name twice.
+    """One request. `params` are Plivo's, `asked` the query's, `own` our own part of it, `form` the body's; `url` is the
+    public URL, still encoded. `first` has the first value of each parameter: Plivo never sends a name twice.
 
     `received_at` in milliseconds since 1970 UTC, `started` a reading of `time.perf_counter_ns`.
     """
@@ -52,6 +52,7 @@ class Arrival:
     params: Pairs
     first: dict[str, str]
     own: dict[str, str]
+    asked: Pairs
     form: Pairs
     received_at: int
     started: int
@@ -93,6 +94,7 @@ def read_arrival(request: Request, kind: Kind, services: Services) -> Arrival:
         params=params,
         first=dict(reversed(params)),
         own={name: value for name, value in query_pairs if name in OWN_NAMES},
+        asked=query_pairs,
         form=form,
         received_at=_received_at(request, services),
         started=started,

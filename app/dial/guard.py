@@ -43,6 +43,7 @@ def guard() -> Response | None:
         params=arrival.form,
         headers=_SentHeaders(asked.environ),
         tokens=config.plivo_auth_tokens,
+        query=arrival.asked,
     )
     if arrival.verification.verdict is Verdict.VALID:
         return None

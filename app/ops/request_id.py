@@ -26,5 +26,5 @@ def _ensure_request_id() -> None:
 
 def _tell_request_id(response: Response) -> Response:
     if request_id := at_hand().environ.get(_HEADER):
-        response.headers["X-Request-ID"] = request_id
+        response.headers.add("X-Request-ID", request_id)
     return response

@@ -1,9 +1,10 @@
 """Keys that any node can make alone and that sort by time."""
 
 import base64
-import hmac
 import time
 from random import getrandbits
+
+from app.voice.keyed_hash import keyed_hash
 
 _RANDOM_BITS = 22
 # 2020-01-01 UTC: 41 bits of milliseconds from here last until 2089.
@@ -43,7 +44,7 @@ def make_dial_id(secret: bytes, *, call_uuid: str, turn: str, at: int) -> str:
 
     The same call, turn and moment give the same id on every node, so a repeated question gets the same answer.
     """
-    tag = hmac.digest(secret, f"{call_uuid}\0{turn}".encode(errors="replace"), "sha256")[:10]
+    tag = keyed_hash(secret, f"{call_uuid}\0{turn}".encode(errors="replace"))[:10]
     moment = min(max(at, 0), (1 << 48) - 1).to_bytes(6, "big")
     return base64.b32hexencode(moment + tag).decode().rstrip("=").lower()
 

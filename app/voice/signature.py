@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import NamedTuple, Protocol
 from urllib.parse import unquote_plus
 
+from app.voice.keyed_hash import keyed_hash
 from app.voice.signed_url import near_urls, show_url, split_url
 
 Params = Iterable[tuple[str, str]]
@@ -71,13 +72,22 @@ _SIGNED_METHODS = _READING_METHODS | {"POST"}
 _UNSIGNED_METHOD = "Plivo signs GET and POST requests alone"
 
 
-def verify(*, method: str, url: str, params: Params, headers: Headers, tokens: Sequence[str]) -> Verification:
+def verify(
+    *,
+    method: str,
+    url: str,
+    params: Params,
+    headers: Headers,
+    tokens: Sequence[str],
+    query: Params | None = None,
+) -> Verification:
     """Judge whether Plivo sent this request; never raise, compare in constant time.
 
     `url` is the public URL as Plivo called it, path and query still percent-encoded; `params` are the
-    decoded fields of a form body. Any of `tokens` may match, in the plain or the `Ma-` header. A request
-    with a V3 header is judged by V3 alone, since V2 covers neither query nor body. Without a token the
-    verdict is `unchecked`. (Plivo, "Signature validation", and plivo-python 4.63.0.)
+    decoded fields of a form body, `query` those of the URL where they have been decoded already. Any of
+    `tokens` may match, in the plain or the `Ma-` header. A request with a V3 header is judged by V3 alone,
+    since V2 covers neither query nor body. Without a token the verdict is `unchecked`. (Plivo, "Signature
+    validation", and plivo-python 4.63.0.)
     """
     keys = [token for token in tokens if token]  # Anybody can sign with an empty token.
     if not keys:
@@ -89,7 +99,7 @@ def verify(*, method: str, url: str, params: Params, headers: Headers, tokens: S
     if method not in _SIGNED_METHODS:
         return _refuse(offer, _UNSIGNED_METHOD)
     if offer.scheme is _V3:
-        message = _canonical_v3(method, url, params, offer.nonce)
+        message = _canonical_v3(method, url, params, offer.nonce, query)
     else:
         message = _canonical_v2(url, offer.nonce)
     return _judge(offer, message, keys)
@@ -202,10 +212,10 @@ def _refuse(offer: _Offer, reason: str) -> Verification:
     return Verification(verdict=Verdict.INVALID, scheme=name, reason=reason)
 
 
-def _canonical_v3(method: str, url: str, params: Params, nonce: str) -> bytes:
+def _canonical_v3(method: str, url: str, params: Params, nonce: str, query: Params | None = None) -> bytes:
     """Build the text that V3 signs: everything decoded, sorted by name and value, by code point."""
-    base, query = split_url(url)
-    asked = _decode(query)
+    base, encoded = split_url(url)
+    asked = _decode(encoded) if query is None else list(query)
     fields: list[tuple[str, str]] = []
     if method in _READING_METHODS:
         names = {name for name, _ in asked}
@@ -233,7 +243,7 @@ def _decode(query: str) -> list[tuple[str, str]]:
 
 
 def _sign(message: bytes, token: str) -> bytes:
-    return binascii.b2a_base64(hmac.digest(_utf8(token), message, "sha256"), newline=False)
+    return binascii.b2a_base64(keyed_hash(_utf8(token), message), newline=False)
 
 
 def _utf8(text: str) -> bytes:
