@@ -117,6 +117,9 @@ class Loop:
         self._limits = {name: int(getattr(settings, name)) for name in _LIMITS}
         self._asked: list[_Asked] = []
         self._handed: deque[_Handed] = deque()
+        # Replies that have yet to be told of, to the log and the counts: this turn's, and those of the one before.
+        self._finished: list[Unfinished] = []
+        self._untold: list[Unfinished] = []
 
     def answer(self, conn: Connection) -> None:
         """Run the application for the webhook that has arrived whole."""
@@ -147,6 +150,8 @@ class Loop:
 
     def patience(self) -> float:
         """Tell for how many seconds nothing is to be done here unless something happens."""
+        if self._untold:
+            return 0.0
         return max(0.0, self._handed[0].deadline - time.monotonic()) if self._handed else 1.0
 
     def turn(self) -> None:
@@ -158,6 +163,17 @@ class Loop:
             if not handed.is_done:
                 handed.journal.abandon(handed.entries())
                 self._finish(handed)
+        # Of this turn's replies only in the next one: whoever asks anew at once is handed over first, and what is
+        # logged and counted then fills the time in which the journal waits for its turn or for the disk.
+        untold, self._untold, self._finished = self._untold, self._finished, []
+        _tell(untold)
+
+    def tell(self) -> None:
+        """Tell of every reply that was given."""
+        untold = [*self._untold, *self._finished]
+        self._untold.clear()
+        self._finished.clear()
+        _tell(untold)
 
     def _hand_over(self) -> None:
         asked, self._asked = self._asked, []
@@ -177,10 +193,7 @@ class Loop:
         # first all replies are written, then all are sent.
         for conn in [one.conn for one in kept if self._write_reply(one)]:
             self._send(conn)
-        # What is to be logged and counted keeps nobody waiting.
-        with lines_together():
-            for one in kept:
-                one.unfinished.reply.tell()
+        self._finished += [one.unfinished for one in kept]
         for one in handed.asked:
             if not one.unfinished.reply.entry.is_kept:
                 self._worker.tpool.submit(self._finish_on_thread, one)
@@ -233,3 +246,10 @@ class Loop:
             self._worker.let_go(conn, graceful=True)
         else:
             self._worker.keep(conn, EVENT_READ, partial(self._worker.on_client_socket_readable, conn))
+
+
+def _tell(replies: Sequence[Unfinished]) -> None:
+    if replies:
+        with lines_together():
+            for unfinished in replies:
+                unfinished.reply.tell()

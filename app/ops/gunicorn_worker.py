@@ -37,6 +37,11 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         self.loop = Loop(self, self.cfg)
         self.gives_way_until = 0.0  # Monotonic seconds; 0 where it is not giving way.
 
+    def run(self) -> None:
+        """Work until told to stop, and on what was begun."""
+        super().run()
+        self.loop.tell()
+
     def wait_for_and_dispatch_events(self, timeout: float) -> None:
         """Do what there is to do, then hand over what was asked meanwhile."""
         shares.tell(self.age, self.nr_conns)
@@ -180,6 +185,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         if arrived and conn.webhook:
             self.loop.answer(conn)
         elif arrived:
+            self.loop.tell()  # Whoever asks for the counts finds all that was answered before.
             conn.data_ready = True
             self.enqueue_req(conn)
         elif arrived is None:

@@ -1,5 +1,6 @@
 """Webhooks on the worker's loop: one connection after another, whatever the clients do with theirs."""
 
+import json
 import socket
 import sqlite3
 import threading
@@ -10,6 +11,7 @@ from urllib.parse import urlencode
 
 import pytest
 
+from tests.ops.collector import total
 from tests.server.calls import dial_report, inbound, new_uuid
 from tests.support.server import DEADLINE, REPORTS_TOKEN, Server, until
 
@@ -166,3 +168,33 @@ def test_many_at_once_are_all_answered(server: Server, tmp_path: Path) -> None:
 
     assert refused == []
     assert calls_of(tmp_path) == {call_uuid for mine in calls for call_uuid in mine}
+
+
+def reported_at_once(server: Server, count: int) -> set[str]:
+    """Report so many dials at the same time, and give the calls once all are answered."""
+    calls = [new_uuid() for _ in range(count)]
+    clients = [connect(server) for _ in calls]
+    for client, call_uuid in zip(clients, calls, strict=True):
+        client.sendall(report(call_uuid))
+    for client in clients:
+        assert read_answer(client)[0].startswith(b"HTTP/1.1 200")
+        client.close()
+    return set(calls)
+
+
+def test_a_server_that_is_stopped_has_logged_and_counted_every_answer(server: Server, tmp_path: Path) -> None:
+    calls = reported_at_once(server, 40)
+
+    assert server.stop() == 0
+
+    assert sorted(line["call_uuid"] for line in server.events("dial_ended")) == sorted(calls)
+    [counted] = (tmp_path / "metrics").glob("*.json")
+    [answered] = [value for key, value in json.loads(counted.read_text()) if key[:2] == ["receipts_total", "action"]]
+    assert answered == 40
+
+
+def test_whoever_asks_for_the_counts_finds_every_answer_given_before(server: Server) -> None:
+    for number in range(1, 6):
+        reported_at_once(server, 8)
+
+        assert total(server, "dialstatus_receipts_total", kind="action", status="200") == 8 * number

@@ -118,6 +118,7 @@ def test_a_request_in_work_is_finished_before_the_server_ends(start_server: Star
     assert b"<Response>" in reply
     assert server.stop() == 0
     assert kept_calls(tmp_path) == {call_uuid}
+    assert [line["call_uuid"] for line in server.events("dial_ended")] == [call_uuid]
 
 
 def test_a_stop_under_load_loses_nothing_that_was_answered(start_server: Start, tmp_path: Path) -> None:
