@@ -5,6 +5,7 @@ import platform
 import re
 import sqlite3
 import tomllib
+from collections import Counter
 from collections.abc import Sequence
 from functools import cache, partial
 from typing import Any
@@ -148,8 +149,8 @@ def _count(counts: Counts, arrival: Any, response: Response) -> None:
 
 
 def _count_ends(counts: Counts, dials: Sequence[DialState]) -> None:
-    for dial in dials:
-        counts.add("dials_ended_total", dial.outcome)
+    for outcome, amount in Counter([dial.outcome for dial in dials]).items():
+        counts.add("dials_ended_total", outcome, amount=amount)
 
 
 class _TroubleCounter(logging.Handler):
