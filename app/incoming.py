@@ -7,6 +7,7 @@ from flask.globals import _cv_request
 from gunicorn.http.errors import ParseException
 from werkzeug.datastructures import EnvironHeaders, ImmutableMultiDict
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
+from werkzeug.wsgi import _get_server
 
 # Set in the WSGI environment by a server that holds the whole body, no longer than is taken.
 BODY = "dialstatus.body"
@@ -29,7 +30,7 @@ class Request(FlaskRequest):
         request = cls.__new__(cls)
         request.method = environ["REQUEST_METHOD"]
         request.scheme = environ["wsgi.url_scheme"]
-        request.server = environ["SERVER_NAME"], int(environ["SERVER_PORT"])
+        request.server = _get_server(environ)  # Its port may be any text that a proxy sent.
         request.root_path = ""
         request.path = environ["PATH_INFO"]
         request.query_string = environ.get("QUERY_STRING", "").encode("latin-1")

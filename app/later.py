@@ -5,6 +5,7 @@ the reply unfinished, hands the receipts of many requests to the journal at once
 """
 
 import logging
+import time
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from typing import Any
@@ -50,6 +51,7 @@ class Later(Response):
         self.journal = journal
         self.entry = entry
         self._decide = decide
+        self.finished_at = 0  # A reading of `time.perf_counter_ns`, once it is.
         self._listeners: list[Callable[[Response], object]] = []
 
     def when_finished(self, listener: Callable[[Response], object]) -> None:
@@ -62,6 +64,7 @@ class Later(Response):
             self._decide(self)
         except Exception:
             log.exception("reply_failed")  # Somebody may be on the line: what was decided before is still true.
+        self.finished_at = time.perf_counter_ns()
 
     def tell(self) -> None:
         """Tell whoever wants to hear of the finished response."""

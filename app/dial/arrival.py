@@ -196,7 +196,8 @@ def _base_url(request: Request, services: Services) -> str:
     host = request.environ.get("HTTP_HOST") or ""
     if not _HOST.fullmatch(host):
         host = f"{services.config.host}:{services.config.port}"
-    return f"{request.environ['wsgi.url_scheme']}://{host}"
+    scheme = request.environ["wsgi.url_scheme"]  # A proxy's word, where one is trusted.
+    return f"{scheme if scheme in {'http', 'https'} else 'https'}://{host}"
 
 
 def _received_at(request: Request, services: Services) -> int:

@@ -4,6 +4,7 @@ import logging
 import platform
 import re
 import sqlite3
+import time
 import tomllib
 from collections import Counter
 from collections.abc import Sequence
@@ -145,7 +146,8 @@ def _count_reply(counts: Counts, response: Response) -> Response:
 def _count(counts: Counts, arrival: Any, response: Response) -> None:
     kind = arrival.kind._value_
     key = ("receipts_total", kind, arrival.verification.verdict._value_, str(response.status_code))
-    counts.observe(key, "reply_seconds", kind, arrival.elapsed_micros() / 1_000_000)
+    ended = response.finished_at if isinstance(response, Later) else time.perf_counter_ns()
+    counts.observe(key, "reply_seconds", kind, (ended - arrival.started) / 1e9)
 
 
 def _count_ends(counts: Counts, dials: Sequence[DialState]) -> None:

@@ -11,7 +11,15 @@ from pathlib import Path
 
 import pytest
 
+from app import create_app
+from app.context import EXTENSION
+from app.dial.arrival import read_arrival
+from app.incoming import at_hand
+from app.later import Later
 from app.ops.metrics import METRICS
+from app.records.entry import Entry
+from app.voice.events import Kind
+from config import Config
 from tests.ops.collector import collect, total
 from tests.server.calls import dial_report, new_uuid
 from tests.support.server import REPORTS_TOKEN, ROOT, Server, until
@@ -41,6 +49,25 @@ def test_nobody_sees_metrics_without_the_token(start_server: Start, header: str 
     reply = server.request("GET", "/metrics", headers={"Authorization": header} if header else {})
     assert (reply.status, reply.content_type) == (401, "text/plain; charset=utf-8")
     assert "dialstatus_" not in reply.body
+
+
+def test_the_time_of_a_reply_ends_when_it_is_finished_not_when_it_is_counted(tmp_path: Path) -> None:
+    app = create_app(Config.load({"INSTANCE_DIR": str(tmp_path), "VERIFY_SIGNATURES": "off"}))
+    journal = app.extensions[EXTENSION].journal
+    reply = Later(journal, Entry(()), lambda _: None)
+
+    with app.test_request_context("/dialstatus/action/", method="POST"):
+        asked = at_hand()
+        arrival = asked.arrival = read_arrival(asked, Kind.ACTION, app.extensions[EXTENSION])
+        for function in app.after_request_funcs[None]:
+            function(reply)
+    reply.finish()
+    arrival.started = reply.finished_at - 3_000_000
+    reply.tell()
+
+    counted = app.extensions["dialstatus-metrics"].counts.total()
+    assert counted["reply_seconds", "action", "0.005"] == 1
+    assert counted["reply_seconds_sum", "action"] == 0.003
 
 
 def test_receipts_dials_and_times_are_counted(start_server: Start, database_url: str) -> None:

@@ -91,6 +91,17 @@ def test_forwarded_headers_count_from_exactly_the_trusted_proxies(start_server: 
     assert wary.request("POST", "/dialstatus/", "CallUUID=c", one_hop).status == 403
 
 
+@pytest.mark.parametrize("name", ["Port", "Host", "Proto", "For"])
+def test_whatever_a_proxy_says_of_the_way_the_caller_is_served(start_server: Callable[..., Server], name: str) -> None:
+    server = start_server(TRUSTED_PROXIES=1, WORKERS=1, VERIFY_SIGNATURES="off")
+
+    for value in ("", "no-port", "443,443", "99999999", "-1", "0x1bb", "[::1]:x", "1" * 500):
+        headers = {"Content-Type": FORM, f"X-Forwarded-{name}": value}
+        reply = server.request("POST", "/dialstatus/", "CallUUID=c", headers)
+        assert (reply.status, reply.content_type) == (200, "application/xml"), value
+        assert "<Dial" in reply.body
+
+
 def test_while_tokens_rotate_either_is_good(start_server: Callable[..., Server]) -> None:
     server = start_server(PLIVO_AUTH_TOKEN=f"the-next-token, {TOKEN}")
 
