@@ -17,13 +17,15 @@ _CONSENT = b"HTTP/1.1 100 Continue\r\n\r\n"
 class Connection(TConn):  # type: ignore[misc]  # Gunicorn comes without types.
     """A connection, and how much of its next request has been seen."""
 
-    def __init__(self, linger: Callable[["Connection"], bool], *args: Any) -> None:
+    def __init__(self, linger: Callable[["Connection"], bool], limits: Mapping[str, int], *args: Any) -> None:
         super().__init__(*args)
         self._linger = linger
+        self._limits = limits  # The parser's own.
         self.initialized: bool
         self.seen = 0
         self.told = False
-        self.webhook = b""  # The next request, if it is one.
+        self.has_webhook = False  # The next request is one.
+        self._environ: Environ | None = None  # Where that was read already.
         self.base = base_environ(self.client, self.server) if isinstance(self.client, tuple) else None
         self.is_answering = False  # A webhook's answer waits for the store.
         self.watched = 0  # What the poller watches it for.
@@ -52,10 +54,14 @@ class Connection(TConn):  # type: ignore[misc]  # Gunicorn comes without types.
                 seen = self.sock.recv(MOST_BYTES, socket.MSG_PEEK)
         except BlockingIOError:
             return False
-        if is_whole(seen):
+        if self.base is not None and len(seen) < _USUAL_BYTES:
+            self._environ = read(seen, self.base, self._limits)
+        if self._environ is not None:
+            self.sock.recv(len(seen))
+        if self._environ is not None or is_whole(seen):
             self._await(1)
             self.seen = 0
-            self.webhook = seen if is_webhook(seen) else b""
+            self.has_webhook = self._environ is not None or is_webhook(seen)
             return True
         if len(seen) == self.seen or len(seen) >= MOST_BYTES:
             return None  # It has ended in the middle, or will have no end.
@@ -66,12 +72,9 @@ class Connection(TConn):  # type: ignore[misc]  # Gunicorn comes without types.
         self._await(self.seen + 1)
         return False
 
-    def take(self, limits: Mapping[str, int]) -> Environ | None:
-        """Read the webhook if there is nothing unusual about it; else it is left where it is."""
-        webhook, self.webhook = self.webhook, b""
-        environ = read(webhook, self.base, limits) if self.base is not None else None
-        if environ is not None:
-            self.sock.recv(len(webhook))
+    def take(self) -> Environ | None:
+        """Give the webhook if there is nothing unusual about it; else it is left where it is."""
+        environ, self._environ = self._environ, None
         return environ
 
     def begun(self) -> Any:

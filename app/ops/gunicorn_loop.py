@@ -27,8 +27,6 @@ from app.ops.plain_http import PlainReply
 from app.records.entry import Entry
 from app.records.journal import Journal
 
-_LIMITS = ("limit_request_line", "limit_request_fields", "limit_request_field_size")
-
 
 class Answer(GunicornResponse):  # type: ignore[misc]  # Gunicorn comes without types.
     """A response whose bytes are collected, to be sent in one piece without waiting for the client."""
@@ -87,7 +85,7 @@ class Worker(Protocol):
     def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None: ...
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class _Asked:
     """A request whose answer waits for the store."""
 
@@ -112,9 +110,8 @@ class _Handed:
 class Loop:
     """The part of a worker that answers webhooks."""
 
-    def __init__(self, worker: Worker, settings: Any) -> None:
+    def __init__(self, worker: Worker) -> None:
         self._worker = worker
-        self._limits = {name: int(getattr(settings, name)) for name in _LIMITS}
         self._asked: list[_Asked] = []
         self._handed: deque[_Handed] = deque()
         # Replies that have yet to be told of, to the log and the counts: this turn's, and those of the one before.
@@ -126,7 +123,7 @@ class Loop:
         request = None
         try:
             answer: Reply
-            environ = conn.take(self._limits)
+            environ = conn.take()
             if environ is not None:
                 answer = PlainReply(environ)
             else:

@@ -20,6 +20,7 @@ from app.ops.balance import shares
 from app.ops.gunicorn_connection import Connection
 from app.ops.gunicorn_loop import Loop
 
+_LIMITS = ("limit_request_line", "limit_request_fields", "limit_request_field_size")
 _ARRIVAL = 10.0  # Seconds in which a request must have arrived.
 _LINGER = 2.0  # Seconds for a client to take its answer and hang up.
 _REST = 0.05  # Seconds for what is left of a request: it is here, or it was refused unread.
@@ -34,7 +35,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         super().__init__(*args, **kwargs)
         self.alive: bool
         self.lingering: deque[Connection] = deque()
-        self.loop = Loop(self, self.cfg)
+        self.loop = Loop(self)
+        self.limits = {name: int(getattr(self.cfg, name)) for name in _LIMITS}
         self.gives_way_until = 0.0  # Monotonic seconds; 0 where it is not giving way.
 
     def run(self) -> None:
@@ -69,7 +71,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         if self.pending_conns and self.nr_conns >= self.worker_connections - self.cfg.threads:
             self._drop(self.pending_conns[0])  # Who has been slow for longest makes room.
         self.nr_conns += 1
-        self._arrive(Connection(self.linger, self.cfg, client, address, listener.getsockname()))
+        self._arrive(Connection(self.linger, self.limits, self.cfg, client, address, listener.getsockname()))
 
     def on_client_socket_readable(self, conn: Connection, client: Any) -> None:  # noqa: ARG002 - Gunicorn's own form.
         """Take up a kept-alive connection that says more."""
@@ -79,7 +81,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             self.unwatch(conn)  # It says more before it has its answer, or hangs up: later.
             return
         arrived = conn.look()
-        if arrived and conn.webhook:
+        if arrived and conn.has_webhook:
             self.loop.answer(conn)
         elif arrived is not False or conn.seen:
             self._unkeep(conn)
@@ -182,7 +184,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     def _take_up(self, conn: Connection, arrived: bool | None) -> None:
         """Go on with a connection that is in nobody's hands."""
-        if arrived and conn.webhook:
+        if arrived and conn.has_webhook:
             self.loop.answer(conn)
         elif arrived:
             self.loop.tell()  # Whoever asks for the counts finds all that was answered before.

@@ -22,10 +22,11 @@ from app.incoming import BODY
 Environ = dict[str, Any]
 
 # Without `%`, which only the path's decoding would tell apart, and `#`, which no target has.
-_TARGET = re.compile(rb"(/dialstatus[!$&->@-~]*)(?:\?([!-\"$-~]*))?")
+_TARGET = re.compile(rb"(/dialstatus(?:/[!$&->@-~]*)?)(?:\?([!-\"$-~]*))?")
 _NAME = re.compile(rb"[A-Za-z0-9-]{1,100}")
 # Fields that change how a message is read or answered.
 _UNUSUAL = frozenset({"HTTP_EXPECT", "HTTP_TRANSFER_ENCODING", "HTTP_UPGRADE", "HTTP_TE", "HTTP_TRAILER"})
+_METHODS = frozenset({b"GET", b"POST", b"HEAD"})
 _CONNECTIONS = frozenset({"close", "keep-alive"})
 
 
@@ -94,7 +95,7 @@ def read(data: bytes, base: Environ, limits: Mapping[str, int]) -> Environ | Non
     except (IncompleteError, ParseError):
         return None
     target = _TARGET.fullmatch(found["path"])
-    if target is None or found["minor_version"] != 1:
+    if target is None or found["minor_version"] != 1 or found["method"] not in _METHODS:
         return None
     environ = base.copy()
     for name, value in found["headers"]:
