@@ -11,7 +11,7 @@ _ANSWER = Side("ours", answer)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """One ratio of rates."""
+    """One ratio of rates. `pairs` is by how many at least it is taken: more where it comes close to what is asked."""
 
     name: str
     figure: str
@@ -20,6 +20,7 @@ class Comparison:
     ours: Side = _ACTION
     peer: Side
     connections: int = 32
+    pairs: int = 5
 
 
 COMPARISONS = (
@@ -50,6 +51,7 @@ COMPARISONS = (
         done_at="1.1",
         goal="1.5",
         peer=Side("sample, plain"),
+        pairs=11,
     ),
     Comparison(
         name="plain128",

@@ -89,8 +89,8 @@ def _measure(options: argparse.Namespace, scratch: Path, filesystem: str, stack:
     return "\n".join(
         (
             "# Results\n",
-            f"`make bench{' FULL=1' if options.full else ''}`: {options.rounds} pairs of {options.seconds:g} s for "
-            "each figure, medians of ratios.\n",
+            f"`make bench{' FULL=1' if options.full else ''}`: at least {options.rounds} pairs of "
+            f"{options.seconds:g} s for each figure, medians of ratios.\n",
             report.machine(filesystem) + "\n",
             report.table(rows),
             report.runs_table(bench.runs, bench.memory),
@@ -125,7 +125,7 @@ def _compare(bench: Bench, chosen: list[Comparison], rounds: int) -> Iterator[Ro
     for one in chosen:
         say(one.figure)
         pairs = []
-        for turn in range(rounds):
+        for turn in range(max(rounds, one.pairs)):
             sides: list[Side] = [one.ours, one.peer]
             found = {side: bench.run(side, connections=one.connections) for side in sides[:: 1 if turn % 2 else -1]}
             pairs.append((found[one.ours], found[one.peer]))

@@ -1,6 +1,7 @@
 """What can be said about a call, as types of our own; `parsing.py` makes them of what Plivo sends.
 
-Times are integers: milliseconds since 1970-01-01 UTC. Durations are whole seconds, as Plivo sends them.
+Times are integers: milliseconds since 1970-01-01 UTC. Durations are whole seconds, as Plivo sends them. Nobody changes
+an event; they are not frozen since that triples the time to make one.
 """
 
 from dataclasses import dataclass
@@ -64,7 +65,7 @@ class Hangup(NamedTuple):
     cost: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Event:
     """Something that was said about a call. `at` is when we heard it, in milliseconds."""
 
@@ -73,17 +74,17 @@ class Event:
     source: Source = Source.WEBHOOK
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class CallAsked(Event):
     """Plivo asked what to do with a call (answer URL)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class CallRinging(Event):
     """An outbound call rings (ring URL)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class CallHungUp(Event):
     """The whole call ended (hangup URL, or the answer URL where no hangup URL is set)."""
 
@@ -92,12 +93,12 @@ class CallHungUp(Event):
     ended_at: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class CallNoted(Event):
     """A request that tells nothing more than its standard parameters."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class DialEnded(Event):
     """A dial ended (action URL). `status`, `cause` are Plivo's words, `rang` its DialRingStatus."""
 
@@ -107,7 +108,7 @@ class DialEnded(Event):
     b_leg_uuid: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class LegEvent(Event):
     """Something happened to one leg of a dial (callback URL)."""
 
@@ -116,17 +117,17 @@ class LegEvent(Event):
     position: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class LegAnswered(LegEvent):
     """A callee picked up. A confirm step may still follow."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class LegConnected(LegEvent):
     """Caller and callee were put through to each other."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class LegHungUp(LegEvent):
     """A callee's side ended."""
 
@@ -135,7 +136,7 @@ class LegHungUp(LegEvent):
     ended_at: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class DigitsPressed(LegEvent):
     """A digit pattern was pressed. `by` is `aleg` or `bleg`, in lower case."""
 
@@ -143,7 +144,7 @@ class DigitsPressed(LegEvent):
     by: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class RecordingMade(Event):
     """A recording is ready. `milliseconds` is None until Plivo knows its length (it says -1 before)."""
 

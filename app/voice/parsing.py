@@ -67,16 +67,17 @@ def is_hangup(params: Mapping[str, str]) -> bool:
 def _call_facts(params: Mapping[str, str]) -> CallFacts:
     get = params.get
     # Dial events belong to the A leg they name: a CallUUID alone may be another leg's.
+    # In the order of its fields; by their names it takes more than twice as long.
     return CallFacts(
-        call_uuid=_identity(get("DialALegUUID")) or _identity(get("CallUUID")),
-        from_number=_text(normalise(get("From"))),
-        to_number=_text(normalise(get("To"))),
-        direction=_text(get("Direction")),
-        call_status=_text(get("CallStatus")),
-        caller_name=_text(get("CallerName")),
-        forwarded_from=_text(normalise(get("ForwardedFrom"))),
-        request_uuid=_identity(get("RequestUUID")),
-        session_start=parse_time(get("SessionStart"), UTC),
+        _identity(get("DialALegUUID")) or _identity(get("CallUUID")),
+        _text(normalise(get("From"))),
+        _text(normalise(get("To"))),
+        _text(get("Direction")),
+        _text(get("CallStatus")),
+        _text(get("CallerName")),
+        _text(normalise(get("ForwardedFrom"))),
+        _identity(get("RequestUUID")),
+        parse_time(get("SessionStart"), UTC),
     )
 
 
