@@ -54,14 +54,11 @@ class Connection(TConn):  # type: ignore[misc]  # Gunicorn comes without types.
                 seen = self.sock.recv(MOST_BYTES, socket.MSG_PEEK)
         except BlockingIOError:
             return False
-        if self.base is not None and len(seen) < _USUAL_BYTES:
-            self._environ = read(seen, self.base, self._limits)
-        if self._environ is not None:
-            self.sock.recv(len(seen))
-        if self._environ is not None or is_whole(seen):
+        is_plain = self._read_plain(seen)
+        if is_plain or is_whole(seen):
             self._await(1)
             self.seen = 0
-            self.has_webhook = self._environ is not None or is_webhook(seen)
+            self.has_webhook = is_plain or is_webhook(seen)
             return True
         if len(seen) == self.seen or len(seen) >= MOST_BYTES:
             return None  # It has ended in the middle, or will have no end.
@@ -71,6 +68,16 @@ class Connection(TConn):  # type: ignore[misc]  # Gunicorn comes without types.
         self.seen = len(seen)
         self._await(self.seen + 1)
         return False
+
+    def _read_plain(self, seen: bytes) -> bool:
+        """Read the request and take it off the socket, if it is whole and nothing about it is unusual."""
+        if self.base is None or len(seen) >= _USUAL_BYTES:
+            return False
+        self._environ = read(seen, self.base, self._limits)
+        if self._environ is None:
+            return False
+        self.sock.recv(len(seen))
+        return True
 
     def take(self) -> Environ | None:
         """Give the webhook if there is nothing unusual about it; else it is left where it is."""

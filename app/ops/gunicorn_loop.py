@@ -167,9 +167,7 @@ class Loop:
 
     def tell(self) -> None:
         """Tell of every reply that was given."""
-        untold = [*self._untold, *self._finished]
-        self._untold.clear()
-        self._finished.clear()
+        untold, self._untold, self._finished = [*self._untold, *self._finished], [], []
         _tell(untold)
 
     def _hand_over(self) -> None:

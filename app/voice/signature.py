@@ -83,11 +83,10 @@ def verify(
 ) -> Verification:
     """Judge whether Plivo sent this request; never raise, compare in constant time.
 
-    `url` is the public URL as Plivo called it, path and query still percent-encoded; `params` are the
-    decoded fields of a form body, `query` those of the URL where they have been decoded already. Any of
-    `tokens` may match, in the plain or the `Ma-` header. A request with a V3 header is judged by V3 alone,
-    since V2 covers neither query nor body. Without a token the verdict is `unchecked`. (Plivo, "Signature
-    validation", and plivo-python 4.63.0.)
+    `url` is the public URL as Plivo called it, path and query still percent-encoded; `params` are the decoded fields of
+    a form body, `query` those of the URL where they have been decoded already. Any of `tokens` may match, in the plain
+    or the `Ma-` header. A request with a V3 header is judged by V3 alone, since V2 covers neither query nor body.
+    Without a token the verdict is `unchecked`. (Plivo, "Signature validation", and plivo-python 4.63.0.)
     """
     keys = [token for token in tokens if token]  # Anybody can sign with an empty token.
     if not keys:
