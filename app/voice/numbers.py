@@ -66,7 +66,7 @@ def mask(number: str | None) -> str | None:
     """Return `…0100` for `+14155550100`, `sip:…` for a SIP user; a word like anonymous and None stay."""
     if number is None:
         return None
-    if number[:1] == "+" and number[5:].isdecimal() and number.isascii():
+    if number[:1] == "+" and len(number) > 5 and number[1:].isdecimal() and number.isascii():
         return f"…{number[-4:]}"  # What nearly every number is.
     if number.lower() in _NOT_A_PERSON:
         return number

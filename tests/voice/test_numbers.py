@@ -95,6 +95,8 @@ def test_a_target_is_already_in_the_form_that_is_kept(text: str) -> None:
         ("sip:alice@10.20.30.40", "sip:…"),
         ("sip:+14155550100@phone.plivo.com", "sip:…0100"),
         ("anonymous", "anonymous"),
+        ("+41:secret7", "…417"),
+        ("+000:0", "…0000"),
         ("Jane Doe", "…"),
         ("", "…"),
         (None, None),
