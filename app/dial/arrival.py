@@ -151,10 +151,12 @@ def _pairs(text: str) -> Pairs:
 
 
 def _split(text: str) -> list[tuple[str, str]]:
-    pieces = text.split("&")
-    if "" in pieces:
-        pieces = [piece for piece in pieces if piece]
-    return [(name, value) for name, _, value in [piece.partition("=") for piece in pieces]]
+    pairs = []
+    for piece in text.split("&"):
+        name, _, value = piece.partition("=")
+        if piece:
+            pairs.append((name, value))
+    return pairs
 
 
 def _checked(pairs: Pairs) -> Pairs:

@@ -27,9 +27,10 @@ _KINDS = {f"dial.{kind.value}": kind for kind in Kind}  # Each route's endpoint 
 def guard() -> Response | None:
     """Read the request and let it in, or answer it."""
     asked = at_hand()
-    if asked.endpoint is None:
+    endpoint = asked.endpoint
+    if endpoint is None:
         return None
-    kind = _KINDS[asked.endpoint]
+    kind = _KINDS[endpoint]
     shared = services()
     arrival = asked.arrival = read_arrival(asked, kind, shared)
     config = shared.config

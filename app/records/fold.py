@@ -114,7 +114,7 @@ def _take_facts(call: CallState, facts: CallFacts) -> None:
     call.caller_name = _either(call.caller_name, facts.caller_name)
     call.forwarded_from = _either(call.forwarded_from, facts.forwarded_from)
     call.request_uuid = _either(call.request_uuid, facts.request_uuid)
-    if call.ended_by != Source.WEBHOOK and facts.call_status is not None:
+    if call.ended_by != Source.WEBHOOK and facts.call_status not in {None, call.call_status}:
         call.call_status = max(call.call_status, facts.call_status, key=_status_strength)
 
 
@@ -217,10 +217,11 @@ def _take_hangup(state: CallState | LegState, hangup: Hangup, source: Source) ->
 
 
 def _report(dial: DialState, event: DialEnded, receipt_key: int | None) -> None:
-    said = _report_strength(event.status, event.b_leg_uuid, event.cause, event.rang)
-    known = _report_strength(dial.dial_status, dial.b_leg_uuid, dial.dial_hangup_cause, dial.dial_ring_status)
-    if dial.reported_at is not None and (known, -dial.reported_at) >= (said, -event.at):
-        return
+    if dial.reported_at is not None:
+        said = _report_strength(event.status, event.b_leg_uuid, event.cause, event.rang)
+        known = _report_strength(dial.dial_status, dial.b_leg_uuid, dial.dial_hangup_cause, dial.dial_ring_status)
+        if (known, -dial.reported_at) >= (said, -event.at):
+            return
     dial.dial_status, dial.dial_ring_status = event.status, event.rang
     dial.dial_hangup_cause, dial.b_leg_uuid = event.cause, event.b_leg_uuid
     dial.reported_at, dial.report_key = event.at, receipt_key

@@ -86,18 +86,19 @@ def _loudest(legs: list[LegState]) -> LegState | None:
 
 
 def _facts(dial: DialState, winner: LegState | None, speaker: LegState | None, call: CallState) -> Facts:
+    # In the order of its fields; by their names it takes twice as long.
     return Facts(
-        reported=dial.reported_at is not None,
-        status=dial.dial_status,
-        cause=dial.dial_hangup_cause,
-        rang=dial.dial_ring_status,
-        b_leg=dial.b_leg_uuid is not None or winner is not None,
-        code=speaker.hangup_code if speaker else None,
-        leg_answered=winner is not None and _answered_at(winner) is not None,
-        talk_seconds=winner.duration if winner else None,
-        call_ended=call.ended_by is not None,
-        caller_hung_up=is_caller(call.hangup_source, call.direction),
-        call_code=call.hangup_code,
+        dial.reported_at is not None,
+        dial.dial_status,
+        dial.dial_hangup_cause,
+        dial.dial_ring_status,
+        dial.b_leg_uuid is not None or winner is not None,
+        speaker.hangup_code if speaker else None,
+        winner is not None and _answered_at(winner) is not None,
+        winner.duration if winner else None,
+        call.ended_by is not None,
+        is_caller(call.hangup_source, call.direction),
+        call.hangup_code,
     )
 
 

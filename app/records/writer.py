@@ -87,13 +87,8 @@ class Batch:
             receipt_key = make_key(receipt.received_at)
             seen = self._receipts.add(receipt, receipt_key, call_key, digest, dial_id)
             self._fold(record, receipt, dial_id, receipt_key)
-        return Kept(
-            deliveries=seen.deliveries,
-            reply_status=seen.reply_status,
-            reply=seen.reply,
-            call_uuid=record.call.call_uuid,
-            dial=record.dials.get(seen.dial_id) if seen.dial_id else None,
-        )
+        dial = record.dials.get(seen.dial_id) if seen.dial_id else None
+        return Kept(seen.deliveries, seen.reply_status, seen.reply, record.call.call_uuid, dial)
 
     def _fold(self, record: CallRecord, receipt: Receipt, dial_id: str | None, receipt_key: int) -> None:
         if isinstance(receipt.event, RecordingMade):
