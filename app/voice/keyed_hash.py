@@ -18,7 +18,7 @@ def _begun(key: bytes) -> tuple[Any, Any]:
 
 
 def keyed_hash(key: bytes, message: bytes) -> bytes:
-    """Return the 32 bytes that `hmac.digest` gives, in a third of its time: what the key alone decides is found once."""
+    """Return the 32 bytes that `hmac.digest` gives, in a third of its time: what the key decides is found once."""
     inner, outer = _begun(key)
     within, around = inner.copy(), outer.copy()
     within.update(message)
