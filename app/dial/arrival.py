@@ -187,7 +187,8 @@ def _storable(text: str) -> str:
 
 
 def _origin_form(target: str) -> str:
-    """Cut scheme and host off a request target in absolute form."""
+    """Cut scheme and host off a request target in absolute form, and a fragment, which is no part of what is signed."""
+    target = target.partition("#")[0]
     if target.startswith("/"):
         return target
     rest = target.partition("://")[2]

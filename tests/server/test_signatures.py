@@ -1,6 +1,7 @@
 """Who may speak: every route is guarded, in every mode, behind tunnels and proxies."""
 
 from collections.abc import Callable
+from urllib.parse import urlencode
 
 import pytest
 
@@ -72,6 +73,21 @@ def test_what_plivo_called_is_what_counts_behind_a_tunnel(start_server: Callable
 
     assert reply.status == 200
     assert reply.attribute("action").startswith(f"{PUBLIC}/dialstatus/action/?")
+
+
+def test_a_fragment_that_was_sent_along_is_no_part_of_the_request(start_server: Callable[..., Server]) -> None:
+    server = start_server()
+    call_uuid = new_uuid()
+    answer = server.plivo("POST", "/dialstatus/", inbound(call_uuid))
+    action = answer.attribute("action")  # It ends with Plivo's own settings behind a `#`, which are for Plivo to read.
+    target, _, settings = action.removeprefix(server.url).partition("#")
+    report = dial_report(call_uuid, "busy")
+
+    reply = server.request("POST", f"{target}#{settings}", urlencode(report), v3(action, list(report.items())))
+
+    assert (reply.status, settings != "") == (200, True)
+    [dial] = server.api(f"/calls/{call_uuid}").json()["dials"]
+    assert (dial["outcome"], dial["dial_id"]) == ("busy", target.partition("dial=")[2].partition("&")[0])
 
 
 def test_forwarded_headers_count_from_exactly_the_trusted_proxies(start_server: Callable[..., Server]) -> None:
