@@ -25,8 +25,8 @@ def now() -> int:
 class _Keys:
     """The keys of this process: those made one after the other for one millisecond ascend, by random steps.
 
-    For use by one thread, the one that writes. So the rows of a batch come in the order of their keys, which SQLite adds to the end of a table without a look at
-    the pages before: these stay full, and fewer of them are written.
+    So the rows of a batch come in the order of their keys, which SQLite adds to the end of a table without a look at
+    the pages before: these stay full, and fewer of them are written. For use by one thread, the one that writes.
     """
 
     def __init__(self) -> None:
