@@ -158,12 +158,14 @@ class Server:
     ) -> Reply:
         """Send one request as it is."""
         mine = connection or self.connect()
-        mine.request(method, target, body=body, headers=dict(headers or {}))
-        answer = mine.getresponse()
-        reply = Reply(answer.status, answer.headers.get("Content-Type", ""), answer.read().decode("utf-8", "replace"))
-        if connection is None:
-            mine.close()
-        return reply
+        try:
+            mine.request(method, target, body=body, headers=dict(headers or {}))
+            answer = mine.getresponse()
+            content = answer.read().decode("utf-8", "replace")
+        finally:
+            if connection is None:
+                mine.close()
+        return Reply(answer.status, answer.headers.get("Content-Type", ""), content)
 
     def plivo(
         self,
