@@ -95,7 +95,7 @@ def _receipt(arrival: Arrival, event: Event, reply: str, placement: Placement | 
         arrival.dial_id,
         event,
         placement,
-        200,
+        200,  # The status that every request gets whose receipt is kept.
         None if reply == EMPTY else reply,
         arrival.elapsed_micros(),
     )
