@@ -12,28 +12,28 @@ from flask import Flask
 from gunicorn.systemd import listen_fds
 
 from app import make_services
-from app.background import start_background, stop_background
-from app.listening import why_not
-from app.ops.balance import shares
 from app.ops.logs import configure_logging
-from app.prepare import prepare
-from app.records.readiness import prove_write
-from app.records.receipt import StoreUnavailable
-from app.serving import serving
-from app.welcome import welcome
+from app.records.model.receipt import StoreUnavailable
+from app.records.store.readiness import prove_write
+from app.server.background import start_background, stop_background
+from app.server.balance import shares
+from app.server.port_check import why_not
+from app.server.prepare import prepare
+from app.server.shared_services import serving
+from app.server.welcome import welcome
 from config import Config
 
 _services = serving.renew(lambda: make_services(Config.load()))
 _config = _services.config
 
 configure_logging(_config)
-logger_class = "app.ops.gunicorn_logger.GunicornLogger"
+logger_class = "app.server.gunicorn_logger.GunicornLogger"
 bind = f"{_config.host}:{_config.port}"
 workers = _config.workers
 # Webhooks are answered on the worker's loop, which waits for nothing: half the processor time of a thread for each, and
 # two to three times the webhooks a second. Reports, which may take long, get threads, and only once they have arrived
 # whole, so that slow clients keep none from Plivo: docs/decisions/serving.md.
-worker_class = "app.ops.gunicorn_worker.Worker"
+worker_class = "app.server.gunicorn_worker.Worker"
 threads = _config.threads
 # The parser in C reads a request in about a third of the time of the one in Python.
 http_parser = "fast"
@@ -68,7 +68,7 @@ def on_starting(server: Any) -> None:
         prove_write(_services.store)
     except StoreUnavailable as error:
         # Away, damaged, locked, on a full disk, or without its tables. Callers are answered all the same.
-        logging.getLogger("app.serving").error("store_not_ready", extra={"reason": str(error)})  # noqa: TRY400
+        logging.getLogger("app.server.shared_services").error("store_not_ready", extra={"reason": str(error)})  # noqa: TRY400
     _services.store.close()
 
 

@@ -5,10 +5,10 @@ import sys
 import click
 
 from app import create_app, make_services
-from app.commands import without_services
+from app.cli.group import without_services
 from app.ops.logs import configure_logging
-from app.prepare import prepare
-from app.serving import Refused, serving
+from app.server.prepare import prepare
+from app.server.shared_services import Refused, serving
 from config import Config
 
 command = click.get_current_context(silent=True)

@@ -7,20 +7,20 @@ from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAll
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app.application import Application
-from app.commands import Commands
+from app.cli.group import Commands
 from app.context import EXTENSION, Services
 from app.dial.answers import xml_reply
 from app.dial.blueprint import bp as dial_bp
-from app.dial.handout import PREFIX
+from app.dial.callback_urls import PREFIX
+from app.notify.event_delivery import use_outgoing
 from app.ops.health import bp as health_bp
 from app.ops.metrics import bp as metrics_bp
 from app.ops.metrics import use_metrics
-from app.ops.outgoing import use_outgoing
 from app.ops.request_id import use_request_ids
 from app.plan.load import configured_plan
-from app.records.journal import Journal
-from app.records.spool import Drainer, Spool
-from app.records.store import Store
+from app.records.spool.spool import Drainer, Spool
+from app.records.store.store import Store
+from app.records.writing.journal import Journal
 from app.reports.answers import dial_answer
 from app.reports.setup import use_reports
 from config import Config

@@ -7,9 +7,9 @@ from typing import Any, cast
 from flask.globals import _cv_app
 
 from app.plan.model import Plan
-from app.records.journal import Journal
-from app.records.spool import Drainer, Spool
-from app.records.store import Store
+from app.records.spool.spool import Drainer, Spool
+from app.records.store.store import Store
+from app.records.writing.journal import Journal
 from config import Config
 
 EXTENSION = "dialstatus"

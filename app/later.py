@@ -1,6 +1,6 @@
 """A reply that is given once its receipt is on disk.
 
-Under any WSGI server the thread of the request waits. Our own worker (`app/ops/gunicorn_worker.py`) asks to be given
+Under any WSGI server the thread of the request waits. Our own worker (`app/server/gunicorn_worker.py`) asks to be given
 the reply unfinished, hands the receipts of many requests to the journal at once, and keeps no thread waiting.
 """
 
@@ -13,8 +13,8 @@ from typing import Any
 from flask import Response
 from werkzeug.datastructures import Headers
 
-from app.records.entry import Entry
-from app.records.journal import Journal
+from app.records.writing.entry import Entry
+from app.records.writing.journal import Journal
 
 log = logging.getLogger(__name__)
 

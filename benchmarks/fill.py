@@ -14,10 +14,10 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
-from app.records import migrate
-from app.records.keys import now
-from app.records.store import Store
-from app.records.tallying import count_spans
+from app.records.model.ids import now
+from app.records.rollups.counting import count_spans
+from app.records.store import migrate
+from app.records.store.store import Store
 from config import Config
 
 _CHUNK = 100_000

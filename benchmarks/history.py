@@ -5,8 +5,8 @@ import statistics
 from contextlib import ExitStack
 from datetime import UTC
 
-from app.records.store import Store
-from app.records.tallying import count_spans
+from app.records.rollups.counting import count_spans
+from app.records.store.store import Store
 from benchmarks import servers
 from benchmarks.bench import Bench, Side, say
 from benchmarks.fill import fill

@@ -7,8 +7,8 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from app.records import migrate
-from app.records.store import Store
+from app.records.store import migrate
+from app.records.store.store import Store
 from config import Config
 
 # The PostgreSQL wheel looks for a private directory when it is imported, and warns when it is given none.

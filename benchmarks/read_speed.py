@@ -13,8 +13,8 @@ from sqlalchemy import select
 
 from app import create_app
 from app.context import EXTENSION
-from app.records.reading import reading
-from app.records.tables import calls, dials
+from app.records.model.tables import calls, dials
+from app.records.reading.read_session import reading
 from config import Config
 
 _TOKEN = "a-token-for-benchmarks"

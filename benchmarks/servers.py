@@ -129,7 +129,7 @@ def ours() -> list[str]:
 PEERS: dict[str, Callable[[dict[str, str]], list[str]]] = {
     "bare": lambda knobs: gunicorn("benchmarks.peers.bare:app", knobs),
     "bare, our worker": lambda knobs: gunicorn(
-        "benchmarks.peers.bare:app", {**knobs, "--worker-class": "app.ops.gunicorn_worker.Worker"}
+        "benchmarks.peers.bare:app", {**knobs, "--worker-class": "app.server.gunicorn_worker.Worker"}
     ),
     "sample": lambda knobs: gunicorn("benchmarks.peers.sample:app", knobs),
     "sample, plain": lambda _knobs: gunicorn("benchmarks.peers.sample:app", {"--workers": "2"}),

@@ -18,7 +18,10 @@ from werkzeug.test import EnvironBuilder
 from app import create_app
 from app.application import Application
 from app.context import EXTENSION, Services
-from app.dial import arrival, deciding, keeping, routes
+from app.dial import decide as deciding
+from app.dial import request as arrival
+from app.dial import routes
+from app.dial import store_receipt as keeping
 from app.dial.guard import guard
 from app.dial.ticket import Ticket
 from app.incoming import BODY
@@ -26,13 +29,13 @@ from app.later import Later, Unfinished
 from app.ops.counts import Counts
 from app.ops.logs import configure_logging
 from app.ops.metrics import _count
-from app.ops.plain_http import PlainReply, base_environ, read
-from app.records import migrate
-from app.records.entry import Entry
-from app.records.receipt import Kept, Receipt
-from app.records.state import DialState
-from app.records.store import Writer
-from app.records.writer import Batch
+from app.records.model.receipt import Kept, Receipt
+from app.records.model.state import DialState
+from app.records.store import migrate
+from app.records.store.store import Writer
+from app.records.writing.batch import Batch
+from app.records.writing.entry import Entry
+from app.server.plain_http import PlainReply, base_environ, read
 from app.voice.events import DialEnded, Kind
 from app.voice.signature import verify
 from app.voice.xml import EMPTY

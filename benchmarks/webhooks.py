@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 from app.dial.ticket import Ticket
-from app.records.keys import make_dial_id, now
+from app.records.model.ids import make_dial_id, now
 from app.voice.signature import make_nonce, sign_v3
 
 PUBLIC_URL = "https://calls.example.com"

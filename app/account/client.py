@@ -17,7 +17,7 @@ from plivo.rest.phlo import RestClient as SdkPhloClient
 from plivo.utils import is_valid_mainaccount, is_valid_subaccount
 
 from app.account.errors import AccountError, SettingError, TokenError, UnreachableError, of_status
-from app.account.pace import PAUSES, Pace, http_date, retry_after
+from app.account.rate_limit import PAUSES, Pace, http_date, retry_after
 
 logger = logging.getLogger(__name__)
 

@@ -9,9 +9,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.account.check import Check, failed, passed, skipped
 from app.context import Services
-from app.records.readiness import prove_write
-from app.records.receipt import StoreUnavailable
-from app.records.version import is_current
+from app.records.model.receipt import StoreUnavailable
+from app.records.store.readiness import prove_write
+from app.records.store.version import is_current
 from config import SignatureMode
 
 # Less than this is soon full: a gigabyte is about a million reports.

@@ -12,14 +12,14 @@ from typing import Any
 
 from app.account.calls import live_ids, read_uuid
 from app.account.client import Json, PlivoClient
+from app.account.cursor_file import Marker, Window
 from app.account.errors import NotFoundError, RefusedError
-from app.account.marker import Marker, Window
 from app.account.paging import FIRST, Place, every, pages
-from app.records.gaps import KnownCall, KnownDial, OpenCall, known_calls, open_calls
-from app.records.journal import Journal
-from app.records.keys import now
-from app.records.receipt import Receipt
-from app.records.store import Store
+from app.records.model.ids import now
+from app.records.model.receipt import Receipt
+from app.records.reading.incomplete import KnownCall, KnownDial, OpenCall, known_calls, open_calls
+from app.records.store.store import Store
+from app.records.writing.journal import Journal
 from app.voice.cdr import parse_record, record_params
 from app.voice.events import CallHungUp, Kind, LegHungUp
 from app.voice.signature import Verdict

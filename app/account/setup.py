@@ -10,7 +10,7 @@ from app.account.addresses import Addresses
 from app.account.client import Json, PlivoClient
 from app.account.errors import AccountError, NotFoundError, SettingError
 from app.account.paging import every
-from app.account.wiring import Wiring
+from app.account.snapshot import Wiring
 from app.voice.numbers import parse_target
 
 Settings = Mapping[str, str]

@@ -7,8 +7,8 @@ from flask.blueprints import BlueprintSetupState
 
 from app.context import EXTENSION, Services
 from app.dial import notices, routes
+from app.dial.callback_urls import PREFIX
 from app.dial.guard import guard
-from app.dial.handout import PREFIX
 from app.dial.replies import Replies
 from app.voice.events import Kind
 

@@ -6,10 +6,10 @@ A notice that cannot be kept is answered 503, so that Plivo brings it again.
 from flask import Response, json
 
 from app.dial.answers import xml_reply
-from app.dial.arrival import Arrival
-from app.dial.keeping import keep_notice, translate
+from app.dial.request import Arrival
+from app.dial.store_receipt import keep_notice, translate
 from app.incoming import at_hand
-from app.records.receipt import Kept
+from app.records.model.receipt import Kept
 
 
 def notice() -> Response:

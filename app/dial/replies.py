@@ -6,12 +6,12 @@ ticket in, which is made of letters, digits, `-`, `_`, `=`, `%` and `&`.
 
 from collections.abc import Callable
 
-from app.dial.handout import urls
+from app.dial.callback_urls import urls
 from app.dial.ticket import Ticket
 from app.plan.document import confirm_document, document, voicemail_taken_document
 from app.plan.model import Plan
 from app.plan.next import Decision, End, Ring
-from app.records.state import Placement
+from app.records.model.state import Placement
 from app.voice.xml import EMPTY, Hangup, Speak, render
 from config import Config
 

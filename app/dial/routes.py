@@ -12,13 +12,13 @@ from flask import Response
 
 from app.context import extensions
 from app.dial.answers import xml_reply
-from app.dial.arrival import Arrival
-from app.dial.deciding import decide_after, decide_start, first_dial_id, next_dial_id, ticket_of
-from app.dial.keeping import as_hangup, keep_control, translate
+from app.dial.decide import decide_after, decide_start, first_dial_id, next_dial_id, ticket_of
 from app.dial.notices import notice
 from app.dial.replies import APOLOGY, Replies
+from app.dial.request import Arrival
+from app.dial.store_receipt import as_hangup, keep_control, translate
 from app.incoming import at_hand
-from app.records.state import Placement
+from app.records.model.state import Placement
 from app.voice.events import DialEnded, Event
 from app.voice.parsing import is_hangup
 

@@ -7,9 +7,9 @@ from flask import Blueprint, Response, current_app, jsonify
 from flask.blueprints import BlueprintSetupState
 
 from app.context import EXTENSION, Services
-from app.ops.bounded import Bounded
-from app.records.readiness import prove_write
-from app.records.receipt import StoreUnavailable
+from app.ops.cached_probe import Bounded
+from app.records.model.receipt import StoreUnavailable
+from app.records.store.readiness import prove_write
 
 log = logging.getLogger(__name__)
 bp = Blueprint("health", __name__)

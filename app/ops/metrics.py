@@ -17,15 +17,15 @@ from app.access import has_token
 from app.context import EXTENSION, Services, extensions, services
 from app.incoming import at_hand
 from app.later import Later
-from app.ops.bounded import Bounded
+from app.ops.cached_probe import Bounded
 from app.ops.counts import Counts, Key
 from app.ops.exposition import CONTENT_TYPE, Metric, exposition
-from app.records.keys import now
-from app.records.readiness import prove_write
-from app.records.receipt import StoreUnavailable
-from app.records.standing import Standing, standing
-from app.records.state import DialState
-from app.records.store import Store
+from app.records.model.ids import now
+from app.records.model.receipt import StoreUnavailable
+from app.records.model.state import DialState
+from app.records.reading.gauges import Standing, standing
+from app.records.store.readiness import prove_write
+from app.records.store.store import Store
 from config import ROOT
 
 bp = Blueprint("metrics", __name__)

@@ -6,10 +6,10 @@ from typing import Any
 
 from sqlalchemy import RowMapping
 
-from app.records.figures import Divided, Figures, Summary, holds_calls
-from app.records.queries import FoundCall, FoundDial
-from app.records.state import CallState
-from app.records.wanted import Wanted
+from app.records.model.state import CallState
+from app.records.reading.figures import Divided, Figures, Summary, holds_calls
+from app.records.reading.filters import Wanted
+from app.records.reading.queries import FoundCall, FoundDial
 from app.reports import schemas
 from app.voice.hangup_causes import by_code, by_name
 from app.voice.outcome import EXPLANATIONS, Outcome

@@ -11,11 +11,11 @@ from werkzeug.exceptions import HTTPException, NotFound
 
 from app.access import has_token
 from app.context import services
-from app.records.queries import FoundDial, find_call, find_dial, find_dials
-from app.records.reading import reading
-from app.records.receipt import StoreUnavailable
-from app.records.summaries import summarise
-from app.records.wanted import TooMany
+from app.records.model.receipt import StoreUnavailable
+from app.records.reading.filters import TooMany
+from app.records.reading.queries import FoundDial, find_call, find_dial, find_dials
+from app.records.reading.read_session import reading
+from app.records.reading.summaries import summarise
 from app.reports import problems, schemas
 from app.reports.answers import call_answer, dial_answer, summary_answer
 from app.reports.exports import all_dials, csv_lines, json_lines

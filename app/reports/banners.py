@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from app.records.watch import MOST_COUNTED, Signs
+from app.records.reading.anomalies import MOST_COUNTED, Signs
 from config import Config, SignatureMode
 
 

@@ -7,13 +7,13 @@ from urllib.parse import urlencode
 
 from sqlalchemy import Connection
 
-from app.records.figures import Detail, Divided, Figures, holds_calls
-from app.records.queries import Page, find_dials
-from app.records.summaries import WEEKDAYS, Summaries
-from app.records.wanted import TooMany, Wanted, find_routes
+from app.records.reading.figures import Detail, Divided, Figures, holds_calls
+from app.records.reading.filters import TooMany, Wanted, find_routes
+from app.records.reading.queries import Page, find_dials
+from app.records.reading.summaries import WEEKDAYS, Summaries
 from app.reports.charts import ORDER, Columns, stack
+from app.reports.formatting import OUTCOMES, duration, share
 from app.reports.ranges import NAMED, Range, read_range
-from app.reports.words import OUTCOMES, duration, share
 from app.voice.hangup_causes import HangupCause, by_name
 from app.voice.numbers import normalise
 from app.voice.outcome import Outcome

@@ -5,10 +5,10 @@ import io
 import re
 from collections.abc import Iterator
 
-from app.records.queries import FoundDial, find_dials
-from app.records.reading import reading
-from app.records.store import Store
-from app.records.wanted import Wanted
+from app.records.reading.filters import Wanted
+from app.records.reading.queries import FoundDial, find_dials
+from app.records.reading.read_session import reading
+from app.records.store.store import Store
 from app.reports.answers import dial_answer
 from app.reports.schemas import Dial
 

@@ -8,14 +8,15 @@ from flask import Blueprint, Response, abort, make_response, render_template, re
 from werkzeug.exceptions import HTTPException
 
 from app.context import services
-from app.records.keys import now
-from app.records.queries import find_call
-from app.records.reading import reading
-from app.records.receipt import StoreUnavailable
-from app.records.summaries import Summaries
-from app.records.wanted import with_sets
-from app.records.watch import find_signs
-from app.reports import login, words
+from app.records.model.ids import now
+from app.records.model.receipt import StoreUnavailable
+from app.records.reading.anomalies import find_signs
+from app.records.reading.filters import with_sets
+from app.records.reading.queries import find_call
+from app.records.reading.read_session import reading
+from app.records.reading.summaries import Summaries
+from app.reports import formatting as words
+from app.reports import login
 from app.reports.answers import explain
 from app.reports.banners import Banner, find_banners
 from app.reports.dashboard import find_figures, find_pictures, find_recent, read_asked

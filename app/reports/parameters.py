@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 from werkzeug.datastructures import MultiDict
 
-from app.records.wanted import Wanted
+from app.records.reading.filters import Wanted
 from app.reports.problems import Refused, cut
 from app.reports.schemas import Filters, Nothing
 

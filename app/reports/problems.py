@@ -6,9 +6,9 @@ from http import HTTPStatus
 from flask import Response, current_app, request
 from werkzeug.exceptions import HTTPException
 
-from app.records.reading import StoreUnreadable
-from app.records.receipt import StoreUnavailable
-from app.records.wanted import TooMany
+from app.records.model.receipt import StoreUnavailable
+from app.records.reading.filters import TooMany
+from app.records.reading.read_session import StoreUnreadable
 from app.reports.schemas import Problem
 
 _SHOWN = 100  # Longest piece of a refused value that is repeated.

@@ -7,7 +7,7 @@ from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
-from app.records.figures import Divided
+from app.records.reading.figures import Divided
 from app.voice.numbers import normalise
 from app.voice.outcome import Outcome
 

@@ -5,7 +5,7 @@ from typing import cast
 from flask import Flask, current_app
 
 from app.context import services
-from app.records.tallier import Tallier
+from app.records.rollups.job import Tallier
 
 _EXTENSION = "dialstatus-tallier"
 

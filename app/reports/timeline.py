@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from app.records.queries import FoundCall, FoundDial
-from app.records.state import CallState, LegState
+from app.records.model.state import CallState, LegState
+from app.records.reading.queries import FoundCall, FoundDial
 from app.voice.outcome import Outcome
 
 _STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400)

@@ -4,16 +4,17 @@ import random
 import time
 import uuid
 
-from app.simulator import ends, payloads, verdict
+from app.simulator import hangups as ends
+from app.simulator import payloads, verdict
+from app.simulator.call_requests import Errands, Urls
+from app.simulator.delivery import Postman
 from app.simulator.document import Document, Element
-from app.simulator.ends import CallEnd
-from app.simulator.errands import Errands, Urls
 from app.simulator.grammar import is_absolute
+from app.simulator.ground_truth import Kind, LegTruth
+from app.simulator.hangups import CallEnd
 from app.simulator.payloads import Line
-from app.simulator.postman import Postman
 from app.simulator.recorder import Recorder
 from app.simulator.scenario import Scenario
-from app.simulator.truth import Kind, LegTruth
 from app.simulator.verdict import Asked, Verdict
 
 

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import Protocol
 
-from app.simulator import ends
+from app.simulator import hangups as ends
 from app.simulator.document import Element
-from app.simulator.ends import LegEnd
+from app.simulator.ground_truth import DialTruth, LegTruth
+from app.simulator.hangups import LegEnd
 from app.simulator.scenario import Does, EndedBy, Person, Presser
-from app.simulator.truth import DialTruth, LegTruth
 from app.voice.outcome import Outcome
 
 DEFAULT_RING_TIMEOUT = 120

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from app.simulator.truth import Kind
+from app.simulator.ground_truth import Kind
 
 
 class Breakage(StrEnum):

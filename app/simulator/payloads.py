@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from app.simulator.ends import CallEnd
-from app.simulator.truth import DialTruth, LegTruth
+from app.simulator.ground_truth import DialTruth, LegTruth
+from app.simulator.hangups import CallEnd
 
 Params = dict[str, str]
 

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 
-from app.simulator import ends, payloads, verdict
+from app.simulator import hangups as ends
+from app.simulator import payloads, verdict
 from app.simulator.a_leg import ALeg
 from app.simulator.dialling import Dialling
 from app.simulator.document import Document, Element
 from app.simulator.grammar import is_absolute
+from app.simulator.ground_truth import Kind
 from app.simulator.scenario import MessageEndedBy
-from app.simulator.truth import Kind
 from app.simulator.verdict import Asked
 
 MOST_DOCUMENTS = 50

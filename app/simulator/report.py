@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from app.simulator.document import DocumentError, Element, read_document
-from app.simulator.truth import CallTruth, Exchange, Kind
+from app.simulator.ground_truth import CallTruth, Exchange, Kind
 from app.simulator.verdict import Verdict
 from app.simulator.verify import Difference
 

@@ -12,12 +12,12 @@ from zoneinfo import ZoneInfo
 from app.simulator.a_leg import ALeg
 from app.simulator.api import Api
 from app.simulator.call import Call
-from app.simulator.errands import Urls
+from app.simulator.call_requests import Urls
+from app.simulator.delivery import Postman
 from app.simulator.faults import Fault
+from app.simulator.ground_truth import CallTruth
 from app.simulator.payloads import Line
-from app.simulator.postman import Postman
 from app.simulator.scenario import Scenario, pick, vary
-from app.simulator.truth import CallTruth
 from app.simulator.verify import Difference, compare
 from app.simulator.wire import Wire
 

@@ -10,7 +10,7 @@ from flask import Flask
 
 from app import create_app
 from app.context import EXTENSION, Services
-from app.records.migrate import upgrade
+from app.records.store.migrate import upgrade
 from config import Config
 from tests.account.plivo_api import AUTH_ID, AUTH_TOKEN, PlivoApi, running
 

@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from app.account.reconcile import dial_of
-from app.records.gaps import KnownDial
-from app.records.receipt import Receipt, receipt_from_json, receipt_to_json
+from app.records.model.receipt import Receipt, receipt_from_json, receipt_to_json
+from app.records.reading.incomplete import KnownDial
 from app.voice.cdr import parse_record, record_params
 from app.voice.events import CallFacts, CallHungUp, Hangup, Kind, LegHungUp, Source
 from tests.account.plivo_api import record

@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 
 from app.account import errors
-from app.account.commands import doctor, plivo
+from app.cli.plivo import doctor, plivo
 from app.context import EXTENSION
 from tests.support.server import ROOT
 

@@ -20,7 +20,7 @@ from app.account.access import Access
 from app.account.account_checks import clock
 from app.account.doctor import ngrok
 from app.context import EXTENSION
-from app.records.receipt import Receipt
+from app.records.model.receipt import Receipt
 from app.voice.events import CallFacts, CallNoted, Kind
 from config import Config
 from tests.account.conftest import Cli

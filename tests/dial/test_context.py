@@ -13,8 +13,8 @@ from app import create_app
 from app.context import EXTENSION
 from app.incoming import Request
 from app.later import Later
-from app.records import migrate
-from app.records.entry import Entry
+from app.records.store import migrate
+from app.records.writing.entry import Entry
 from config import Config
 
 

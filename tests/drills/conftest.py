@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from app.records import migrate
-from app.records.store import Store
+from app.records.store import migrate
+from app.records.store.store import Store
 from tests.support.postgresql import Postgresql
 from tests.support.server import COVERAGE_VARIABLES
 

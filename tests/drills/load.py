@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from app.simulator.api import Api
-from app.simulator.errands import Urls
+from app.simulator.call_requests import Urls
+from app.simulator.ground_truth import CallTruth
 from app.simulator.run import Run, play, verify
 from app.simulator.scenario import built_in
-from app.simulator.truth import CallTruth
 from app.simulator.wire import Request, Wire
 from tests.support.server import DEADLINE, REPORTS_TOKEN, TOKEN
 

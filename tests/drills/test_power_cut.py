@@ -15,10 +15,10 @@ import pytest
 from click.testing import CliRunner
 
 from app import create_app
-from app.ops.commands import db
-from app.records.check import Found, check
-from app.records.spool import Spool
-from app.records.store import Store
+from app.cli.store_commands import db
+from app.records.maintenance.check import Found, check
+from app.records.spool.spool import Spool
+from app.records.store.store import Store
 from config import Config
 from tests.drills.conftest import Tell
 from tests.drills.reporters import reporting

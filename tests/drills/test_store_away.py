@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from app.records.spool import Spool
+from app.records.spool.spool import Spool
 from tests.drills.conftest import Tell
 from tests.drills.load import Load, assert_callers_were_served, longest_control_reply
 from tests.drills.sizes import sizes

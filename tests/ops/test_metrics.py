@@ -13,11 +13,11 @@ import pytest
 
 from app import create_app
 from app.context import EXTENSION
-from app.dial.arrival import read_arrival
+from app.dial.request import read_arrival
 from app.incoming import at_hand
 from app.later import Later
 from app.ops.metrics import METRICS
-from app.records.entry import Entry
+from app.records.writing.entry import Entry
 from app.voice.events import Kind
 from config import Config
 from tests.ops.collector import collect, total

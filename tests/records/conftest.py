@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 import psycopg
 import pytest
 
-from app.records import migrate
-from app.records.journal import Journal
-from app.records.store import Store
+from app.records.store import migrate
+from app.records.store.store import Store
+from app.records.writing.journal import Journal
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ from typing import Any
 
 from sqlalchemy import select, text
 
-from app.records import tables
-from app.records.store import Store
+from app.records.model import tables
+from app.records.store.store import Store
 
 # Made by whoever writes first; everything else follows from the receipts.
 _KEYS = {"call_key", "dial_key", "report_key"}

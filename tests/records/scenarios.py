@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.records.receipt import Receipt
-from app.records.state import Placement
+from app.records.model.receipt import Receipt
+from app.records.model.state import Placement
 from app.voice.events import Event, Hangup, Kind, LegHungUp, Source
 from app.voice.parsing import parse
 

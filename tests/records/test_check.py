@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from app.records import migrate
-from app.records.backup import BackupError, backup, restore
-from app.records.check import Found, check, count_calls
-from app.records.journal import Journal
-from app.records.store import Store
+from app.records.maintenance.backup import BackupError, backup, restore
+from app.records.maintenance.check import Found, check, count_calls
+from app.records.store import migrate
+from app.records.store.store import Store
+from app.records.writing.journal import Journal
 from app.voice.events import Kind
 from tests.records.reading import rows, scalar, states
 from tests.records.scenarios import SCENARIOS, START, Call, answered, lost_race, receipt

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.records.fold import fold, place
-from app.records.receipt import Receipt
-from app.records.settle import settle
-from app.records.state import CallRecord, CallState, DialState
+from app.records.model.receipt import Receipt
+from app.records.model.state import CallRecord, CallState, DialState
+from app.records.writing.derive import settle
+from app.records.writing.fold import fold, place
 from app.voice.events import DialEnded, LegEvent
 from app.voice.outcome import Outcome
 from tests.records import scenarios

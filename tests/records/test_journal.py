@@ -9,10 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from app.records.entry import Entry
-from app.records.journal import Journal
-from app.records.receipt import Receipt, ReceiptRefused, StoreUnavailable
-from app.records.store import Store
+from app.records.model.receipt import Receipt, ReceiptRefused, StoreUnavailable
+from app.records.store.store import Store
+from app.records.writing.entry import Entry
+from app.records.writing.journal import Journal
 from app.voice.events import Kind
 from tests.records import scenarios
 from tests.records.reading import rows, scalar, states
@@ -173,9 +173,9 @@ def test_two_thousand_at_once_are_two_thousand_records(store: Store, journal: Jo
 
 WRITER = """
 import sys
-from app.records.entry import Entry
-from app.records.journal import Journal
-from app.records.store import Store
+from app.records.writing.entry import Entry
+from app.records.writing.journal import Journal
+from app.records.store.store import Store
 from tests.records.test_journal import busy_report
 journal = Journal(Store(sys.argv[1], timeout=20))
 sys.stdin.readline()

@@ -12,13 +12,13 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import RowMapping, inspect, select
 
-from app.records import migrate, version
-from app.records.journal import Journal
-from app.records.keys import now
-from app.records.receipt import StoreUnavailable
-from app.records.store import Store
-from app.records.tables import metadata, tallies
-from app.records.tallying import count_spans
+from app.records.model.ids import now
+from app.records.model.receipt import StoreUnavailable
+from app.records.model.tables import metadata, tallies
+from app.records.rollups.counting import count_spans
+from app.records.store import migrate, version
+from app.records.store.store import Store
+from app.records.writing.journal import Journal
 from tests.records.scenarios import ALICE, BOB, Call
 from tests.support.server import ROOT
 
@@ -26,8 +26,8 @@ HOUR = 3_600_000
 PAST = now() - 3 * 24 * HOUR
 UPGRADE = """
 import sys
-from app.records import migrate
-from app.records.store import Store
+from app.records.store import migrate
+from app.records.store.store import Store
 sys.stdin.readline()
 migrate.upgrade(Store(sys.argv[1], timeout=0.8))
 """

@@ -7,17 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from app.records import migrate
-from app.records.check import Found, check, count_calls
-from app.records.gaps import open_calls
-from app.records.journal import Journal
-from app.records.keys import make_key, now
-from app.records.prune import Erased, count_older, count_receipts, erase, prune
-from app.records.receipt import StoreUnavailable
-from app.records.retention import Retention
-from app.records.spool import Spool
-from app.records.store import Store
-from app.records.tallying import count_spans
+from app.records.maintenance.check import Found, check, count_calls
+from app.records.maintenance.prune import Erased, count_older, count_receipts, erase, prune
+from app.records.maintenance.retention import Retention
+from app.records.model.ids import make_key, now
+from app.records.model.receipt import StoreUnavailable
+from app.records.reading.incomplete import open_calls
+from app.records.rollups.counting import count_spans
+from app.records.spool.spool import Spool
+from app.records.store import migrate
+from app.records.store.store import Store
+from app.records.writing.journal import Journal
 from app.voice.events import Kind
 from tests.records.reading import rows, scalar, states
 from tests.records.scenarios import ALICE, BOB, CALLER, Call, answered, lost_race, receipt

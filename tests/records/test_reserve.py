@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from app.records.reserve import SIZE, Reserve
+from app.records.spool.reserve import SIZE, Reserve
 
 
 def test_the_room_is_really_taken_and_given_back_to_the_last_piece(tmp_path: Path) -> None:

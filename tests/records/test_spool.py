@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from app.records import migrate
-from app.records.journal import Journal
-from app.records.receipt import Receipt, StoreUnavailable, receipt_from_json, receipt_to_json
-from app.records.spool import Drainer, Spool, SpoolFull
-from app.records.store import Store
+from app.records.model.receipt import Receipt, StoreUnavailable, receipt_from_json, receipt_to_json
+from app.records.spool.spool import Drainer, Spool, SpoolFull
+from app.records.store import migrate
+from app.records.store.store import Store
+from app.records.writing.journal import Journal
 from app.voice.events import CallHungUp, Kind
 from tests.records.reading import rows, scalar, states
 from tests.records.scenarios import ALICE, Call, answered, lost_race, receipt
@@ -212,9 +212,9 @@ DRAIN = """
 import sys
 from datetime import UTC
 from pathlib import Path
-from app.records.journal import Journal
-from app.records.spool import Spool
-from app.records.store import Store
+from app.records.writing.journal import Journal
+from app.records.spool.spool import Spool
+from app.records.store.store import Store
 spool, journal = Spool(Path(sys.argv[2]), zone=UTC), Journal(Store(sys.argv[1], timeout=20))
 print("ready", flush=True)
 sys.stdin.readline()

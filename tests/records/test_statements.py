@@ -6,11 +6,11 @@ from contextlib import contextmanager
 
 import pytest
 
-from app.records import migrate
-from app.records.keys import now
-from app.records.receipt import Receipt
-from app.records.store import Store, Writer
-from app.records.writer import Batch
+from app.records.model.ids import now
+from app.records.model.receipt import Receipt
+from app.records.store import migrate
+from app.records.store.store import Store, Writer
+from app.records.writing.batch import Batch
 from tests.records.reading import rows
 from tests.records.scenarios import ALICE, Call
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from app.records import migrate
-from app.records.backup import backup
-from app.records.journal import Journal
-from app.records.readiness import prove_write
-from app.records.store import Store
+from app.records.maintenance.backup import backup
+from app.records.store import migrate
+from app.records.store.readiness import prove_write
+from app.records.store.store import Store
+from app.records.writing.journal import Journal
 from config import Config
 from tests.records.reading import scalar
 from tests.records.scenarios import Call

@@ -9,10 +9,10 @@ from contextlib import closing
 
 import pytest
 
-from app.records import migrate
-from app.records.journal import Journal
-from app.records.receipt import StoreUnavailable
-from app.records.store import Store
+from app.records.model.receipt import StoreUnavailable
+from app.records.store import migrate
+from app.records.store.store import Store
+from app.records.writing.journal import Journal
 from tests.records.reading import scalar
 from tests.records.test_journal import busy_report
 from tests.support.postgresql import Postgresql

@@ -14,7 +14,7 @@ from werkzeug.test import TestResponse
 
 from app import create_app
 from app.context import EXTENSION, Services
-from app.records import migrate
+from app.records.store import migrate
 from app.reports.tallier import stop_tallier
 from config import Config
 

@@ -4,8 +4,8 @@ import random
 from collections.abc import Iterator, Sequence
 from datetime import UTC
 
-from app.records.receipt import Receipt
-from app.records.state import Placement
+from app.records.model.receipt import Receipt
+from app.records.model.state import Placement
 from app.voice.events import Kind
 from app.voice.parsing import parse
 

@@ -4,10 +4,10 @@ import re
 
 import pytest
 
-from app.records.keys import now
-from app.records.receipt import Receipt
-from app.records.state import Placement
-from app.records.watch import Signs
+from app.records.model.ids import now
+from app.records.model.receipt import Receipt
+from app.records.model.state import Placement
+from app.records.reading.anomalies import Signs
 from app.reports.banners import find_banners
 from app.voice.events import Kind
 from config import Config

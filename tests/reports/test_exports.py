@@ -9,13 +9,13 @@ import tracemalloc
 import pytest
 from rich.console import Console
 
-from app.records.keys import now
-from app.records.queries import find_dials
-from app.records.reading import reading
-from app.records.receipt import Receipt
-from app.records.state import Placement
-from app.records.wanted import Wanted
-from app.reports.commands import print_dials
+from app.cli.dials import print_dials
+from app.records.model.ids import now
+from app.records.model.receipt import Receipt
+from app.records.model.state import Placement
+from app.records.reading.filters import Wanted
+from app.records.reading.queries import find_dials
+from app.records.reading.read_session import reading
 from app.voice.events import Kind
 from tests.reports.conftest import REPORTS_TOKEN, Caller
 from tests.reports.history import make_receipt

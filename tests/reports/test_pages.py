@@ -6,7 +6,7 @@ from html import unescape
 
 import pytest
 
-from app.records.keys import now
+from app.records.model.ids import now
 from tests.reports.conftest import REPORTS_TOKEN, Caller
 from tests.reports.history import make_rounds
 

@@ -3,9 +3,9 @@
 import pytest
 from sqlalchemy import func, select
 
-from app.records.alike import Apart, rows_of
-from app.records.spans import Level, Span
-from app.records.tables import tallies
+from app.records.model.tables import tallies
+from app.records.rollups.groupings import Apart, rows_of
+from app.records.rollups.periods import Level, Span
 from tests.reports.asked import listening
 from tests.reports.conftest import REPORTS_TOKEN, Caller
 

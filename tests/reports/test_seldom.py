@@ -1,8 +1,8 @@
 """Filters that seldom meet: each page looks at a bounded number of dials, and together they find every one."""
 
-from app.records.queries import LOOKED_AT, Page, find_dials
-from app.records.reading import reading
-from app.records.wanted import Wanted
+from app.records.reading.filters import Wanted
+from app.records.reading.queries import LOOKED_AT, Page, find_dials
+from app.records.reading.read_session import reading
 from benchmarks.fill import fill
 from tests.reports.asked import listening
 from tests.reports.conftest import Caller

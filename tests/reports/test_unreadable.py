@@ -10,8 +10,8 @@ from click.testing import Result
 
 from app import create_app
 from app.context import Services
-from app.records import migrate
-from app.records.store import Store
+from app.records.store import migrate
+from app.records.store.store import Store
 from config import Config
 from tests.reports.conftest import REPORTS_TOKEN, Caller
 

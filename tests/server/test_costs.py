@@ -15,7 +15,7 @@ from flask.testing import FlaskClient
 
 from app import create_app
 from app.context import EXTENSION
-from app.records import migrate
+from app.records.store import migrate
 from app.voice.signature import make_nonce, sign_v3
 from config import Config
 from tests.server.calls import dial_report, inbound, new_uuid
@@ -102,7 +102,7 @@ def test_a_server_on_sqlite_holds_neither_what_changes_tables_nor_the_other_driv
     found = subprocess.run([sys.executable, "-c", look], cwd=ROOT, env=environment, capture_output=True, check=True)
 
     loaded = set(found.stdout.decode().split())
-    assert {"sqlalchemy", "sqlite3", "app.records.journal"} <= loaded
+    assert {"sqlalchemy", "sqlite3", "app.records.writing.journal"} <= loaded
     assert loaded.isdisjoint({"alembic", "mako", "psycopg", "rich", "pytest"})
 
 

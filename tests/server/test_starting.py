@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from app.records import migrate
-from app.records.store import Store
+from app.records.store import migrate
+from app.records.store.store import Store
 from config import Config
 from tests.server.calls import dial_report, inbound, new_uuid
 from tests.support.database import rows

@@ -10,12 +10,12 @@ import pytest
 
 from app.simulator.a_leg import ALeg
 from app.simulator.call import Call
-from app.simulator.errands import Urls
+from app.simulator.call_requests import Urls
+from app.simulator.delivery import Postman
 from app.simulator.faults import parse_fault
+from app.simulator.ground_truth import CallTruth
 from app.simulator.payloads import Line
-from app.simulator.postman import Postman
 from app.simulator.scenario import Scenario, built_in
-from app.simulator.truth import CallTruth
 from app.simulator.wire import Wire
 from tests.simulator.stage import Says, Stage, dial_xml
 

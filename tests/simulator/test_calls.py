@@ -4,8 +4,8 @@ import uuid
 
 import pytest
 
+from app.simulator.ground_truth import CallTruth
 from app.simulator.scenario import Dial, Does, Person, Scenario, built_in
-from app.simulator.truth import CallTruth
 from app.voice.outcome import Outcome
 from tests.simulator.conftest import Player, scenario
 from tests.simulator.stage import Heard, Says, Stage, dial_xml

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from app.simulator.commands import simulate
+from app.cli.simulate import simulate
 from app.simulator.scenario import built_in
 from tests.support.server import REPORTS_TOKEN, ROOT, TOKEN, Server
 

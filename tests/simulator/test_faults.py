@@ -3,7 +3,7 @@
 import pytest
 
 from app.simulator.faults import Breakage, FaultError, parse_fault
-from app.simulator.truth import Kind
+from app.simulator.ground_truth import Kind
 from tests.simulator.conftest import Player
 from tests.simulator.stage import Says, Stage
 

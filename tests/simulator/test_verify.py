@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from app.simulator.api import Api, ApiError
-from app.simulator.truth import CallTruth, DialTruth
+from app.simulator.ground_truth import CallTruth, DialTruth
 from app.simulator.verify import allowed_outcomes, compare
 from app.simulator.wire import Wire
 from app.voice.outcome import Outcome

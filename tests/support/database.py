@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from app.records.store import Store
+from app.records.store.store import Store
 from config import Config
 
 

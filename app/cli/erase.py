@@ -1,0 +1,79 @@
+"""`flask dials prune` and `flask dials erase`: records that leave, because they are old or because somebody asked."""
+
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+from rich.console import Console
+from rich.progress import Progress, TaskID
+
+from app.context import services
+from app.records.maintenance.prune import Step, count_older, count_receipts
+from app.records.maintenance.prune import erase as erase_person
+from app.records.maintenance.prune import prune as prune_older
+from app.records.model.ids import now
+from app.voice.numbers import normalise
+
+_DAY = 86_400_000  # milliseconds
+
+
+class _Age(click.ParamType[int]):
+    name = "DAYS"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        found = re.fullmatch(r"([0-9]{1,5})d?", str(value))
+        if found is None or int(found[1]) == 0:
+            self.fail(f"{value!r} is no number of days; write 90d", param, ctx)
+        return int(found[1])
+
+
+@contextmanager
+def _progress(what: str, total: int) -> Iterator[Step]:
+    with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress:
+        task: TaskID = progress.add_task(what, total=total)
+        yield lambda count: progress.advance(task, count)
+
+
+@click.command()
+@click.option("--older-than", "days", type=_Age(), required=True, help="Age in days, such as 90d.")
+@click.option("--dry-run", is_flag=True, help="Only say how many calls it would be.")
+def prune(days: int, dry_run: bool) -> None:
+    """Delete the calls that are older, with their receipts; figures of the past stay.
+
+    It may be stopped and run again; webhooks are taken all the while.
+    """
+    shared = services()
+    before = now() - days * _DAY
+    total = count_older(shared.store, before=before)
+    if dry_run:
+        click.echo(f"{total:,} calls are older than {days} days.")
+        return
+    with _progress("Calls", total) as step:
+        pruned = prune_older(shared.store, before=before, zone=shared.config.timezone, step=step)
+    click.echo(f"{pruned:,} calls older than {days} days deleted.")
+
+
+@click.command()
+@click.argument("person")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def erase(person: str, yes: bool) -> None:
+    """Delete every call of one PERSON (+14155550100 or sip:alice@phone.plivo.com) everywhere, and prove it.
+
+    Calls go whole, with receipts, recordings' addresses and what waits on the spool. Backups made before keep what
+    they hold. Exit code 1 when anything is left.
+    """
+    shared = services()
+    number = normalise(person)
+    if number is None or not number.startswith(("+", "sip:")):
+        raise click.UsageError(f"PERSON is {person!r}; write +14155550100 or sip:alice@phone.plivo.com")
+    if not yes:
+        click.confirm(f"Delete every call of {number} for good?", abort=True)
+    with _progress("Receipts searched", count_receipts(shared.store)) as step:
+        erased = erase_person(shared.store, shared.spool, number, step)
+    click.echo(
+        f"Calls deleted: {erased.calls:,}, spooled receipts: {erased.spooled:,}, mentions left: {erased.left:,}."
+    )
+    if erased.left:
+        sys.exit(1)

@@ -1,0 +1,196 @@
+"""`flask simulate`: a local Plivo that calls your server, without a phone, an account or a tunnel."""
+
+import secrets
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, NoReturn
+from urllib.parse import urldefrag, urlsplit, urlunsplit
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Column, Table
+
+from app.simulator import report
+from app.simulator.api import Api, ApiError
+from app.simulator.call_requests import Urls
+from app.simulator.ground_truth import CallTruth
+from app.simulator.options import CALLS_OF_THE_MIX, EPILOG, MOST_TRACED, PARAMS, Options
+from app.simulator.report import Result
+from app.simulator.run import Run, play, verify
+from app.simulator.scenario import Scenario, ScriptError, built_in, load_scenarios
+from app.simulator.wire import RemoteTargetError, Wire, is_listening
+
+WRONG, NOT_REACHABLE = 1, 3
+_WIDTH_OF_A_PIPE = 160
+
+# What `flask plivo setup` gives the console's URLs, so that a 503 is brought again.
+_RETRY_FRAGMENT = "rc=3&rp=ct,rt,5xx"
+
+
+def run_simulation(**given: Any) -> None:
+    """Play Plivo against a running server: ring, fetch its XML, carry it out, report, until the call ends."""
+    options = Options(**given)
+    scenarios = _known_scenarios(options)
+    if options.lists:
+        _print_scenarios(list(scenarios.values()))
+        return
+    run = _make_run(options, scenarios)
+    _check_target(run)
+    if options.verifies and not options.reports_token:
+        raise click.UsageError("--verify asks the server's API; give its REPORTS_TOKEN as --reports-token")
+    begun = time.monotonic()
+    calls = _play(run, quiet=options.as_json)
+    differences = None
+    if options.verifies:
+        try:
+            api = Api(run.urls.answer, options.reports_token or "", run.wire)
+            differences = verify(calls, api, run.concurrency)
+        except ApiError as error:
+            _leave(f"cannot verify: {error}", WRONG)
+    result = Result(seed=run.seed, calls=calls, differences=differences, seconds=time.monotonic() - begun)
+    _print_result(result, options)
+    if not result.is_right:
+        raise SystemExit(WRONG)
+
+
+def _known_scenarios(options: Options) -> dict[str, Scenario]:
+    """Return all scenarios by name; those of a script come first and may replace built-in ones."""
+    try:
+        own = load_scenarios(options.script) if options.script else ()
+    except ScriptError as error:
+        raise click.UsageError(str(error)) from error
+    return {scenario.name: scenario for scenario in (*built_in(), *own)}
+
+
+def _make_run(options: Options, scenarios: dict[str, Scenario]) -> Run:
+    named = [_named(name, scenarios) for name in options.scenario]
+    mix = load_scenarios(options.script) if options.script else built_in()
+    if not any(scenario.weight for scenario in mix):
+        raise click.UsageError(f"every scenario in {options.script} has weight 0; name one, or give one a weight")
+    if not named and options.script and options.calls is None:
+        named = list(mix)
+    return Run(
+        named=named,
+        mix=mix,
+        calls=options.calls or len(named) or CALLS_OF_THE_MIX,
+        concurrency=options.concurrency,
+        seed=secrets.randbelow(10**9) if options.seed is None else options.seed,
+        urls=_make_urls(options),
+        wire=Wire(
+            token=options.token,
+            main_token=options.main_token,
+            connect_to=options.connect_to,
+            allow_remote=options.allow_remote,
+            tell_simulated_time=not options.real_time,
+            patience=options.patience,
+        ),
+        faults=options.faults,
+        from_number=options.from_number,
+        to_number=options.to_number,
+        begun_at=datetime.now(UTC),
+        zone=options.account_timezone,
+        rate=options.rate,
+        spread_days=options.spread_days,
+        real_time=options.real_time,
+    )
+
+
+def _named(name: str, scenarios: dict[str, Scenario]) -> Scenario:
+    if name not in scenarios:
+        raise click.UsageError(f"there is no scenario {name!r}; write one of {', '.join(scenarios)}")
+    return scenarios[name]
+
+
+def _make_urls(options: Options) -> Urls:
+    return Urls(
+        answer=_with_fragment(options.url, _RETRY_FRAGMENT),
+        method=options.method,
+        hangup=options.hangup_url or _below(options.url, "hangup/"),
+        ring=options.ring_url or _below(options.url, "ring/"),
+        phlo=options.phlo_url or _below(options.url, "phlo/"),
+        fallback=options.fallback_url,
+        phlo_token=options.phlo_token,
+    )
+
+
+def _below(url: str, name: str) -> str:
+    """Return the URL of that name below the answer URL's path."""
+    parts = urlsplit(urldefrag(url).url)
+    path = f"{parts.path.rstrip('/')}/{name}"
+    return _with_fragment(urlunsplit((parts.scheme, parts.netloc, path, "", "")), _RETRY_FRAGMENT)
+
+
+def _with_fragment(url: str, fragment: str) -> str:
+    return url if "#" in url else f"{url}#{fragment}"
+
+
+def _check_target(run: Run) -> None:
+    """Stop before the first call if the server is elsewhere, or nowhere."""
+    try:
+        for url in (run.urls.answer, run.urls.hangup, run.urls.ring, run.urls.phlo, run.urls.fallback):
+            if url:
+                run.wire.check_target(url)
+    except RemoteTargetError as error:
+        raise click.UsageError(str(error)) from error
+    if not is_listening(run.urls.answer, run.wire.connect_to):
+        parts = urlsplit(run.urls.answer)
+        where = ":".join(map(str, run.wire.connect_to)) if run.wire.connect_to else parts.netloc
+        _leave(f"nothing listens at {where}; start the server with `make run`, or give its --url", NOT_REACHABLE)
+
+
+def _play(run: Run, *, quiet: bool) -> list[CallTruth]:
+    """Play all calls, under a progress bar on a terminal."""
+    progress = Progress(
+        TextColumn("calls"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+        disable=quiet or run.calls <= MOST_TRACED or not Console(stderr=True).is_terminal,
+    )
+    with progress:
+        task = progress.add_task("calls", total=run.calls)
+        return play(run, lambda _call: progress.advance(task))
+
+
+def _print_result(result: Result, options: Options) -> None:
+    is_traced = len(result.calls) <= MOST_TRACED if options.trace is None else options.trace
+    if options.as_json:
+        click.echo(report.as_json(result, with_trace=is_traced))
+        return
+    console = _console()
+    if is_traced:
+        for call in result.calls:
+            report.print_trace(console, call)
+    report.print_summary(console, result, with_faults=not is_traced)
+
+
+def _print_scenarios(scenarios: Sequence[Scenario]) -> None:
+    table = Table(Column("scenario", overflow="fold"), "what happens", "share of the mix")
+    total = sum(scenario.weight for scenario in scenarios)
+    for scenario in scenarios:
+        table.add_row(scenario.name, scenario.about, f"{scenario.weight / total:.0%}" if total else "–")
+    _console().print(table)
+
+
+def _console() -> Console:
+    """Print as wide as the terminal, or wide enough for a pipe."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=_WIDTH_OF_A_PIPE)
+
+
+def _leave(message: str, code: int) -> NoReturn:
+    click.echo(f"Error: {message}", err=True)
+    raise SystemExit(code)
+
+
+simulate = click.Command(
+    "simulate",
+    params=PARAMS,
+    callback=run_simulation,
+    help=f"{run_simulation.__doc__}\n\nSCENARIO names what happens; without any, a mix as on a real line.",
+    epilog=EPILOG,
+)
+"""The command that the application's factory adds to `flask`."""

@@ -1,0 +1,126 @@
+"""The groups `flask db` and `flask spool`: look after what is kept."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+from flask.cli import AppGroup
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from app.context import services
+from app.records.maintenance import backup as copies
+from app.records.maintenance import check as checking
+from app.records.model.receipt import StoreUnavailable
+from app.records.spool.spool import Spooled
+from app.records.store import migrate
+
+db = AppGroup("db", help="Upgrade, check, back up and restore the database.")
+spool = AppGroup("spool", help="Look at what waits on local disk while the database is away.")
+
+
+@db.command()
+def upgrade() -> None:
+    """Bring the tables to what this version needs; run it before a new version starts."""
+    with _spoken_errors():
+        migrate.upgrade(services().store)
+    click.echo("The tables are up to date.")
+
+
+@db.command()
+@click.option("--repair", is_flag=True, help="Write the records that differ anew from their receipts.")
+def check(repair: bool) -> None:
+    """Check that the database is whole and every record is what its receipts add up to; exit 1 where not."""
+    store, zone = services().store, services().config.plivo_timezone
+    with _spoken_errors(), _progress("calls") as step:
+        done, total = 0, 0
+
+        def looked_at(calls: int) -> None:
+            nonlocal done, total
+            total = total or checking.count_calls(store)  # Not before the file is known to be whole.
+            done += calls
+            step(done, max(done, total))
+
+        found = checking.check(store, zone=zone, repair=repair, step=looked_at)
+    for line in found.damage:
+        click.echo(f"damaged: {line}")
+    for call_uuid in found.differing:
+        click.echo(f"differs from its receipts: call {call_uuid}")
+    if found.damage:
+        raise click.ClickException("the file is damaged; stop the server and restore the newest backup")
+    if len(found.differing) > found.repaired:
+        hint = "they have no receipts" if repair else "run it again with --repair"
+        raise click.ClickException(f"{len(found.differing) - found.repaired} of {done} calls differ; {hint}")
+    click.echo(f"Calls checked: {done}, repaired: {found.repaired}.")
+
+
+@db.command()
+@click.argument("file", type=click.Path(path_type=Path))
+def backup(file: Path) -> None:
+    """Copy the whole database into FILE while it is in use."""
+    with _spoken_errors(), _progress("rows") as step:
+        copies.backup(services().store, file, step)
+    click.echo(f"{file} holds everything up to the moment the copy began.")
+
+
+@db.command()
+@click.argument("file", type=click.Path(path_type=Path))
+def restore(file: Path) -> None:
+    """Bring what `backup` wrote into FILE back into an empty database, of either kind."""
+    with _spoken_errors(), _progress("rows") as step:
+        copies.restore(services().store, file, step)
+    click.echo(f"Everything in {file} is restored.")
+
+
+@spool.command("list")
+@click.option("--limit", default=50, show_default=True, help="How many of each to show.")
+def list_spool(limit: int) -> None:
+    """List what waits, and what the database refused."""
+    of = services().spool
+    click.echo(f"{of.size()} waiting, {of.set_aside_size()} set aside.")
+    for item in of.waiting(limit):
+        click.echo(_line("waits", item))
+    for item in of.set_aside(limit):
+        click.echo(_line("set aside", item))
+
+
+@spool.command()
+def drain() -> None:
+    """Bring what waits into the database now."""
+    with _spoken_errors():
+        brought = services().spool.drain(services().journal)
+        services().journal.close()
+    click.echo(
+        f"{brought} brought in, {services().spool.size()} waiting, {services().spool.set_aside_size()} set aside."
+    )
+
+
+def _line(state: str, item: Spooled) -> str:
+    """Describe a spooled receipt without anybody's number in it."""
+    try:
+        fields = json.loads(item.text)
+        at = datetime.fromtimestamp(fields["received_at"] / 1000, UTC).isoformat(timespec="milliseconds")[:-6]
+        about = f"{fields['kind']} received_at={at}Z dial={fields['dial_id']}"
+    except (ValueError, LookupError, TypeError, OverflowError):
+        about = "cannot be read"
+    return f"{item.number} {state}: {about}{f' ({item.reason})' if item.reason else ''}"
+
+
+@contextmanager
+def _spoken_errors() -> Iterator[None]:
+    try:
+        yield
+    except (copies.BackupError, StoreUnavailable) as error:
+        raise click.ClickException(str(error)) from error
+
+
+@contextmanager
+def _progress(what: str) -> Iterator[Callable[[int, int], None]]:
+    """Show a bar on the terminal; give the function that moves it."""
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        task = progress.add_task(what, total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)

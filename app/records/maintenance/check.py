@@ -1,0 +1,218 @@
+"""Is what is stored whole, and is every record what its receipts add up to?"""
+
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import tzinfo
+from typing import Any
+
+from app.records.model import tables
+from app.records.model.ids import make_key, now
+from app.records.model.receipt import StoreUnavailable, first_params, placement_from_json
+from app.records.model.state import CallRecord, CallState
+from app.records.store.statements import Cursor, Rows, Statements
+from app.records.store.store import Store, Writer
+from app.records.store.version import tables_of_this_version
+from app.records.writing.batch import add
+from app.records.writing.derive import settle
+from app.voice.cdr import parse_any
+from app.voice.events import Event, Kind
+
+Step = Callable[[int], None]  # Told after each step how many calls were looked at since the last one.
+
+_CHUNK = 200
+_COLUMNS = ("receipt_key", "kind", "dial_id", "params", "received_at", "placement", "digest")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What a check found: `damage` in the database's own words, and the calls whose record differs."""
+
+    damage: tuple[str, ...]
+    differing: tuple[str, ...]
+    repaired: int
+
+
+def count_calls(store: Store) -> int:
+    """Count the calls that a check will look at. Raises `StoreUnavailable`."""
+    with tables_of_this_version(store) as connection:
+        count: int = connection.exec_driver_sql("SELECT count(*) FROM calls").scalar_one()
+    return count
+
+
+def check(store: Store, *, zone: tzinfo, repair: bool, step: Step) -> Found:
+    """Look at the whole store while it is in use; with `repair`, write records anew from their receipts.
+
+    `zone` is the Plivo account's. Raises `StoreUnavailable` where the store cannot be read at all.
+    """
+    try:
+        writer = store.connect_writer()
+        try:
+            return _check(store, writer, zone=zone, repair=repair, step=step)
+        finally:
+            writer.discard()
+    except store.errors as error:
+        reason = error.__cause__ if isinstance(error, StoreUnavailable) else error
+        if type(reason) is sqlite3.DatabaseError:  # What SQLite calls malformed, or no database at all.
+            return Found(damage=(str(reason),), differing=(), repaired=0)
+        if isinstance(error, StoreUnavailable):
+            raise
+        raise StoreUnavailable(f"the store cannot be read: {error}") from error
+
+
+def _check(store: Store, writer: Writer, *, zone: tzinfo, repair: bool, step: Step) -> Found:
+    damage = tuple(_damage(writer.cursor)) if store.is_sqlite else ()
+    differing: list[str] = []
+    repaired = 0
+    if damage:
+        return Found(damage=damage, differing=(), repaired=0)
+    with tables_of_this_version(store):
+        pass
+    for call_keys in _chunks(writer.cursor, store.statements):
+        for call_key in call_keys:
+            call_uuid = _differs(store, writer, call_key, zone)
+            if call_uuid is not None:
+                differing.append(call_uuid)
+                repaired += repair and _repair(store, writer, call_key, call_uuid, zone)
+        step(len(call_keys))
+    return Found(damage=damage, differing=tuple(differing), repaired=repaired)
+
+
+def _damage(cursor: Cursor) -> Iterator[str]:
+    cursor.execute("PRAGMA integrity_check")
+    yield from (text for (text,) in cursor.fetchall() if text != "ok")
+    cursor.execute("PRAGMA foreign_key_check")
+    yield from (f"a row of {row[0]} refers to a {row[2]} row that is missing" for row in cursor.fetchall())
+
+
+def _chunks(cursor: Cursor, sql: Statements) -> Iterator[list[int]]:
+    """Give the keys of all calls that have receipts or a row, in their order."""
+    last = -1
+    while True:
+        cursor.execute(
+            f"SELECT call_key FROM receipts WHERE call_key > {sql.mark} "  # noqa: S608 - The driver's own mark.
+            f"UNION SELECT call_key FROM calls WHERE call_key > {sql.mark} ORDER BY call_key LIMIT {_CHUNK}",
+            (last, last),
+        )
+        keys = [key for (key,) in cursor.fetchall()]
+        if not keys:
+            return
+        yield keys
+        last = keys[-1]
+
+
+def _differs(store: Store, writer: Writer, call_key: int, zone: tzinfo) -> str | None:
+    """Compare one record with its receipts, in one view of the store; name its call where they differ."""
+    writer.cursor.execute("BEGIN" if store.is_sqlite else "BEGIN ISOLATION LEVEL REPEATABLE READ")
+    try:
+        stored = _stored(writer.cursor, store.statements, call_key)
+        fresh = _fresh(writer.cursor, store.statements, call_key, stored, zone)
+    finally:
+        writer.rollback()
+    if stored is not None and fresh is not None and _values(stored) == _values(fresh):
+        return None
+    known = stored or fresh
+    return known.call.call_uuid if known else None
+
+
+def _repair(store: Store, writer: Writer, call_key: int, call_uuid: str, zone: tzinfo) -> bool:
+    """Write one record anew. One without any receipt is left for a person to look at."""
+    writer.begin([call_uuid])
+    try:
+        stored = _stored(writer.cursor, store.statements, call_key)
+        fresh = _fresh(writer.cursor, store.statements, call_key, stored, zone)
+        if fresh is None:
+            writer.rollback()
+            return False
+        delete_states(writer.cursor, store.statements, call_key)
+        _insert(writer.cursor, store.statements, fresh)
+        # Its hour may have been counted already, with the wrong values.
+        writer.cursor.executemany(
+            store.statements.late_change, [(make_key(now()), dial.dial_key) for dial in fresh.dials.values()]
+        )
+        writer.commit()
+    except Exception:
+        writer.rollback()
+        raise
+    return True
+
+
+def delete_states(cursor: Cursor, sql: Statements, call_key: int) -> None:
+    """Delete all that is known about a call but its receipts."""
+    for table in (tables.recordings, tables.legs, tables.dials, tables.calls):
+        cursor.execute(f"DELETE FROM {table.name} WHERE call_key = {sql.mark}", (call_key,))  # noqa: S608
+
+
+def _insert(cursor: Cursor, sql: Statements, record: CallRecord) -> None:
+    rows: list[tuple[Rows[Any], Sequence[Any]]] = [
+        (sql.calls, [record.call]),
+        (sql.dials, list(record.dials.values())),
+        (sql.legs, list(record.legs.values())),
+        (sql.recordings, list(record.recordings.values())),
+    ]
+    for kind, states in rows:
+        if states:
+            cursor.executemany(kind.insert, [kind.values(state) for state in states])
+
+
+def _stored(cursor: Cursor, sql: Statements, call_key: int) -> CallRecord | None:
+    calls = _read(cursor, sql.calls, call_key)
+    if not calls:
+        return None
+    return CallRecord(
+        calls[0],
+        {dial.dial_id: dial for dial in _read(cursor, sql.dials, call_key)},
+        {leg.b_leg_uuid: leg for leg in _read(cursor, sql.legs, call_key)},
+        {recording.recording_id: recording for recording in _read(cursor, sql.recordings, call_key)},
+    )
+
+
+def _read(cursor: Cursor, rows: Rows[Any], call_key: int) -> list[Any]:
+    cursor.execute(rows.select_by("call_key"), (call_key,))
+    return [rows.read(row) for row in cursor.fetchall()]
+
+
+def _fresh(
+    cursor: Cursor, sql: Statements, call_key: int, stored: CallRecord | None, zone: tzinfo
+) -> CallRecord | None:
+    """Fold a call's receipts into a record with the keys that it has; None where it has no receipts."""
+    cursor.execute(
+        f"SELECT {', '.join(_COLUMNS)} FROM receipts "  # noqa: S608 - Our own words.
+        f"WHERE call_key = {sql.mark} ORDER BY received_at, receipt_key",
+        (call_key,),
+    )
+    found = [dict(zip(_COLUMNS, row, strict=True)) for row in cursor.fetchall()]
+    if not found:
+        return None
+    events = [_event(receipt, zone) for receipt in found]
+    call_uuid = stored.call.call_uuid if stored else _name(events, found)
+    record = CallRecord(CallState(call_key, call_uuid, started_at=events[0].at))
+    for receipt, event in zip(found, events, strict=True):
+        placement = placement_from_json(receipt["placement"])
+        key, at = receipt["receipt_key"], receipt["received_at"]
+        add(record, event, placement, dial_id=receipt["dial_id"], key=key, at=at)
+    settle(record)
+    for dial_id, dial in record.dials.items():
+        if stored and dial_id in stored.dials:
+            dial.dial_key = stored.dials[dial_id].dial_key
+    return record
+
+
+def _event(receipt: dict[str, Any], zone: tzinfo) -> Event:
+    return parse_any(Kind(receipt["kind"]), first_params(receipt["params"]), at=receipt["received_at"], zone=zone)
+
+
+def _name(events: list[Event], found: list[dict[str, Any]]) -> str:
+    named = (event.call.call_uuid for event in events if event.call.call_uuid)
+    dial_ids = (str(receipt["dial_id"]) for receipt in found if receipt["dial_id"])
+    if (name := next(named, None)) is not None:
+        return name
+    if (dial_id := next(dial_ids, None)) is not None:
+        return dial_id.removeprefix("aleg-") if dial_id.startswith("aleg-") else f"dial-{dial_id}"
+    return f"unnamed-{bytes(found[0]['digest']).hex()}"
+
+
+def _values(record: CallRecord) -> tuple[object, ...]:
+    # Of two reports that say the same in the same millisecond either may stand for both.
+    dials = {dial_id: replace(dial, report_key=dial.report_key and 1) for dial_id, dial in record.dials.items()}
+    return record.call, dials, record.legs, record.recordings

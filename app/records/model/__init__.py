@@ -1,0 +1,1 @@
+"""Tables, state of a call, ids and receipts."""

@@ -1,0 +1,47 @@
+"""How the records stand at this moment, for metrics: asked often, so cheap however much is kept."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import func, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.records.model.ids import first_key, now
+from app.records.model.receipt import StoreUnavailable
+from app.records.model.tables import dials, outbox
+from app.records.store.store import Store
+from app.voice.outcome import Outcome
+
+_LONGEST_DIAL = 24 * 60 * 60 * 1000  # milliseconds; Plivo ends a dial after a day at the latest (Dial's timeLimit).
+_NEWEST = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """How the records stand.
+
+    `outgoing` counts the ended dials that have yet to be told of. `newest_report_at` in milliseconds since 1970 UTC;
+    None when none of the newest dials has a report.
+    """
+
+    open_dials: int
+    outgoing: int
+    newest_report_at: int | None
+
+
+def standing(store: Store) -> Standing:
+    """Look how the records stand. Raises `StoreUnavailable`."""
+    open_dials = (
+        select(func.count())
+        .select_from(dials)
+        .where(dials.c.outcome == Outcome.IN_PROGRESS, dials.c.dial_key >= first_key(now() - _LONGEST_DIAL))
+    )
+    newest = select(dials.c.reported_at).order_by(dials.c.dial_key.desc()).limit(_NEWEST).subquery()
+    try:
+        with store.engine.connect() as connection:
+            return Standing(
+                open_dials=connection.execute(open_dials).scalar_one(),
+                outgoing=connection.execute(select(func.count()).select_from(outbox)).scalar_one(),
+                newest_report_at=connection.execute(select(func.max(newest.c.reported_at))).scalar_one(),
+            )
+    except (SQLAlchemyError, OSError) as error:
+        raise StoreUnavailable("the store cannot be reached") from error

@@ -1,0 +1,89 @@
+"""What the records still lack: calls whose end nobody reported, legs nobody spoke of."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection, select
+
+from app.records.model.ids import first_key
+from app.records.model.tables import calls, dials, legs
+from app.records.store.store import Store
+from app.records.store.version import tables_of_this_version
+from app.voice.outcome import Outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenCall:
+    """A call whose end was not reported. `started_at` in milliseconds."""
+
+    call_uuid: str
+    started_at: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownDial:
+    """A dial of a known call, as far as it helps to tell whose leg a leg is."""
+
+    dial_id: str
+    started_at: int
+    targets: tuple[str, ...]
+    b_leg_uuid: str | None
+    is_open: bool
+
+
+@dataclass(slots=True, kw_only=True)
+class KnownCall:
+    """What is known of one call: whether its end is, and of which of its legs the end is."""
+
+    is_ended: bool
+    dials: list[KnownDial] = field(default_factory=list)
+    legs_ended: dict[str, bool] = field(default_factory=dict)
+
+    def open_dials(self) -> set[str]:
+        """Name the dials that have not ended."""
+        return {dial.dial_id for dial in self.dials if dial.is_open}
+
+
+def open_calls(store: Store, *, since: int, before: int) -> list[OpenCall]:
+    """List the calls without an end that were first heard of in this time, in milliseconds; the oldest first."""
+    query = (
+        select(calls.c.call_uuid, calls.c.started_at)
+        .where(
+            calls.c.call_key >= first_key(since),
+            calls.c.call_key < first_key(before),
+            calls.c.ended_by.is_(None),
+        )
+        .order_by(calls.c.call_key)
+    )
+    with tables_of_this_version(store) as connection:
+        return [OpenCall(call_uuid=row.call_uuid, started_at=row.started_at) for row in connection.execute(query)]
+
+
+def known_calls(store: Store, call_uuids: Iterable[str]) -> dict[str, KnownCall]:
+    """Tell what is known of each of these calls; one never heard of is missing from the answer."""
+    query = select(calls.c.call_key, calls.c.call_uuid, calls.c.ended_by).where(calls.c.call_uuid.in_(list(call_uuids)))
+    with tables_of_this_version(store) as connection:
+        found = {row.call_key: row for row in connection.execute(query)}
+        known = {key: KnownCall(is_ended=row.ended_by is not None) for key, row in found.items()}
+        _add_dials(connection, known)
+        _add_legs(connection, known)
+    return {row.call_uuid: known[key] for key, row in found.items()}
+
+
+def _add_dials(connection: Connection, known: Mapping[int, KnownCall]) -> None:
+    for row in connection.execute(select(dials).where(dials.c.call_key.in_(list(known)))):
+        known[row.call_key].dials.append(
+            KnownDial(
+                dial_id=row.dial_id,
+                started_at=row.started_at,
+                targets=tuple(json.loads(row.targets)) if row.targets else (),
+                b_leg_uuid=row.b_leg_uuid,
+                is_open=row.outcome == Outcome.IN_PROGRESS,
+            )
+        )
+
+
+def _add_legs(connection: Connection, known: Mapping[int, KnownCall]) -> None:
+    for row in connection.execute(select(legs).where(legs.c.call_key.in_(list(known)))):
+        known[row.call_key].legs_ended[row.b_leg_uuid] = row.ended_by is not None

@@ -1,0 +1,1 @@
+"""Counts of past hours and days."""

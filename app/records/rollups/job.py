@@ -1,0 +1,58 @@
+"""The thread that counts what is over, woken by whoever looks at figures."""
+
+import logging
+import threading
+from datetime import tzinfo
+
+from app.records.model.ids import now
+from app.records.model.receipt import StoreUnavailable
+from app.records.rollups.counting import count_spans
+from app.records.store.store import Store
+
+log = logging.getLogger(__name__)
+
+_REST = 5 * 60 * 1000  # milliseconds
+_HOUR = 3600.0  # seconds
+
+
+class Tallier:
+    """Counts in the background whenever somebody looks at figures. One for each process."""
+
+    def __init__(self, store: Store, zone: tzinfo) -> None:
+        self._store = store
+        self._zone = zone
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._next = 0
+        self._stopping = threading.Event()
+
+    def wake(self) -> None:
+        """Start counting, unless that is under way or was done within the last five minutes."""
+        with self._lock:
+            if now() < self._next or (self._thread is not None and self._thread.is_alive()):
+                return
+            self._next = now() + _REST
+            self._thread = threading.Thread(target=self._run, name="tallier", daemon=True)
+            self._thread.start()
+
+    def start(self) -> None:
+        """Count now and every hour, in the process that serves."""
+        self._thread = threading.Thread(target=self._run_hourly, name="tallier", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End after the span at hand."""
+        self._stopping.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _run_hourly(self) -> None:
+        while not self._stopping.is_set():
+            self._run()
+            self._stopping.wait(_HOUR)
+
+    def _run(self) -> None:
+        try:
+            count_spans(self._store, self._zone, stop=self._stopping)
+        except StoreUnavailable as error:
+            log.info("tallies_wait", extra={"error": str(error)})

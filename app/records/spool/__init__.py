@@ -1,0 +1,1 @@
+"""Local disk while the store is away."""

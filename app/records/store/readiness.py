@@ -1,0 +1,44 @@
+"""The proof that the store takes a write: a row that is written, committed and means nothing else."""
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.records.model.ids import now
+from app.records.model.receipt import StoreUnavailable
+from app.records.store.store import Store
+from app.records.store.version import NOT_CURRENT, is_current
+
+_CURRENT: set[str] = set()  # The stores whose tables were found up to date: while this version runs they stay so.
+
+
+def prove_write(store: Store) -> None:
+    """Commit a row on a new connection. Raises `StoreUnavailable` with a sentence that says what is missing."""
+    _require_migrations(store)
+    writer = store.connect_writer(in_turn=True)
+    mark = "?" if store.is_sqlite else "%s"
+    try:
+        writer.begin([])
+        writer.cursor.execute(
+            f"INSERT INTO readiness (readiness_key, proved_at) VALUES (1, {mark}) "  # noqa: S608
+            "ON CONFLICT (readiness_key) DO UPDATE SET proved_at = excluded.proved_at",
+            (now(),),
+        )
+        writer.commit()
+    except store.errors as error:
+        # The driver's own words may name the host and the user.
+        raise StoreUnavailable(f"the store took no write: {type(error).__name__}") from error
+    finally:
+        writer.discard()
+
+
+def _require_migrations(store: Store) -> None:
+    name = store.url.render_as_string()
+    if name in _CURRENT:
+        return
+    try:
+        with store.engine.connect() as connection:
+            current = is_current(connection)
+    except (SQLAlchemyError, OSError) as error:
+        raise StoreUnavailable("the store cannot be reached") from error
+    if not current:
+        raise StoreUnavailable(NOT_CURRENT)
+    _CURRENT.add(name)

@@ -1,0 +1,113 @@
+"""States to rows and back, with the SQL written once when the module is read.
+
+The write path speaks SQL through the database driver itself: SQLAlchemy's own execution costs more here than the
+database does. The text is made from the tables, so a column can be forgotten in neither.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import fields
+from operator import attrgetter
+from typing import Any, Generic, Protocol, TypeVar
+
+from sqlalchemy import Table
+
+from app.records.model import tables
+from app.records.model.state import CallState, DialState, LegState, RecordingState
+
+State = TypeVar("State")
+
+
+class Cursor(Protocol):
+    """What the write path uses of a DBAPI cursor."""
+
+    def execute(self, sql: str, parameters: Sequence[Any] = ..., /) -> object: ...
+    def executemany(self, sql: str, parameters: Sequence[Sequence[Any]], /) -> object: ...
+    def fetchone(self) -> Any: ...
+    def fetchall(self) -> list[Any]: ...
+
+
+class Rows(Generic[State]):
+    """One table's rows as states. `placeholder` is the driver's mark for a parameter."""
+
+    def __init__(self, table: Table, state: type[State], placeholder: str) -> None:
+        self._state = state
+        columns = [field.name for field in fields(state)]  # type: ignore[arg-type]
+        if columns != [column.name for column in table.columns]:
+            raise TypeError(f"{state.__name__} and table {table.name} differ in their columns")
+        self.values = attrgetter(*columns)
+        key = [column.name for column in table.primary_key]
+        listed = ", ".join(columns)
+        changes = ", ".join(f"{name} = {placeholder}" for name in columns if name not in key)
+        marks = ", ".join([placeholder] * len(columns))
+        # Every word of this SQL is a table's or a column's name.
+        self._select = f"SELECT {listed} FROM {table.name} WHERE "  # noqa: S608
+        self._placeholder = placeholder
+        self.insert = f"INSERT INTO {table.name} ({listed}) VALUES ({marks})"  # noqa: S608
+        self.update = (
+            f"UPDATE {table.name} SET {changes} "  # noqa: S608
+            f"WHERE {' AND '.join(f'{name} = {placeholder}' for name in key)}"
+        )
+        self.update_values = attrgetter(*[name for name in columns if name not in key], *key)
+
+    def select_by(self, column: str) -> str:
+        """Give the SQL that reads the rows with one value in `column`."""
+        return f"{self._select}{column} = {self._placeholder}"
+
+    def select_among(self, column: str, among: str) -> str:
+        """Give the SQL that reads the rows with one of many values in `column`."""
+        return f"{self._select}{column} {among}"
+
+    def read(self, row: Sequence[Any]) -> State:
+        """Make a state from a row."""
+        return self._state(*row)
+
+
+class Statements:
+    """The write path's statements for one driver."""
+
+    def __init__(self, placeholder: str, *, lock_rows: bool) -> None:
+        self.mark = placeholder
+        self._takes_lists = lock_rows
+        self.calls = Rows(tables.calls, CallState, placeholder)
+        self.dials = Rows(tables.dials, DialState, placeholder)
+        self.legs = Rows(tables.legs, LegState, placeholder)
+        self.recordings = Rows(tables.recordings, RecordingState, placeholder)
+        lock = " FOR UPDATE" if lock_rows else ""
+        # SQLite takes no list as a parameter, but a JSON array can be one.
+        among = f"= ANY({placeholder})" if lock_rows else "IN (SELECT value FROM json_each(?))"
+        self.call_by_key = self.calls.select_by("call_key") + lock
+        self.recordings_of_call = self.recordings.select_by("call_key")
+        self.calls_by_uuid = self.calls.select_among("call_uuid", among) + lock
+        self.dials_of_calls = self.dials.select_among("call_key", among)
+        self.legs_of_calls = self.legs.select_among("call_key", among)
+        self.calls_of_dials = f"SELECT dial_id, call_key FROM dials WHERE dial_id {among}"  # noqa: S608
+        columns = [column.name for column in tables.receipts.columns]
+        marks = ", ".join([placeholder] * len(columns))
+        self.receipt = f"INSERT INTO receipts ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608
+        self.known_receipt = (
+            "SELECT deliveries, reply_status, reply, dial_id, last_received_at, receipt_key FROM receipts "  # noqa: S608
+            f"WHERE call_key = {placeholder} AND digest = {placeholder}"
+        )
+        self.count_receipt = (
+            f"UPDATE receipts SET deliveries = {placeholder}, last_received_at = {placeholder} "  # noqa: S608
+            f"WHERE receipt_key = {placeholder}"
+        )
+        self.announce = (
+            f"INSERT INTO outbox (dial_key, due_at, attempts) VALUES ({', '.join([placeholder] * 3)}) "  # noqa: S608
+            "ON CONFLICT (dial_key) DO NOTHING"
+        )
+        self.late_change = f"INSERT INTO late_changes (change_key, dial_key) VALUES ({placeholder}, {placeholder})"  # noqa: S608
+        self.spool_place = f"SELECT brought FROM spools WHERE spool_id = {placeholder}"  # noqa: S608
+        self.set_spool_place = (
+            f"INSERT INTO spools (spool_id, brought) VALUES ({placeholder}, {placeholder}) "  # noqa: S608
+            "ON CONFLICT (spool_id) DO UPDATE SET brought = excluded.brought"
+        )
+
+    def insert(self, cursor: Cursor, sql: str, rows: Sequence[Sequence[Any]]) -> None:
+        """Insert rows by one of the statements for that."""
+        cursor.executemany(sql, rows)
+
+    def many(self, values: Iterable[Any]) -> Any:
+        """Give many values as the one parameter that the statements with many values take."""
+        return list(values) if self._takes_lists else json.dumps(list(values))

@@ -1,0 +1,41 @@
+"""Which version the store's tables are of, told without the library that changes them: that one is large."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Connection, inspect, text
+from sqlalchemy.exc import DBAPIError
+
+from app.records.model.receipt import StoreUnavailable
+from app.records.store.store import Store
+
+NEWEST = "0002"  # The newest of the migrations; a test holds the two together.
+NOT_CURRENT = "the tables are not those of this version; run flask --app wsgi db upgrade"
+
+
+def version_of(connection: Connection) -> str | None:
+    """Name the newest migration that was run; None where none was."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    found: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    return found
+
+
+def is_current(connection: Connection) -> bool:
+    """Tell whether no migration is missing."""
+    return version_of(connection) == NEWEST
+
+
+@contextmanager
+def tables_of_this_version(store: Store) -> Iterator[Connection]:
+    """Give a connection to tables that this version can read.
+
+    Raises `StoreUnavailable` where they are others, or the store cannot be read.
+    """
+    try:
+        with store.engine.connect() as connection:
+            if not is_current(connection):
+                raise StoreUnavailable(NOT_CURRENT)
+            yield connection
+    except DBAPIError as error:
+        raise StoreUnavailable(f"the store cannot be read: {str(error.orig).splitlines()[0]}") from error

@@ -1,0 +1,1 @@
+"""The journal, the fold and what is derived from it."""

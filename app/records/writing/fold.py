@@ -1,0 +1,252 @@
+"""The fold: what a call's events add up to, in whatever order and however often they come.
+
+Every value is chosen by a rule that does not ask what came first: the earliest time, the strongest word, the better
+source. So any order and any number of copies of the same events give the same record, and a final state never goes
+back. A call detail record fills in what no webhook said: where both speak, the webhook's word stands.
+
+`fold` changes the record it is given and nothing else.
+"""
+
+import json
+from functools import lru_cache
+
+from app.records.model.state import CallRecord, CallState, DialState, LegState, Placement, RecordingState
+from app.voice.events import (
+    CallFacts,
+    CallHungUp,
+    DialEnded,
+    DigitsPressed,
+    Event,
+    Hangup,
+    LegAnswered,
+    LegConnected,
+    LegEvent,
+    LegHungUp,
+    RecordingMade,
+    Source,
+)
+from app.voice.outcome import DOCUMENTED_STATUSES
+
+# Call statuses, the later ones stronger; any other word says how the call ended, which is more than that it did.
+_STATUS_RANK = {None: 0, "queued": 1, "ringing": 2, "in-progress": 3, "completed": 4}
+_OTHER_END = 5
+
+
+def fold(record: CallRecord, event: Event, *, dial_id: str | None, receipt_key: int | None = None) -> None:
+    """Add one event to the record of its call.
+
+    `dial_id` names the dial the event is about; the record must hold it for a `DialEnded` or a leg's event.
+    `receipt_key` is the receipt that a `DialEnded` came with.
+    """
+    _fold_call(record.call, event)
+    if isinstance(event, CallHungUp):
+        _end_call(record.call, event)
+    elif isinstance(event, DialEnded) and dial_id:
+        _begin_dial(record.dials[dial_id], event.at)
+        _report(record.dials[dial_id], event, receipt_key)
+    elif isinstance(event, LegEvent) and dial_id:
+        _begin_dial(record.dials[dial_id], event.at)
+        _fold_leg(_leg(record, event, dial_id), event, dial_id)
+    elif isinstance(event, RecordingMade):
+        _fold_recording(record, event, dial_id)
+
+
+def place(dial: DialState, placement: Placement, *, at: int) -> None:
+    """Note that our reply started this dial. Of two replies that started it the earlier counts."""
+    targets = _as_json(placement.targets)
+    if dial.targets is not None and (dial.started_at, dial.targets) <= (at, targets):
+        return
+    dial.route, dial.step, dial.round = placement.route, placement.step, placement.round
+    dial.targets, dial.started_at = targets, at
+
+
+@lru_cache(maxsize=1024)  # A plan has few of them.
+def _as_json(targets: tuple[str, ...]) -> str:
+    return json.dumps(targets, separators=(",", ":"))
+
+
+def earliest(first: int | None, second: int | None) -> int | None:
+    """Give the earlier of two times, of which either may be missing."""
+    if first is None or second is None:
+        return second if first is None else first
+    return min(first, second)
+
+
+def _either(first: str | None, second: str | None) -> str | None:
+    """Choose between two words for the same thing, whichever came first: the greater one."""
+    if first is None or second is None:
+        return second if first is None else first
+    return max(first, second)
+
+
+def _begin_dial(dial: DialState, at: int) -> None:
+    # When our own reply started it is known; of any other dial, only when it was first heard of.
+    if dial.targets is None:
+        dial.started_at = min(dial.started_at, at)
+
+
+def _fold_call(call: CallState, event: Event) -> None:
+    if event.source is Source.WEBHOOK:
+        if call.heard_from != Source.WEBHOOK:
+            _forget_facts(call, event.at)
+    elif call.heard_from == Source.WEBHOOK:
+        return
+    call.started_at = min(call.started_at, event.at)
+    if not isinstance(event, LegEvent):  # The standard parameters of a leg's events may be the leg's own.
+        _take_facts(call, event.call)
+
+
+def _forget_facts(call: CallState, at: int) -> None:
+    """Give up what only a call detail record said, now that there is a webhook."""
+    call.heard_from, call.started_at = Source.WEBHOOK._value_, at
+    call.from_number = call.to_number = call.direction = call.caller_name = None
+    call.forwarded_from = call.request_uuid = None
+    if call.ended_by == Source.CDR:
+        call.call_status = "completed"
+
+
+def _take_facts(call: CallState, facts: CallFacts) -> None:
+    if facts.session_start is not None:
+        call.started_at = min(call.started_at, facts.session_start)
+    call.from_number = _either(call.from_number, facts.from_number)
+    call.to_number = _either(call.to_number, facts.to_number)
+    call.direction = _either(call.direction, facts.direction)
+    call.caller_name = _either(call.caller_name, facts.caller_name)
+    call.forwarded_from = _either(call.forwarded_from, facts.forwarded_from)
+    call.request_uuid = _either(call.request_uuid, facts.request_uuid)
+    if call.ended_by != Source.WEBHOOK and facts.call_status not in {None, call.call_status}:
+        call.call_status = max(call.call_status, facts.call_status, key=_status_strength)
+
+
+def _status_strength(status: str | None) -> tuple[int, str]:
+    return _STATUS_RANK.get(status, _OTHER_END), status or ""
+
+
+def _end_call(call: CallState, event: CallHungUp) -> None:
+    if event.source is Source.WEBHOOK:
+        # The end of the call says its last status; a request sent before it may arrive after it.
+        status = event.call.call_status or "completed"
+    else:
+        status = max(call.call_status, "completed", key=_status_strength) or "completed"
+    ended_at = event.ended_at if event.ended_at is not None else event.at
+    said = _end_strength(event.source, event.hangup, status, ended_at, event.answered_at)
+    known = _end_strength(call.ended_by, _hangup_of(call), call.call_status, call.ended_at, call.answered_at)
+    if call.ended_by is None or said > known:
+        call.call_status, call.ended_at, call.answered_at = status, ended_at, event.answered_at
+        _take_hangup(call, event.hangup, event.source)
+
+
+def _leg(record: CallRecord, event: LegEvent, dial_id: str) -> LegState:
+    leg = record.legs.get(event.b_leg_uuid)
+    if leg is None:
+        leg = record.legs[event.b_leg_uuid] = LegState(record.call.call_key, event.b_leg_uuid, dial_id)
+    return leg
+
+
+def _fold_leg(leg: LegState, event: LegEvent, dial_id: str) -> None:
+    _take_leg_facts(leg, event, dial_id)
+    if isinstance(event, LegAnswered):
+        leg.answered_at = earliest(leg.answered_at, event.at)
+    elif isinstance(event, LegConnected):
+        leg.connected_at = earliest(leg.connected_at, event.at)
+    elif isinstance(event, LegHungUp):
+        _end_leg(leg, event)
+    elif isinstance(event, DigitsPressed):
+        pressed = {*(leg.digits or "").split(","), *event.digits.split(",")} - {""}
+        leg.digits = ",".join(sorted(pressed)) or ","
+
+
+def _take_leg_facts(leg: LegState, event: LegEvent, dial_id: str) -> None:
+    is_heard = (
+        leg.answered_at is not None
+        or leg.connected_at is not None
+        or leg.digits is not None
+        or leg.ended_by == Source.WEBHOOK
+    )
+    if event.source is Source.CDR and is_heard:
+        return
+    if event.source is Source.WEBHOOK and not is_heard:
+        leg.dial_id, leg.target, leg.position = dial_id, None, None
+    leg.dial_id = max(leg.dial_id, dial_id)
+    leg.target = _either(leg.target, event.target)
+    if event.position is not None:
+        leg.position = max(leg.position or 0, event.position)
+
+
+def _end_leg(leg: LegState, event: LegHungUp) -> None:
+    ended_at = event.ended_at if event.ended_at is not None else event.at
+    said = _end_strength(event.source, event.hangup, None, ended_at, event.answered_at)
+    known = _end_strength(leg.ended_by, _hangup_of(leg), None, leg.ended_at, leg.answer_time)
+    if leg.ended_by is None or said > known:
+        leg.ended_at, leg.answer_time = ended_at, event.answered_at
+        _take_hangup(leg, event.hangup, event.source)
+
+
+def _end_strength(
+    source: str | None, hangup: Hangup, status: str | None, ended_at: int | None, answered_at: int | None
+) -> tuple[object, ...]:
+    """Order two reports of the same end: the better source, the fuller report, then the greater words, the earlier."""
+    values = (hangup.code, hangup.cause, hangup.name, hangup.source, hangup.duration, hangup.bill_duration, hangup.cost)
+    told = sum(value is not None for value in (*values, answered_at))
+    return (
+        source == Source.WEBHOOK,
+        told,
+        tuple("" if value is None else str(value) for value in (*values, status)),
+        -(ended_at or 0),
+        -(answered_at or 0),
+    )
+
+
+def _hangup_of(state: CallState | LegState) -> Hangup:
+    return Hangup(
+        cause=state.hangup_cause,
+        name=state.hangup_name,
+        code=state.hangup_code,
+        source=state.hangup_source,
+        duration=state.duration,
+        bill_duration=state.bill_duration,
+        cost=state.cost,
+    )
+
+
+def _take_hangup(state: CallState | LegState, hangup: Hangup, source: Source) -> None:
+    state.ended_by = source._value_
+    state.hangup_cause, state.hangup_name = hangup.cause, hangup.name
+    state.hangup_code, state.hangup_source = hangup.code, hangup.source
+    state.duration, state.bill_duration, state.cost = hangup.duration, hangup.bill_duration, hangup.cost
+
+
+def _report(dial: DialState, event: DialEnded, receipt_key: int | None) -> None:
+    if dial.reported_at is not None:
+        said = _report_strength(event.status, event.b_leg_uuid, event.cause, event.rang)
+        known = _report_strength(dial.dial_status, dial.b_leg_uuid, dial.dial_hangup_cause, dial.dial_ring_status)
+        if (known, -dial.reported_at) >= (said, -event.at):
+            return
+    dial.dial_status, dial.dial_ring_status = event.status, event.rang
+    dial.dial_hangup_cause, dial.b_leg_uuid = event.cause, event.b_leg_uuid
+    dial.reported_at, dial.report_key = event.at, receipt_key
+
+
+def _report_strength(
+    status: str | None, b_leg_uuid: str | None, cause: str | None, rang: bool | None
+) -> tuple[object, ...]:
+    """Order two reports of one dial: an answered leg first, then a documented status, then any."""
+    if status == "completed" and b_leg_uuid:
+        rank = 3
+    elif status in DOCUMENTED_STATUSES:
+        rank = 2
+    else:
+        rank = 1 if status else 0
+    return rank, status or "", b_leg_uuid or "", cause or "", str(rang)
+
+
+def _fold_recording(record: CallRecord, event: RecordingMade, dial_id: str | None) -> None:
+    recording = record.recordings.get(event.recording_id)
+    if recording is None:
+        recording = RecordingState(record.call.call_key, event.recording_id, recorded_at=event.at)
+        record.recordings[event.recording_id] = recording
+    recording.dial_id = _either(recording.dial_id, dial_id)
+    recording.url = _either(recording.url, event.url)
+    if event.milliseconds is not None:
+        recording.milliseconds = max(recording.milliseconds or 0, event.milliseconds)
+    recording.recorded_at = min(recording.recorded_at, event.at)

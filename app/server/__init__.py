@@ -1,0 +1,1 @@
+"""How a process serves: worker, start, stop and background jobs."""

@@ -1,0 +1,70 @@
+"""What is printed at start: everything a newcomer needs for the next step."""
+
+from app.account.addresses import addresses_at
+from app.dial.callback_urls import PREFIX
+from config import Config, SignatureMode
+
+_SIGNATURES = {
+    SignatureMode.ENFORCE: "checked; a request that Plivo did not sign is refused",
+    SignatureMode.OBSERVE: "checked and recorded, but nothing is refused (VERIFY_SIGNATURES=observe)",
+    SignatureMode.OFF: "NOT checked: anybody may post reports; set PLIVO_AUTH_TOKEN before you go public",
+}
+
+
+def welcome(config: Config) -> str:
+    """Give the lines that are printed at start.
+
+    They hold the reports token where this server made it, so that somebody gets to know it: print them, never log them.
+    """
+    here = f"{'127.0.0.1' if config.host in {'0.0.0.0', '[::]'} else config.host}:{config.port}"  # noqa: S104
+    local = f"http://{here}"
+    urls = addresses_at(
+        config.public_url or local, retry_control=config.retry_control, retry_notice=config.retry_notice
+    )
+    rings = f"the plan {config.dial_plan}" if config.dial_plan else ", ".join(config.dial_to)
+    is_ours = _is_made_here(config)
+    token = config.reports_token if is_ours else "$REPORTS_TOKEN"
+    lines = [
+        "",
+        "Dialstatus is ready.",
+        "",
+        "  Give Plivo (an application's URLs with all that follows #, method POST):",
+        f"    answer URL    {urls.answer}",
+        f"    hangup URL    {urls.hangup}",
+        f"    fallback URL  {urls.fallback}",
+        f"  A call rings    {rings}",
+        f"  Signatures      {_SIGNATURES[config.verify_signatures]}",
+        f"  Dashboard       {local}/login{f'?token={token}' if is_ours else ''}",
+        f'  API             curl -H "Authorization: Bearer {token}" {local}/api/v1/dials',
+        "",
+        "  Try it:",
+        *_things_to_try(config, here),
+        "",
+    ]
+    if config.public_url is None:
+        lines[3:3] = [f"  Plivo cannot reach this address yet. For a tunnel: ngrok http {config.port}", ""]
+    notes = (warning if warning.endswith("?") else f"{warning}." for warning in config.warnings)
+    return "\n".join([*lines, *(f"  Note: {note}" for note in notes)])
+
+
+def _is_made_here(config: Config) -> bool:
+    try:
+        return (config.instance_dir / "reports_token").read_text().strip() == config.reports_token
+    except OSError:
+        return False
+
+
+def _things_to_try(config: Config, here: str) -> list[str]:
+    if config.verify_signatures is SignatureMode.ENFORCE:
+        # What is signed is the public URL, and what is called is this server.
+        way = (
+            f"--url {config.public_url}{PREFIX}/ --connect-to {here}"
+            if config.public_url
+            else f"--url http://{here}{PREFIX}/"
+        )
+        return [f"    .venv/bin/flask --app wsgi simulate answered busy {way} --token YOUR_AUTH_TOKEN"]
+    call = "-d CallUUID=3f1c -d From=14155550100 -d To=14155550199"
+    return [
+        f"    curl http://{here}{PREFIX}/ {call}",
+        f"    curl http://{here}{PREFIX}/action/ {call} -d DialALegUUID=3f1c -d DialStatus=busy",
+    ]

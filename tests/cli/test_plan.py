@@ -1,0 +1,123 @@
+"""`flask plan` checks, shows and tries plans as the server would use them."""
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from app import create_app
+from app.cli.plan import cli
+from config import Config
+
+RECIPES = Path(__file__).parents[2] / "docs" / "plans"
+AFTER_ANOTHER = RECIPES / "one-after-another.toml"
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(cli, [str(argument) for argument in arguments])
+
+
+def run_with(settings: dict[str, str], tmp_path: Path, *arguments: str) -> Result:
+    app = create_app(Config.load({"INSTANCE_DIR": str(tmp_path), **settings}))
+    with app.app_context():
+        return run(*arguments)
+
+
+@pytest.mark.parametrize("recipe", sorted(RECIPES.iterdir()), ids=lambda path: path.stem)
+def test_check_finds_every_recipe_valid(recipe: Path) -> None:
+    result = run("check", recipe)
+
+    assert result.exit_code == 0
+    assert result.stdout.startswith(f"{recipe.name} is a valid plan: routes ")
+
+
+def test_check_says_every_mistake_on_a_line_of_its_own_and_fails(tmp_path: Path) -> None:
+    plan = tmp_path / "plan.toml"
+    plan.write_text('[routes.main.steps.a]\nring = []\ntimeout = 0\nafter = { missed = "b" }\n', "utf-8")
+
+    result = run("check", plan)
+
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    assert result.stderr.splitlines() == [
+        "plan.toml [routes.main.steps.a]: ring is empty; write at least one",
+        "plan.toml [routes.main.steps.a]: timeout is 0; write whole seconds from 1 to 600",
+        "plan.toml [routes.main.steps.a.after]: missed is 'b', which does not exist; "
+        "write one of a, busy, hangup, nobody, rejected",
+    ]
+
+
+def test_check_says_that_a_file_is_not_there(tmp_path: Path) -> None:
+    result = run("check", tmp_path / "plan.toml")
+
+    assert result.exit_code == 1
+    assert "plan.toml cannot be read" in result.stderr
+
+
+def test_show_prints_every_route_or_that_of_a_number() -> None:
+    whole = run("show", "--file", RECIPES / "office-hours.toml")
+    one = run("show", "--file", RECIPES / "office-hours.toml", "--called", "14155550101")
+
+    assert [line for line in whole.stdout.splitlines() if ": calls to " in line] == [
+        "office: calls to +14155550100",
+        "emergency: calls to +14155550101",
+        "anything_else: calls to any other number",
+    ]
+    assert [line for line in one.stdout.splitlines() if ": calls to " in line] == ["emergency: calls to +14155550101"]
+
+
+def test_show_prints_the_plan_of_the_settings(tmp_path: Path) -> None:
+    by_targets = run_with({"DIAL_TO": "+14155550111", "DIAL_TIMEOUT": "12"}, tmp_path, "show")
+    by_file = run_with({"DIAL_PLAN": str(AFTER_ANOTHER)}, tmp_path, "show")
+
+    assert "all: +14155550111 for 12 s" in by_targets.stdout
+    assert by_file.stdout == run("show", "--file", AFTER_ANOTHER).stdout
+
+
+def test_try_follows_the_outcomes() -> None:
+    result = run("try", "--file", AFTER_ANOTHER, "--called", "+14155550100", "missed", "busy")
+
+    assert result.stdout.splitlines() == [
+        "The caller rings desk: sip:desk@phone.plivo.com for 15 s.",
+        "missed: the caller rings mobile: +14155550111 for 20 s.",
+        "busy: the caller rings colleague: +14155550112 for 20 s.",
+    ]
+
+
+def test_try_says_what_is_left_over_once_the_call_is_over() -> None:
+    result = run("try", "--file", AFTER_ANOTHER, "answered", "missed", "busy")
+
+    assert result.stdout.splitlines()[1:] == [
+        "answered: the caller gets nothing more: the call is over.",
+        "Left over, since the call is over: missed busy.",
+    ]
+
+
+def test_try_knows_the_hour_and_the_caller() -> None:
+    plan = RECIPES / "office-hours.toml"
+    office = ("try", "--file", plan, "--called", "+14155550100")
+
+    at_night = run(*office, "--at", "2026-11-23 08:00:00")
+    blocked = run(*office, "--at", "2026-11-23 18:00:00", "--caller", "anonymous")
+
+    assert at_night.stdout.startswith("The caller gets the ending message: ")
+    assert blocked.stdout == "The caller gets the ending rejected: hang up as rejected (the caller is blocked).\n"
+
+
+def test_try_takes_an_hour_with_and_without_seconds() -> None:
+    office = ("try", "--file", RECIPES / "office-hours.toml", "--called", "+14155550100", "--at")
+
+    said = {
+        run(*office, at).stdout
+        for at in ("2026-11-23 18:00", "2026-11-23T18:00", "2026-11-23 18:00:00", "2026-11-23T18:00:00")
+    }
+
+    assert len(said) == 1
+    assert said.pop().startswith("The caller rings ")
+
+
+def test_try_refuses_an_outcome_that_does_not_exist() -> None:
+    result = run("try", "--file", AFTER_ANOTHER, "mised")
+
+    assert result.exit_code == 2
+    assert "'mised' is not one of 'answered'" in result.stderr

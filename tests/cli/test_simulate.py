@@ -1,0 +1,238 @@
+"""`flask simulate`: its options, what it prints, and how it exits."""
+
+import json
+import socket
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from rich.console import Console
+
+from app.cli.simulate import simulate
+from app.simulator.report import print_trace
+from app.simulator.scenario import ScriptError, built_in, load_scenarios
+from tests.simulator.conftest import Player
+from tests.simulator.stage import Says, Stage
+
+SCRIPT = """
+[[scenario]]
+name = "two-tries"
+about = "the second picks up"
+[[scenario.dial]]
+[[scenario.dial.person]]
+does = "busy"
+after = 1
+[[scenario.dial]]
+[[scenario.dial.person]]
+does = "answers"
+talks = 12
+"""
+
+
+def run(stage: Stage, *arguments: str) -> Result:
+    return CliRunner().invoke(simulate, ["--url", f"{stage.url}/", *arguments])
+
+
+def test_a_call_is_shown_and_everything_right_exits_0(stage: Stage) -> None:
+    result = run(stage, "busy", "--seed", "4")
+
+    assert result.exit_code == 0, result.output
+    assert "DialStatus=busy" in result.output
+    assert "4010 End Of XML Instructions" in result.output
+    assert "--seed 4" in result.output
+
+
+def test_a_wrong_server_exits_1_and_is_told_what_to_change(stage: Stage) -> None:
+    stage.replies["/action/"] = Says(body="OK", content_type="text/html")
+
+    result = run(stage, "busy")
+
+    assert result.exit_code == 1
+    assert "8012 Invalid Action XML" in result.output
+    assert "byte 0" in result.output
+    assert result.output.count("to do: send Plivo XML") == 1
+
+
+@pytest.mark.parametrize("path", ["/", "/hangup/"])
+def test_who_is_refused_is_told_of_the_token(stage: Stage, path: str) -> None:
+    stage.replies[path] = Says(status=403)
+
+    result = run(stage, "busy")
+
+    assert result.exit_code == 1
+    assert "to do: if the server checks signatures, give its PLIVO_AUTH_TOKEN as --token" in result.output
+
+
+@pytest.mark.parametrize("width", [80, 100, 160])
+def test_a_trace_breaks_no_word_however_wide_the_terminal(player: Player, width: int) -> None:
+    call = player.play("answered")
+    printed = StringIO()
+
+    print_trace(Console(file=printed, width=width), call)
+
+    lines = printed.getvalue().splitlines()
+    told = {"DialStatus=completed", f"DialBLegUUID={call.dials[0].b_leg_uuid}", "DialBLegHangupCauseCode=4000"}
+    assert told | {"HangupCauseCode=4010", call.call_uuid} <= set(printed.getvalue().split())
+    assert all(len(line) <= width for line in lines)
+
+
+def test_a_call_that_nobody_answered_is_said_to_be_so(stage: Stage) -> None:
+    assert "(Plivo), never answered" in run(stage, "busy").output
+    assert "95 s after being answered" in run(stage, "answered").output
+
+
+def test_what_is_wrong_in_many_calls_is_said_once_with_its_count(stage: Stage) -> None:
+    stage.replies["/action/"] = Says(body="OK", content_type="text/html")
+
+    result = run(stage, "busy", "--calls", "9")
+
+    assert result.output.count("8012 Invalid Action XML: ") == 1
+    assert "(9 times)" in result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["asleep"], "there is no scenario 'asleep'"),
+        (["--fault", "gone"], "write one of lost"),
+        (["--calls", "0"], "1<=x<=100000"),
+        (["--url", "dialstatus"], "not absolute"),
+        (["--url", "http://192.0.2.1/"], "--allow-remote"),
+        (["--hangup-url", "https://example.com/"], "--allow-remote"),
+        (["--to", "555"], "+14155550100"),
+        (["--account-timezone", "Mars/Olympus"], "time zone"),
+        (["--connect-to", "here"], "127.0.0.1:5000"),
+        (["--verify"], "--reports-token"),
+        (["--surprise"], "No such option"),
+    ],
+)
+def test_wrong_usage_exits_2_and_says_what_to_write(stage: Stage, arguments: list[str], said: str) -> None:
+    result = run(stage, *arguments)
+
+    assert result.exit_code == 2
+    assert said in result.output
+    assert stage.heard == []
+
+
+def test_a_server_that_does_not_listen_exits_3() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}/dialstatus/"
+
+        result = CliRunner().invoke(simulate, ["--url", url])
+
+    assert result.exit_code == 3
+    assert "nothing listens" in result.output
+
+
+def test_the_urls_of_a_number_are_below_the_answer_url(stage: Stage) -> None:
+    stage.replies["/dialstatus/"] = stage.replies["/"]
+
+    CliRunner().invoke(simulate, ["--url", f"{stage.url}/dialstatus/", "outbound"])
+
+    assert {"/dialstatus/ring/", "/dialstatus/hangup/"} <= {heard.path for heard in stage.heard}
+
+
+def test_json_is_for_machines(stage: Stage) -> None:
+    result = run(stage, "answered", "busy", "--json", "--seed", "9")
+
+    said = json.loads(result.output)
+    assert (said["seed"], said["right"], said["outcomes"]) == (9, True, {"answered": 1, "busy": 1})
+    assert [call["scenario"] for call in said["calls"]] == ["answered", "busy"]
+    assert said["calls"][1]["requests"][0]["params"]["Event"] == "StartApp"
+
+
+def test_a_seed_repeats_a_mix(stage: Stage) -> None:
+    first, second = (json.loads(run(stage, "--calls", "30", "--seed", "5", "--json").output)["calls"] for _ in range(2))
+
+    assert [call["call_uuid"] for call in first] == [call["call_uuid"] for call in second]
+    assert len({call["scenario"] for call in first}) > 3
+
+
+def test_calls_of_a_mix_differ_in_length_and_named_ones_do_not(stage: Stage) -> None:
+    mixed = json.loads(run(stage, "--calls", "40", "--seed", "5", "--json").output)["calls"]
+    named = json.loads(run(stage, "answered", "--calls", "10", "--seed", "5", "--json").output)["calls"]
+
+    talks = [call["dials"][0]["talk_seconds"] for call in mixed if call["scenario"] == "answered"]
+    assert len(set(talks)) > len(talks) // 2
+    assert min(talks) > 0
+    assert {call["dials"][0]["talk_seconds"] for call in named} == {95}
+
+
+def test_many_calls_get_a_summary_and_no_trace(stage: Stage) -> None:
+    result = run(stage, "answered", "--calls", "20")
+
+    assert "answered × 20" in result.output
+    assert "DialStatus=" not in result.output
+
+
+def test_calls_are_spread_over_the_last_days(stage: Stage) -> None:
+    said = json.loads(run(stage, "--calls", "40", "--spread-days", "7", "--json", "--seed", "1").output)
+
+    days = {call["begun_at"][:10] for call in said["calls"]}
+    assert len(days) > 4
+    assert [call["begun_at"] for call in said["calls"]] == sorted(call["begun_at"] for call in said["calls"])
+
+
+def test_verifying_a_server_without_records_exits_1(stage: Stage) -> None:
+    call = json.loads(run(stage, "busy", "--seed", "4", "--json").output)["calls"][0]
+    stage.replies[f"/api/v1/calls/{call['call_uuid']}"] = Says(status=404)
+
+    result = run(stage, "busy", "--seed", "4", "--verify", "--reports-token", "r")
+
+    assert result.exit_code == 1
+    assert "nothing is kept" in result.output
+
+
+def test_a_script_adds_scenarios(stage: Stage, tmp_path: Path) -> None:
+    script = tmp_path / "mine.toml"
+    script.write_text(SCRIPT)
+    stage.replies["/action/"] = [stage.replies["/"], Says()]  # type: ignore[list-item]
+
+    said = json.loads(run(stage, "--script", str(script), "--json").output)
+
+    assert [dial["dial_status"] for dial in said["calls"][0]["dials"]] == ["busy", "completed"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[[scenario]]\nname = 'x'", "scenario.1.dial"),
+        (SCRIPT.replace("busy", "sleeps"), "scenario.1.dial.1.person.1.does"),
+        (SCRIPT.replace("about", "abuot"), "scenario.1.abuot"),
+        ("scenario = ", "not TOML"),
+        (SCRIPT + SCRIPT, "two scenarios are named 'two-tries'"),
+    ],
+)
+def test_a_wrong_script_names_the_file_and_the_key(tmp_path: Path, text: str, said: str) -> None:
+    script = tmp_path / "mine.toml"
+    script.write_text(text)
+
+    with pytest.raises(ScriptError) as caught:
+        load_scenarios(script)
+
+    assert said in str(caught.value)
+    assert str(script) in str(caught.value)
+
+
+def test_a_wrong_script_exits_2(stage: Stage, tmp_path: Path) -> None:
+    script = tmp_path / "mine.toml"
+    script.write_text("[[scenario]]\nname = 'x'")
+
+    assert run(stage, "--script", str(script)).exit_code == 2
+
+
+def test_the_list_names_every_scenario(stage: Stage) -> None:
+    result = run(stage, "--list")
+
+    assert result.exit_code == 0
+    assert all(scenario.name in result.output for scenario in built_in())
+    assert stage.heard == []
+
+
+def test_the_help_shows_examples_and_exit_codes() -> None:
+    result = CliRunner().invoke(simulate, ["--help"])
+
+    assert "flask simulate busy answered" in result.output
+    assert "Exit codes: 0" in result.output

@@ -1,0 +1,199 @@
+"""Webhooks about ended dials: from a real server to a real receiver."""
+
+import ipaddress
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from app.notify.webhook_sender import connect, is_public, signature
+from tests.notify.receiver import SECRET, Receiver
+from tests.ops.collector import total
+from tests.server.calls import dial_report, inbound, new_uuid
+from tests.support.server import Server, free_port, until
+
+Start = Callable[..., Server]
+Answer = Callable[[Receiver], tuple[int, dict[str, str]]]
+Listen = Callable[..., Receiver]
+
+
+@pytest.fixture
+def listen() -> Iterator[Listen]:
+    """Give a function that starts a receiver."""
+    receivers: list[Receiver] = []
+
+    def start(answer: Answer = lambda _: (204, {}), port: int = 0) -> Receiver:
+        receivers.append(Receiver(answer, port))
+        return receivers[-1]
+
+    yield start
+    for receiver in receivers:
+        receiver.close()
+
+
+def events_to(url: str) -> dict[str, str]:
+    """Give the settings that send events to a receiver on this machine."""
+    return {"EVENTS_URL": f"{url}/hooks?for=dials", "EVENTS_SECRET": SECRET, "EVENTS_ALLOW_PRIVATE": "true"}
+
+
+def report(server: Server, call_uuid: str | None = None, status: str = "busy") -> str:
+    """Report how a dial ended; gives the call's UUID."""
+    call_uuid = call_uuid or new_uuid()
+    assert server.plivo("POST", "/dialstatus/action/", dial_report(call_uuid, status)).status == 200
+    return call_uuid
+
+
+def test_an_ended_dial_is_told_once_signed_and_as_the_api_has_it(
+    start_server: Start, database_url: str, listen: Listen
+) -> None:
+    receiver = listen()
+    server = start_server(DATABASE_URL=database_url, WORKERS=2, **events_to(receiver.url))
+    call_uuid = new_uuid()
+    server.plivo("POST", "/dialstatus/", inbound(call_uuid))
+    for _ in range(3):
+        report(server, call_uuid)
+
+    until(lambda: receiver.deliveries)
+    until(lambda: total(server, "dialstatus_outgoing_waiting") == 0)
+
+    (delivery,) = receiver.deliveries
+    assert delivery.path == "/hooks?for=dials"
+    assert delivery.is_signed
+    assert delivery.headers["content-type"] == "application/json"
+    assert delivery.event["type"] == "dial.ended"
+    (dial,) = server.api("/dials").json()["dials"]
+    assert delivery.event["data"] == dial
+    assert (dial["call_uuid"], dial["outcome"]) == (call_uuid, "busy")
+    assert delivery.event["timestamp"] == dial["ended_at"]
+
+
+def test_every_dial_is_told_once_by_several_workers(start_server: Start, listen: Listen) -> None:
+    receiver = listen()
+    server = start_server(WORKERS=3, **events_to(receiver.url))
+    told = {report(server) for _ in range(50)}
+    until(lambda: len(receiver.deliveries) >= 50)
+    until(lambda: total(server, "dialstatus_outgoing_waiting") == 0)
+    assert len(receiver.deliveries) == 50
+    assert {delivery.event["data"]["call_uuid"] for delivery in receiver.deliveries} == told
+
+
+def test_an_event_that_was_not_taken_comes_again_under_its_id(start_server: Start, listen: Listen) -> None:
+    receiver = listen(lambda mine: (500 if len(mine.deliveries) == 1 else 200, {}))
+    server = start_server(WORKERS=1, **events_to(receiver.url))
+    report(server)
+    until(lambda: len(receiver.deliveries) == 2)
+    first, second = receiver.deliveries
+    assert first.message_id == second.message_id
+    assert second.is_signed
+    (line,) = until(lambda: server.events("event_not_delivered"))
+    assert (line["reason"], line["attempts"]) == ("status 500", 1)
+    until(lambda: total(server, "dialstatus_outgoing_waiting") == 0)
+
+
+def test_events_outlive_a_kill(start_server: Start, listen: Listen) -> None:
+    port = free_port()
+    server = start_server(WORKERS=2, **events_to(f"http://127.0.0.1:{port}"))
+    told = {report(server) for _ in range(5)}
+    server.kill()
+    receiver = listen(port=port)
+    server.start()
+    until(lambda: {delivery.event["data"]["call_uuid"] for delivery in receiver.deliveries} == told)
+
+
+def test_a_receiver_that_hangs_keeps_no_caller_waiting(start_server: Start, listen: Listen) -> None:
+    release = threading.Event()
+
+    def hang(_: Receiver) -> tuple[int, dict[str, str]]:
+        release.wait()
+        return 200, {}
+
+    receiver = listen(hang)
+    server = start_server(WORKERS=1, THREADS=2, **events_to(receiver.url))
+    for _ in range(3):
+        report(server)
+    until(lambda: receiver.deliveries)
+    # The receiver lets go of nothing until these have been answered.
+    for _ in range(20):
+        report(server)
+    release.set()
+
+
+def test_a_redirect_is_not_followed(start_server: Start, listen: Listen) -> None:
+    elsewhere = listen()
+    receiver = listen(lambda _: (302, {"Location": elsewhere.url}))
+    server = start_server(WORKERS=1, **events_to(receiver.url))
+    report(server)
+    (line,) = until(lambda: server.events("event_not_delivered"))
+    assert line["reason"] == "status 302"
+    assert not elsewhere.deliveries
+
+
+def test_nothing_goes_to_a_private_address_unless_that_is_meant(start_server: Start, listen: Listen) -> None:
+    receiver = listen()
+    settings = {**events_to(receiver.url), "EVENTS_ALLOW_PRIVATE": "false"}
+    server = start_server(WORKERS=1, **settings)
+    report(server)
+    (line,) = until(lambda: server.events("event_not_delivered"))
+    assert "EVENTS_ALLOW_PRIVATE" in line["reason"]
+    assert not receiver.deliveries
+
+
+def test_the_receivers_address_is_in_no_log_line(start_server: Start) -> None:
+    port = free_port()
+    server = start_server(WORKERS=1, **events_to(f"http://127.0.0.1:{port}/a-path-for-us-only"))
+    report(server)
+    until(lambda: server.events("event_not_delivered"))
+    server.stop()
+    assert not [line for line in server.lines if "a-path-for-us-only" in line or SECRET in line]
+
+
+def test_nothing_is_put_out_where_nobody_is_to_be_told(start_server: Start, tmp_path: Path) -> None:
+    server = start_server(INSTANCE_DIR=tmp_path, WORKERS=1)
+    report(server)
+    server.stop()
+    connection = sqlite3.connect(tmp_path / "dialstatus.db")
+    assert connection.execute("SELECT count(*) FROM dials").fetchone() == (1,)
+    assert connection.execute("SELECT count(*) FROM outbox").fetchone() == (0,)
+    connection.close()
+
+
+def test_a_name_with_an_address_where_nobody_listens_is_reached_by_its_next_one(listen: Listen) -> None:
+    port = int(listen().url.rpartition(":")[2])
+
+    with connect(["::1", "127.0.0.1"], port) as connection:  # What many machines say that localhost is.
+        assert connection.getpeername() == ("127.0.0.1", port)
+
+
+def test_a_name_without_anybody_behind_it_is_an_error_of_the_system() -> None:
+    with pytest.raises(ConnectionRefusedError):
+        connect(["127.0.0.1", "127.0.0.1"], free_port())
+
+
+def test_the_signature_is_that_of_standard_webhooks() -> None:
+    # The example in the specification's own libraries.
+    assert (
+        signature(
+            "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+            message_id="msg_p5jXN8AQM9LWM0D4loKWxJek",
+            timestamp=1614265330,
+            body=b'{"test": 2432232314}',
+        )
+        == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+    )
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["127.0.0.1", "10.0.0.1", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0", "224.0.0.1",
+     "255.255.255.255", "240.0.0.1", "::1", "::", "fe80::1", "fc00::1", "ff02::1", "::ffff:10.0.0.1",
+     "64:ff9b::a00:1", "2002:7f00:1::1"],
+)  # fmt: skip
+def test_an_address_inside_is_not_public(address: str) -> None:
+    assert not is_public(ipaddress.ip_address(address))
+
+
+@pytest.mark.parametrize("address", ["93.184.216.34", "2606:4700::1111", "::ffff:93.184.216.34", "64:ff9b::5db8:d822"])
+def test_an_address_of_the_open_internet_is_public(address: str) -> None:
+    assert is_public(ipaddress.ip_address(address))

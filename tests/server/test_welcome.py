@@ -1,0 +1,89 @@
+"""What is printed at start names the next step, and no secret that somebody chose."""
+
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from app.server.welcome import welcome
+from config import Config
+from tests.support.server import ROOT, TOKEN, Server
+
+
+def said(tmp_path: Path, **settings: str) -> str:
+    """Give what is printed with these settings."""
+    return welcome(Config.load({"INSTANCE_DIR": str(tmp_path), **settings}))
+
+
+def test_a_newcomer_is_told_every_url_the_number_and_the_link(tmp_path: Path) -> None:
+    text = said(tmp_path)
+
+    token = (tmp_path / "reports_token").read_text().strip()
+    for part in (
+        "answer URL    http://127.0.0.1:5000/dialstatus/",
+        "hangup URL    http://127.0.0.1:5000/dialstatus/hangup/",
+        "A call rings    +15551234567",
+        "NOT checked",
+        f"http://127.0.0.1:5000/login?token={token}",
+        "curl http://127.0.0.1:5000/dialstatus/ ",
+        "ngrok http 5000",
+        "Note: DIAL_TO is +15551234567",
+    ):
+        assert part in text
+
+
+def test_a_token_that_was_chosen_is_not_printed(tmp_path: Path) -> None:
+    said(tmp_path)  # A first start, before anybody chose, made one.
+    text = said(tmp_path, REPORTS_TOKEN="a-token-of-my-own-choice", PLIVO_AUTH_TOKEN="the-auth-token-of-plivo")
+
+    assert "a-token-of-my-own-choice" not in text
+    assert "the-auth-token-of-plivo" not in text
+    assert "Dashboard       http://127.0.0.1:5000/login\n" in text
+    assert '"Authorization: Bearer $REPORTS_TOKEN"' in text  # In other quotes a shell would not fill it in.
+
+
+def test_plivo_is_given_the_public_url_and_the_plan_is_named(tmp_path: Path) -> None:
+    plan = tmp_path / "plan.toml"
+    plan.touch()
+
+    text = said(tmp_path, PUBLIC_URL="https://calls.example.com", DIAL_PLAN=str(plan))
+
+    assert "answer URL    https://calls.example.com/dialstatus/#ct=2000&" in text
+    assert "hangup URL    https://calls.example.com/dialstatus/hangup/#ct=5000&" in text
+    assert "fallback URL  https://calls.example.com/dialstatus/fallback/#ct=2000&" in text
+    assert f"A call rings    the plan {plan}" in text
+    assert "ngrok" not in text
+
+
+@pytest.mark.parametrize("public", ["", "https://calls.example.com"])
+def test_what_there_is_to_try_passes_where_signatures_are_checked(
+    start_server: Callable[..., Server], tmp_path: Path, public: str
+) -> None:
+    server = start_server(PLIVO_AUTH_TOKEN=TOKEN, PUBLIC_URL=public)
+    text = said(tmp_path, PLIVO_AUTH_TOKEN=TOKEN, PUBLIC_URL=public, PORT=str(server.port))
+    [line] = re.findall(r"\.venv/bin/flask (.*)", text)
+
+    words = shlex.split(line.replace("YOUR_AUTH_TOKEN", TOKEN))
+    done = subprocess.run(
+        [sys.executable, "-m", "flask", *words], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_warning_that_asks_ends_with_its_question_mark(tmp_path: Path) -> None:
+    text = said(tmp_path, PUBLIC_ULR="https://calls.example.com")
+
+    assert text.endswith("did you mean PUBLIC_URL?")
+
+
+@pytest.mark.parametrize(
+    ("host", "link"),
+    [("::1", "http://[::1]:5000/"), ("::", "http://127.0.0.1:5000/"), ("0.0.0.0", "http://127.0.0.1:5000/")],
+)
+def test_the_link_leads_to_the_address_that_is_listened_on(tmp_path: Path, host: str, link: str) -> None:
+    assert f"Dashboard       {link}login" in said(tmp_path, HOST=host)
