@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection
 
 from app.records.model.ids import now
-from app.records.rollups.counting import count_spans
+from app.records.rollups.counting import update_rollups
 from app.records.store import migrate
 from app.records.store.store import Store
 from config import Config
@@ -212,7 +212,7 @@ def main() -> None:
     started = time.monotonic()
     fill(store, dials=given.dials, days=given.days)
     filled = time.monotonic()
-    spans = count_spans(store, ZoneInfo(given.timezone))
+    spans = update_rollups(store, ZoneInfo(given.timezone))
     store.close()
     counted = time.monotonic()
     sys.stdout.write(

@@ -5,7 +5,7 @@ import statistics
 from contextlib import ExitStack
 from datetime import UTC
 
-from app.records.rollups.counting import count_spans
+from app.records.rollups.counting import update_rollups
 from app.records.store.store import Store
 from benchmarks import servers
 from benchmarks.bench import Bench, Side, say
@@ -45,6 +45,6 @@ def history_row(bench: Bench, stack: ExitStack, *, dials: int, rounds: int) -> R
 def _fill(server: servers.Server, dials: int) -> None:
     store = Store(f"sqlite:///{server.scratch / 'instance' / 'dialstatus.db'}", timeout=60)
     fill(store, dials=dials, days=30)
-    count_spans(store, UTC)  # Else the server would count them beside the webhooks that are measured.
+    update_rollups(store, UTC)  # Else the server would count them beside the webhooks that are measured.
     store.close()
     os.sync()

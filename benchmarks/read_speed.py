@@ -14,7 +14,7 @@ from sqlalchemy import select
 from app import create_app
 from app.context import EXTENSION
 from app.records.model.tables import calls, dials
-from app.records.reading.read_session import reading
+from app.records.reading.read_session import read_session
 from config import Config
 
 _TOKEN = "a-token-for-benchmarks"
@@ -65,7 +65,7 @@ def _visitor(url: str, instance: str) -> Iterator[tuple[FlaskClient, dict[str, s
     """Log in to an application on the store; give the client, and what there is to ask for."""
     app = create_app(Config.load({"DATABASE_URL": url, "INSTANCE_DIR": instance, "REPORTS_TOKEN": _TOKEN}))
     store = app.extensions[EXTENSION].store
-    with reading(store) as connection:
+    with read_session(store) as connection:
         row = connection.execute(
             select(dials.c.dial_id, dials.c.from_number, calls.c.call_uuid)
             .join(calls, calls.c.call_key == dials.c.call_key)

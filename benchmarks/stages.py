@@ -29,7 +29,7 @@ from app.later import Later, Unfinished
 from app.ops.counts import Counts
 from app.ops.logs import configure_logging
 from app.ops.metrics import _count
-from app.records.model.receipt import Kept, Receipt
+from app.records.model.receipt import Receipt, StoredReceipt
 from app.records.model.state import DialState
 from app.records.store import migrate
 from app.records.store.store import Writer
@@ -92,7 +92,7 @@ def _in_request(app: Flask, shared: Services, raw: bytes) -> list[Stage]:
     entry = Entry((keeping._receipt(arrived, event, EMPTY, None),))
     reply = _later(shared, entry)
     counts = Counts(shared.config.instance_dir / "counts")
-    kept = Kept(deliveries=1, reply_status=200, reply=None, call_uuid="a call", dial=DialState(1, "a dial", 1))
+    kept = StoredReceipt(deliveries=1, reply_status=200, reply=None, call_uuid="a call", dial=DialState(1, "a dial", 1))
     return [
         ("guard: read the parameters", _best(anew(lambda: arrival.read_arrival(asked, Kind.ACTION, shared)))),
         ("guard: signature", _best(lambda: _verify(arrived))),

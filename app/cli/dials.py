@@ -19,12 +19,12 @@ from werkzeug.datastructures import MultiDict
 from app.cli.erase import erase, prune
 from app.context import services
 from app.records.model.receipt import StoreUnavailable
-from app.records.reading.figures import Detail, Divided, Summary, holds_calls
-from app.records.reading.filters import TooMany, Wanted
+from app.records.reading.figures import Detail, GroupBy, GroupedFigures, groups_whole_calls
+from app.records.reading.filters import DialFilters, TooMany
 from app.records.reading.queries import FoundDial, find_call, find_dials
-from app.records.reading.read_session import explained, reading
+from app.records.reading.read_session import explained, read_session
 from app.records.reading.summaries import summarise
-from app.records.rollups.counting import count_spans
+from app.records.rollups.counting import update_rollups
 from app.reports.answers import call_answer
 from app.reports.exports import all_dials, csv_lines, json_lines
 from app.reports.formatting import OUTCOMES, clock, duration, share
@@ -59,7 +59,7 @@ def _with_filters(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-def _wanted(given: dict[str, str | None]) -> Wanted:
+def _wanted(given: dict[str, str | None]) -> DialFilters:
     named = {name.removeprefix("filter_"): text for name, text in given.items() if text is not None}
     return wanted_of(read_query(Filters, MultiDict(named)))
 
@@ -70,7 +70,7 @@ def _wanted(given: dict[str, str | None]) -> Wanted:
 def list_dials(limit: int, **given: str | None) -> None:
     """List dials, newest first."""
     config = services().config
-    with reading(services().store) as connection:
+    with read_session(services().store) as connection:
         page = find_dials(connection, _wanted(given), limit=limit)
     print_dials(Console(width=None if sys.stdout.isatty() else 200), page.dials, config.timezone)
     if page.before is not None:
@@ -103,7 +103,7 @@ def _row(found: FoundDial, zone: tzinfo) -> tuple[str, str, str, str, str, str, 
 @click.argument("call_uuid")
 def show(call_uuid: str) -> None:
     """Show one call with everything about it, as JSON."""
-    with reading(services().store) as connection:
+    with read_session(services().store) as connection:
         found = find_call(connection, call_uuid)
     if found is None:
         raise click.ClickException(f"No call has the UUID {call_uuid!r}; flask dials list names the newest.")
@@ -117,9 +117,9 @@ def show(call_uuid: str) -> None:
 def export(kind: str, output: Path | None, **given: str | None) -> None:
     """Write every dial that is wanted, newest first."""
     wanted, store = _wanted(given), services().store
-    with reading(store) as connection:
+    with read_session(store) as connection:
         total = summarise(
-            connection, wanted, Divided.OUTCOME, services().config.timezone, detail=Detail.TOTALS
+            connection, wanted, GroupBy.OUTCOME, services().config.timezone, detail=Detail.TOTALS
         ).whole.total
     opened = output.open("w", encoding="utf-8", newline="") if output else nullcontext(sys.stdout)
     with opened as file, Progress(console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress:
@@ -135,30 +135,30 @@ def export(kind: str, output: Path | None, **given: str | None) -> None:
 
 
 @dials.command("summary")
-@click.option("--group-by", type=click.Choice([one.value for one in Divided]), default="day", show_default=True)
+@click.option("--group-by", type=click.Choice([one.value for one in GroupBy]), default="day", show_default=True)
 @click.option("--timezone", help=SummaryQuery.model_fields["timezone"].description)
 @_with_filters
 def summary(group_by: str, timezone: str | None, **given: str | None) -> None:
     """Count dials and calls, as a whole and divided."""
     asked = read_query(SummaryQuery, MultiDict({"timezone": timezone} if timezone else {})).timezone
     zone = ZoneInfo(asked) if asked else services().config.timezone
-    with reading(services().store) as connection:
-        found = summarise(connection, wanted := _wanted(given), Divided(group_by), zone)
-    Console(width=None if sys.stdout.isatty() else 160).print(_summary_table(found, wanted, Divided(group_by)))
+    with read_session(services().store) as connection:
+        found = summarise(connection, wanted := _wanted(given), GroupBy(group_by), zone)
+    Console(width=None if sys.stdout.isatty() else 160).print(_summary_table(found, wanted, GroupBy(group_by)))
 
 
-def _summary_table(found: Summary, wanted: Wanted, group_by: Divided) -> Table:
+def _summary_table(found: GroupedFigures, wanted: DialFilters, group_by: GroupBy) -> Table:
     shown = [outcome for outcome in OUTCOMES if found.whole.outcomes[outcome]]
     table = Table(
         group_by.capitalize(), "Calls", "Dials", "Answer rate", "Half within", *(OUTCOMES[outcome] for outcome in shown)
     )
     parts = [(name, figures, group_by) for name, figures in found.parts.items()]
-    for name, figures, divided in [*parts, ("all", found.whole, Divided.DAY)]:
+    for name, figures, divided in [*parts, ("all", found.whole, GroupBy.DAY)]:
         table.add_row(
             name or "–",
             f"{figures.calls:,}",
             f"{figures.total:,}",
-            share(*figures.answered(of_calls=holds_calls(wanted, divided))),
+            share(*figures.answered(of_calls=groups_whole_calls(wanted, divided))),
             duration(figures.wait(0.5)),
             *(f"{figures.outcomes[outcome]:,}" for outcome in shown),
         )
@@ -170,7 +170,7 @@ def count() -> None:
     """Count the hours and days that are over, so that figures are quick; the server does it by itself as well."""
     store = services().store
     with explained(store):
-        spans = count_spans(store, services().config.timezone)
+        spans = update_rollups(store, services().config.timezone)
     click.echo(f"{spans:,} hours and days counted.")
 
 

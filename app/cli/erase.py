@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import Progress, TaskID
 
 from app.context import services
-from app.records.maintenance.prune import Step, count_older, count_receipts
+from app.records.maintenance.prune import OnProgress, count_older, count_receipts
 from app.records.maintenance.prune import erase as erase_person
 from app.records.maintenance.prune import prune as prune_older
 from app.records.model.ids import now
@@ -30,7 +30,7 @@ class _Age(click.ParamType[int]):
 
 
 @contextmanager
-def _progress(what: str, total: int) -> Iterator[Step]:
+def _progress(what: str, total: int) -> Iterator[OnProgress]:
     with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress:
         task: TaskID = progress.add_task(what, total=total)
         yield lambda count: progress.advance(task, count)

@@ -15,7 +15,7 @@ from sqlalchemy import RowMapping
 from app.context import services
 from app.records.model.receipt import StoreUnavailable
 from app.records.reading.queries import find_receipt
-from app.records.reading.read_session import reading
+from app.records.reading.read_session import read_session
 from app.simulator.exchange import WireError
 from app.simulator.wire import RemoteTargetError, send_again
 
@@ -36,7 +36,7 @@ def replay(receipt_id: int, url: str, token: str | None, allow_remote: bool) -> 
     Exit codes: 0 a 2xx came back, 1 another status, 2 no such receipt or URL, 3 the server is not reachable.
     """
     try:
-        with reading(services().store) as connection:
+        with read_session(services().store) as connection:
             row = find_receipt(connection, receipt_id)
     except StoreUnavailable as error:
         _fail(str(error), _UNREACHABLE)

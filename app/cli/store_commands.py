@@ -15,7 +15,7 @@ from app.context import services
 from app.records.maintenance import backup as copies
 from app.records.maintenance import check as checking
 from app.records.model.receipt import StoreUnavailable
-from app.records.spool.spool import Spooled
+from app.records.spool.spool import SpooledReceipt
 from app.records.store import migrate
 
 db = AppGroup("db", help="Upgrade, check, back up and restore the database.")
@@ -98,7 +98,7 @@ def drain() -> None:
     )
 
 
-def _line(state: str, item: Spooled) -> str:
+def _line(state: str, item: SpooledReceipt) -> str:
     """Describe a spooled receipt without anybody's number in it."""
     try:
         fields = json.loads(item.text)

@@ -9,7 +9,7 @@ from app.dial.answers import xml_reply
 from app.dial.request import Arrival
 from app.dial.store_receipt import keep_notice, translate
 from app.incoming import at_hand
-from app.records.model.receipt import Kept
+from app.records.model.receipt import StoredReceipt
 
 
 def notice() -> Response:
@@ -28,14 +28,14 @@ def phlo() -> Response:
     return keep_notice(arrival, translate(arrival), _say_recorded)
 
 
-def _say_nothing(_response: Response, _kept: Kept | None) -> None:
+def _say_nothing(_response: Response, _kept: StoredReceipt | None) -> None:
     """Leave the reply as it is: the empty response."""
 
 
-def _say_recorded(response: Response, kept: Kept | None) -> None:
+def _say_recorded(response: Response, kept: StoredReceipt | None) -> None:
     response.content_type = "application/json"
     response.set_data(_recorded(kept))
 
 
-def _recorded(kept: Kept | None) -> str:
+def _recorded(kept: StoredReceipt | None) -> str:
     return json.dumps({"recorded": kept is not None, "dial_id": kept.dial.dial_id if kept and kept.dial else None})

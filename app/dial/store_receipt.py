@@ -10,7 +10,7 @@ from flask import Response
 from app.dial.answers import xml_reply
 from app.dial.request import Arrival
 from app.later import Later
-from app.records.model.receipt import Kept, Receipt, ReceiptRefused, StoreUnavailable
+from app.records.model.receipt import Receipt, ReceiptRefused, StoredReceipt, StoreUnavailable
 from app.records.model.state import Placement
 from app.records.spool.spool import SpoolFull
 from app.records.writing.entry import Entry
@@ -50,7 +50,7 @@ def _decide_control(arrival: Arrival, entry: Entry, response: Later) -> None:
         response.set_data(kept.reply or EMPTY)
 
 
-def keep_notice(arrival: Arrival, event: Event, tell: Callable[[Response, Kept | None], None]) -> Response:
+def keep_notice(arrival: Arrival, event: Event, tell: Callable[[Response, StoredReceipt | None], None]) -> Response:
     """Keep a notice and have `tell` fill the reply, with what was kept: None where the store refuses it for good.
 
     Where the store is away the reply is 503: nobody waits on the line, and Plivo brings it again.
@@ -61,9 +61,9 @@ def keep_notice(arrival: Arrival, event: Event, tell: Callable[[Response, Kept |
 
 
 def _decide_notice(
-    arrival: Arrival, entry: Entry, tell: Callable[[Response, Kept | None], None], response: Later
+    arrival: Arrival, entry: Entry, tell: Callable[[Response, StoredReceipt | None], None], response: Later
 ) -> None:
-    kept: Kept | None = None
+    kept: StoredReceipt | None = None
     try:
         [kept] = entry.result()
     except ReceiptRefused as error:
@@ -113,7 +113,7 @@ def _spool(arrival: Arrival, receipt: Receipt, error: Exception) -> None:
     arrival.services.drainer.wake()
 
 
-def _log_dial_ended(arrival: Arrival, kept: Kept, _response: Response) -> None:
+def _log_dial_ended(arrival: Arrival, kept: StoredReceipt, _response: Response) -> None:
     if arrival.kind not in {Kind.ACTION, Kind.PHLO} or kept.dial is None:
         return
     if not log.isEnabledFor(logging.INFO):

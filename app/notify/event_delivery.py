@@ -19,7 +19,7 @@ from app.context import EXTENSION, Services
 from app.notify.webhook_sender import NotSent, send, signature
 from app.records.model.receipt import StoreUnavailable
 from app.records.reading.queries import FoundDial, find_dial_by_key
-from app.records.reading.read_session import reading
+from app.records.reading.read_session import read_session
 from app.records.writing.outbox import Claim, claim, postpone, remove
 
 log = logging.getLogger(__name__)
@@ -95,7 +95,7 @@ class Outgoing:
     def _is_settled(self, one: Claim) -> bool:
         """Try to deliver; True when nothing remains to be done for this dial."""
         try:
-            with reading(self._store) as connection:
+            with read_session(self._store) as connection:
                 found = find_dial_by_key(connection, one.dial_key)
             return found is None or self._is_told(one, found)  # What was erased meanwhile is not told.
         except StoreUnavailable:

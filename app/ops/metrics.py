@@ -23,7 +23,7 @@ from app.ops.exposition import CONTENT_TYPE, Metric, exposition
 from app.records.model.ids import now
 from app.records.model.receipt import StoreUnavailable
 from app.records.model.state import DialState
-from app.records.reading.gauges import Standing, standing
+from app.records.reading.gauges import Gauges, read_gauges
 from app.records.store.readiness import prove_write
 from app.records.store.store import Store
 from config import ROOT
@@ -168,9 +168,9 @@ class _TroubleCounter(logging.Handler):
             self._counts.add("troubles_total", record.msg, record.levelname.lower())
 
 
-def _look_into(store: Store) -> tuple[Standing, bool]:
+def _look_into(store: Store) -> tuple[Gauges, bool]:
     """Tell how the records stand, and whether the store takes a write: one that can only be read keeps nothing."""
-    found = standing(store)
+    found = read_gauges(store)
     try:
         prove_write(store)
     except StoreUnavailable:
@@ -178,7 +178,7 @@ def _look_into(store: Store) -> tuple[Standing, bool]:
     return found, True
 
 
-def _of_standing(found: Standing) -> dict[Key, float]:
+def _of_standing(found: Gauges) -> dict[Key, float]:
     values: dict[Key, float] = {("open_dials",): found.open_dials, ("outgoing_waiting",): found.outgoing}
     if found.newest_report_at is not None:
         values["newest_report_age_seconds",] = max(0, now() - found.newest_report_at) / 1000

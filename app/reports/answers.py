@@ -7,8 +7,8 @@ from typing import Any
 from sqlalchemy import RowMapping
 
 from app.records.model.state import CallState
-from app.records.reading.figures import Divided, Figures, Summary, holds_calls
-from app.records.reading.filters import Wanted
+from app.records.reading.figures import Figures, GroupBy, GroupedFigures, groups_whole_calls
+from app.records.reading.filters import DialFilters
 from app.records.reading.queries import FoundCall, FoundDial
 from app.reports import schemas
 from app.voice.hangup_causes import by_code, by_name
@@ -65,11 +65,11 @@ def call_answer(found: FoundCall) -> schemas.WholeCall:
     )
 
 
-def summary_answer(found: Summary, wanted: Wanted, *, group_by: Divided, zone: str) -> schemas.Summary:
+def summary_answer(found: GroupedFigures, wanted: DialFilters, *, group_by: GroupBy, zone: str) -> schemas.Summary:
     """Make the API's summary."""
-    of_calls = holds_calls(wanted, group_by)
+    of_calls = groups_whole_calls(wanted, group_by)
     return schemas.Summary(
-        **_figures(found.whole, of_calls=holds_calls(wanted, Divided.DAY)),
+        **_figures(found.whole, of_calls=groups_whole_calls(wanted, GroupBy.DAY)),
         group_by=group_by,
         timezone=zone,
         series=[schemas.Group(group=name, **_figures(part, of_calls=of_calls)) for name, part in found.parts.items()],

@@ -14,7 +14,7 @@ from app.context import services
 from app.records.model.receipt import StoreUnavailable
 from app.records.reading.filters import TooMany
 from app.records.reading.queries import FoundDial, find_call, find_dial, find_dials
-from app.records.reading.read_session import reading
+from app.records.reading.read_session import read_session
 from app.records.reading.summaries import summarise
 from app.reports import problems, schemas
 from app.reports.answers import call_answer, dial_answer, summary_answer
@@ -48,7 +48,7 @@ def require_token() -> Response | None:
 def dials() -> Response:
     """List dials, newest first."""
     query = read_query(DialsQuery, request.args)
-    with reading(services().store) as connection:
+    with read_session(services().store) as connection:
         page = find_dials(connection, wanted_of(query), limit=query.limit, before=read_cursor(query.cursor))
     found = [dial_answer(dial) for dial in page.dials]
     return _json(schemas.Dials(dials=found, next_cursor=make_cursor(page.before)))
@@ -70,7 +70,7 @@ def dials_jsonl() -> Response:
 def dial(dial_id: str) -> Response:
     """Show one dial."""
     read_query(schemas.Nothing, request.args)
-    with reading(services().store) as connection:
+    with read_session(services().store) as connection:
         found = find_dial(connection, dial_id)
     if found is None:
         raise NotFound("No dial has this id.")
@@ -81,7 +81,7 @@ def dial(dial_id: str) -> Response:
 def call(call_uuid: str) -> Response:
     """Show one call whole."""
     read_query(schemas.Nothing, request.args)
-    with reading(services().store) as connection:
+    with read_session(services().store) as connection:
         found = find_call(connection, call_uuid)
     if found is None:
         raise NotFound("No call has this UUID.")
@@ -93,7 +93,7 @@ def summary() -> Response:
     """Count dials."""
     query = read_query(SummaryQuery, request.args)
     zone = ZoneInfo(query.timezone) if query.timezone else services().config.timezone
-    with reading(services().store) as connection:
+    with read_session(services().store) as connection:
         found = summarise(connection, wanted := wanted_of(query), query.group_by, zone)
     wake_tallier()
     return _json(summary_answer(found, wanted, group_by=query.group_by, zone=zone.key))

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from app.records.reading.anomalies import MOST_COUNTED, Signs
+from app.records.reading.anomalies import MOST_COUNTED, Anomalies
 from config import Config, SignatureMode
 
 
@@ -15,7 +15,7 @@ class Banner:
     said: str
 
 
-def find_banners(config: Config, signs: Signs, *, waiting: int) -> list[Banner]:
+def find_banners(config: Config, signs: Anomalies, *, waiting: int) -> list[Banner]:
     """Find what is off, the worst first. `waiting` is how many receipts the spool holds."""
     banners = []
     if waiting:

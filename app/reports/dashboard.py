@@ -7,8 +7,8 @@ from urllib.parse import urlencode
 
 from sqlalchemy import Connection
 
-from app.records.reading.figures import Detail, Divided, Figures, holds_calls
-from app.records.reading.filters import TooMany, Wanted, find_routes
+from app.records.reading.figures import Detail, Figures, GroupBy, groups_whole_calls
+from app.records.reading.filters import DialFilters, TooMany, find_routes
 from app.records.reading.queries import Page, find_dials
 from app.records.reading.summaries import WEEKDAYS, Summaries
 from app.reports.charts import ORDER, Columns, stack
@@ -30,7 +30,7 @@ class Asked:
     """What the address of the page asks for."""
 
     range: Range
-    wanted: Wanted
+    wanted: DialFilters
     filters: Mapping[str, str]
 
     @property
@@ -140,7 +140,7 @@ def read_asked(given: Mapping[str, str], *, zone: tzinfo, now: int) -> Asked:
     outcome = filters.get("outcome")
     if outcome is not None and outcome not in OUTCOMES:
         del filters["outcome"]
-    wanted = Wanted(
+    wanted = DialFilters(
         since=chosen.since,
         until=chosen.until,
         to_number=normalise(filters.get("number")),
@@ -171,10 +171,10 @@ def find_recent(connection: Connection, asked: Asked, before: int | None) -> Rec
 def find_figures(summaries: Summaries, asked: Asked, now: Figures | None = None) -> list[Figure]:
     """Count the range and the one before it; `now` are the figures of the range where they are known already."""
     wanted = replace(asked.wanted, search=None)
-    now = now or summaries.summarise(wanted, Divided.OUTCOME).whole
+    now = now or summaries.summarise(wanted, GroupBy.OUTCOME).whole
     past = replace(wanted, since=asked.range.before_since, until=asked.range.before_until)
-    before = summaries.summarise(past, Divided.OUTCOME).whole
-    first = _OF_CALLS if holds_calls(wanted, Divided.DAY) else _OF_DIALS
+    before = summaries.summarise(past, GroupBy.OUTCOME).whole
+    first = _OF_CALLS if groups_whole_calls(wanted, GroupBy.DAY) else _OF_DIALS
     return [
         Figure(name=name, value=write(now), before=write(before), help=said.format(dials=f"{now.total:,}"))
         for name, said, write in (*first, *_FIGURES)
@@ -185,12 +185,12 @@ def find_pictures(connection: Connection, summaries: Summaries, asked: Asked, zo
     """Count the range by time, target and cause."""
     wanted = replace(asked.wanted, search=None)
     lost = replace(wanted, outcomes=tuple(NOT_SERVED))
-    hours = summaries.summarise(lost, Divided.HOUR_OF_WEEK, detail=Detail.TOTALS).parts
-    divided = Divided.HOUR if asked.range.days == 1 else Divided.DAY
+    hours = summaries.summarise(lost, GroupBy.HOUR_OF_WEEK, detail=Detail.TOTALS).parts
+    divided = GroupBy.HOUR if asked.range.days == 1 else GroupBy.DAY
     columns = _columns(asked.range, summaries.summarise(wanted, divided, detail=Detail.OUTCOMES).parts, zone)
-    targets = summaries.summarise(wanted, Divided.TARGET)
-    causes = summaries.summarise(wanted, Divided.CAUSE, detail=Detail.TOTALS).parts
-    numbers = summaries.summarise(wanted, Divided.NUMBER, detail=Detail.TOTALS).parts
+    targets = summaries.summarise(wanted, GroupBy.TARGET)
+    causes = summaries.summarise(wanted, GroupBy.CAUSE, detail=Detail.TOTALS).parts
+    numbers = summaries.summarise(wanted, GroupBy.NUMBER, detail=Detail.TOTALS).parts
     return Pictures(
         whole=targets.whole,
         chart=stack([row.name or "" for row in columns], [row.figures.outcomes for row in columns]),

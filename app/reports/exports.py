@@ -5,9 +5,9 @@ import io
 import re
 from collections.abc import Iterator
 
-from app.records.reading.filters import Wanted
+from app.records.reading.filters import DialFilters
 from app.records.reading.queries import FoundDial, find_dials
-from app.records.reading.read_session import reading
+from app.records.reading.read_session import read_session
 from app.records.store.store import Store
 from app.reports.answers import dial_answer
 from app.reports.schemas import Dial
@@ -18,14 +18,14 @@ _FORMULA = "=+-@\t\r\n＝＋－＠"  # Spreadsheets read the wide ones as the na
 COLUMNS = [field.serialization_alias or name for name, field in Dial.model_fields.items()]
 
 
-def all_dials(store: Store, wanted: Wanted) -> Iterator[list[FoundDial]]:
+def all_dials(store: Store, wanted: DialFilters) -> Iterator[list[FoundDial]]:
     """Give every dial that is wanted, newest first, some at a time.
 
     Each some is read for itself, so that a long export holds neither memory nor a moment of the store.
     """
     before: int | None = None
     while True:
-        with reading(store) as connection:
+        with read_session(store) as connection:
             page = find_dials(connection, wanted, limit=_BATCH, before=before)
         yield page.dials
         if page.before is None:

@@ -10,10 +10,10 @@ from werkzeug.exceptions import HTTPException
 from app.context import services
 from app.records.model.ids import now
 from app.records.model.receipt import StoreUnavailable
-from app.records.reading.anomalies import find_signs
-from app.records.reading.filters import with_sets
+from app.records.reading.anomalies import find_anomalies
+from app.records.reading.filters import with_target_groups
 from app.records.reading.queries import find_call
-from app.records.reading.read_session import reading
+from app.records.reading.read_session import read_session
 from app.records.reading.summaries import Summaries
 from app.reports import formatting as words
 from app.reports import login
@@ -88,7 +88,7 @@ def live() -> Response:
 @bp.get("/calls/<call_uuid>")
 def call(call_uuid: str) -> Response:
     """Show everything about one call."""
-    with reading(services().store) as connection:
+    with read_session(services().store) as connection:
         found = find_call(connection, call_uuid)
     if found is None:
         abort(HTTPStatus.NOT_FOUND, "No call with this UUID is kept here.")
@@ -125,10 +125,11 @@ def _dashboard(template: str, *, pictures: bool) -> Response:
         before = read_cursor(request.args.get("cursor"))
     except Refused:
         before = None
-    with reading(services().store) as connection:
-        asked = replace(asked, wanted=with_sets(connection, asked.wanted))  # Every figure asks for the same target.
+    with read_session(services().store) as connection:
+        # Looked up once for all figures.
+        asked = replace(asked, wanted=with_target_groups(connection, asked.wanted))
         recent = find_recent(connection, asked, before)
-        signs = find_signs(connection, now=at, longest=config.dial_time_limit)
+        signs = find_anomalies(connection, now=at, longest=config.dial_time_limit)
         summaries = Summaries(connection, config.timezone)
         found = find_pictures(connection, summaries, asked, config.timezone) if pictures else None
         figures = find_figures(summaries, asked, found.whole if found else None)

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 from werkzeug.datastructures import MultiDict
 
-from app.records.reading.filters import Wanted
+from app.records.reading.filters import DialFilters
 from app.reports.problems import Refused, cut
 from app.reports.schemas import Filters, Nothing
 
@@ -38,9 +38,9 @@ def read_query(model: type[Query], given: MultiDict[str, str]) -> Query:
         raise Refused({str(each["loc"][0]): _reason(each) for each in error.errors(include_url=False)}) from error
 
 
-def wanted_of(query: Filters) -> Wanted:
+def wanted_of(query: Filters) -> DialFilters:
     """Translate the filters for the store."""
-    return Wanted(
+    return DialFilters(
         since=_milliseconds(query, "since"),
         until=_milliseconds(query, "until"),
         status=query.status,

@@ -7,7 +7,7 @@ from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
-from app.records.reading.figures import Divided
+from app.records.reading.figures import GroupBy
 from app.voice.numbers import normalise
 from app.voice.outcome import Outcome
 
@@ -82,7 +82,7 @@ class DialsQuery(Filters):
 class SummaryQuery(Filters):
     """The parameters of a summary."""
 
-    group_by: Divided = Field(Divided.DAY, description="By what `series` is divided.")
+    group_by: GroupBy = Field(GroupBy.DAY, description="By what `series` is divided.")
     timezone: Zone | None = Field(None, description="Time zone of hours, days and weekdays; `TIMEZONE` when left out.")
 
 

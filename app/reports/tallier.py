@@ -5,7 +5,7 @@ from typing import cast
 from flask import Flask, current_app
 
 from app.context import services
-from app.records.rollups.job import Tallier
+from app.records.rollups.job import RollupJob
 
 _EXTENSION = "dialstatus-tallier"
 
@@ -19,12 +19,12 @@ def wake_tallier() -> None:
     """Have what is over counted, beside the request."""
     extensions = current_app.extensions
     if extensions[_EXTENSION] is None:
-        extensions[_EXTENSION] = Tallier(services().store, services().config.timezone)
-    cast(Tallier, extensions[_EXTENSION]).wake()
+        extensions[_EXTENSION] = RollupJob(services().store, services().config.timezone)
+    cast(RollupJob, extensions[_EXTENSION]).wake()
 
 
 def stop_tallier(app: Flask) -> None:
     """End the counting, as a test or a process that ends does."""
     tallier = app.extensions[_EXTENSION]
     if tallier is not None:
-        cast(Tallier, tallier).stop()
+        cast(RollupJob, tallier).stop()

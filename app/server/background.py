@@ -7,7 +7,7 @@ from flask import Flask
 from app.context import EXTENSION, Services
 from app.notify.event_delivery import start_outgoing, stop_outgoing
 from app.records.maintenance.retention import Retention
-from app.records.rollups.job import Tallier
+from app.records.rollups.job import RollupJob
 from app.reports.tallier import stop_tallier
 
 _RETENTION, _TALLIER = "dialstatus-retention", "dialstatus-hourly-tallier"
@@ -24,7 +24,7 @@ def start_background(app: Flask) -> None:
     retention = Retention(shared.store, days=config.retention_days, zone=config.timezone, directory=config.instance_dir)
     app.extensions[_RETENTION] = retention
     retention.start()
-    tallier = app.extensions[_TALLIER] = Tallier(shared.store, config.timezone)
+    tallier = app.extensions[_TALLIER] = RollupJob(shared.store, config.timezone)
     tallier.start()
 
 
@@ -33,7 +33,7 @@ def stop_background(app: Flask) -> None:
     shared = _shared(app)
     stop_outgoing(app)
     for name in (_RETENTION, _TALLIER):
-        begun: Retention | Tallier | None = app.extensions.get(name)
+        begun: Retention | RollupJob | None = app.extensions.get(name)
         if begun is not None:
             begun.stop()
     stop_tallier(app)

@@ -16,7 +16,7 @@ from click.testing import CliRunner
 
 from app import create_app
 from app.cli.store_commands import db
-from app.records.maintenance.check import Found, check
+from app.records.maintenance.check import CheckReport, check
 from app.records.spool.spool import Spool
 from app.records.store.store import Store
 from config import Config
@@ -29,10 +29,10 @@ from tests.support.postgresql import Postgresql
 from tests.support.server import Server, until
 
 Start = Callable[..., Server]
-WHOLE = Found(damage=(), differing=(), repaired=0)
+WHOLE = CheckReport(damage=(), differing=(), repaired=0)
 
 
-def checked(database_url: str, scratch: Path) -> Found:
+def checked(database_url: str, scratch: Path) -> CheckReport:
     """Do what `flask db check` does."""
     with looking_into(database_url, scratch) as connection:
         url = connection.engine.url

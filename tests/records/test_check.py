@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from app.records.maintenance.backup import BackupError, backup, restore
-from app.records.maintenance.check import Found, check, count_calls
+from app.records.maintenance.check import CheckReport, check, count_calls
 from app.records.store import migrate
 from app.records.store.store import Store
 from app.records.writing.journal import Journal
@@ -20,7 +20,7 @@ from tests.records.scenarios import SCENARIOS, START, Call, answered, lost_race,
 from tests.records.test_journal import busy_report
 
 
-def checked(store: Store, *, repair: bool = False) -> Found:
+def checked(store: Store, *, repair: bool = False) -> CheckReport:
     return check(store, zone=UTC, repair=repair, step=lambda _: None)
 
 
@@ -41,7 +41,7 @@ def filled(store: Store, journal: Journal) -> Store:
 
 
 def test_every_record_is_what_its_receipts_add_up_to(filled: Store) -> None:
-    assert checked(filled) == Found(damage=(), differing=(), repaired=0)
+    assert checked(filled) == CheckReport(damage=(), differing=(), repaired=0)
     assert count_calls(filled) == len(SCENARIOS) + 3
 
 
@@ -110,7 +110,7 @@ def test_a_copy_is_taken_back_by_either_engine(filled: Store, other: Store, tmp_
     assert rows(other, query) == rows(filled, query)
     assert told[-1][0] == told[-1][1]
     assert not list(tmp_path.glob("copy?*"))
-    assert checked(other) == Found(damage=(), differing=(), repaired=0)
+    assert checked(other) == CheckReport(damage=(), differing=(), repaired=0)
 
 
 def test_a_copy_made_while_others_write_is_of_one_moment(
@@ -232,7 +232,7 @@ def test_a_cut_off_tail_of_the_write_ahead_log_loses_only_what_was_cut(
 
         found = checked(open_store(f"sqlite:///{torn}"))
 
-        assert found == Found(damage=(), differing=(), repaired=0)  # Fewer records, perhaps; never half of one.
+        assert found == CheckReport(damage=(), differing=(), repaired=0)  # Fewer records, perhaps; never half of one.
 
 
 def test_a_damaged_file_is_named_and_nothing_is_repaired(

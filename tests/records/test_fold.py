@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from app.records.model.receipt import Receipt
 from app.records.model.state import CallRecord, CallState, DialState
-from app.records.writing.derive import settle
+from app.records.writing.derive import derive
 from app.records.writing.fold import fold, place
 from app.voice.events import DialEnded, LegEvent
 from app.voice.outcome import Outcome
@@ -39,7 +39,7 @@ def folded(receipts: Iterable[Receipt]) -> CallRecord:
     record = CallRecord(CallState(1, "the-call", started_at=ordered[0].received_at))
     for number, receipt in enumerate(ordered):
         _add(record, receipt, number)
-    settle(record)
+    derive(record)
     return record
 
 

@@ -14,8 +14,8 @@ from sqlalchemy import RowMapping, inspect, select
 
 from app.records.model.ids import now
 from app.records.model.receipt import StoreUnavailable
-from app.records.model.tables import metadata, tallies
-from app.records.rollups.counting import count_spans
+from app.records.model.tables import metadata, rollups
+from app.records.rollups.counting import update_rollups
 from app.records.store import migrate, version
 from app.records.store.store import Store
 from app.records.writing.journal import Journal
@@ -93,7 +93,7 @@ def test_what_was_counted_before_is_also_told_apart_by_less(store: Store, journa
     calls = [Call(at=PAST + number * HOUR).answer(ALICE, BOB) for number in range(30)]
     journal.append_all([one for call in calls[:20] for one in call.action("busy", "USER_BUSY", rang=True).receipts])
     journal.append_all([one for call in calls[20:] for one in call.receipts])
-    count_spans(store, UTC)
+    update_rollups(store, UTC)
     counted = tallies_of(store)
 
     migrate.downgrade(store, "0001")
@@ -105,7 +105,7 @@ def test_what_was_counted_before_is_also_told_apart_by_less(store: Store, journa
 
 def tallies_of(store: Store) -> list[RowMapping]:
     with store.engine.connect() as connection:
-        ordered = select(tallies).order_by(tallies.c.level, tallies.c.apart, tallies.c.start, tallies.c.number)
+        ordered = select(rollups).order_by(rollups.c.level, rollups.c.apart, rollups.c.start, rollups.c.number)
         return list(connection.execute(ordered).mappings())
 
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from app.records.maintenance.check import Found, check, count_calls
+from app.records.maintenance.check import CheckReport, check, count_calls
 from app.records.maintenance.prune import Erased, count_older, count_receipts, erase, prune
 from app.records.maintenance.retention import Retention
 from app.records.model.ids import make_key, now
 from app.records.model.receipt import StoreUnavailable
 from app.records.reading.incomplete import open_calls
-from app.records.rollups.counting import count_spans
+from app.records.rollups.counting import update_rollups
 from app.records.spool.spool import Spool
 from app.records.store import migrate
 from app.records.store.store import Store
@@ -53,7 +53,7 @@ def test_what_is_older_leaves_whole_and_the_rest_stays(store: Store, journal: Jo
     assert (sum(told), count_older(store, before=PAST)) == (3, 0)
     assert rows(store, "SELECT min(call_key) FROM calls") == [(before,)]
     assert [scalar(store, f"SELECT count(*) FROM {table}") for table in ("calls", "dials", "receipts")] == [3, 3, 6]
-    assert check(store, zone=UTC, repair=False, step=quiet) == Found(damage=(), differing=(), repaired=0)
+    assert check(store, zone=UTC, repair=False, step=quiet) == CheckReport(damage=(), differing=(), repaired=0)
 
 
 def test_more_than_fits_one_transaction_leaves_too(store: Store, journal: Journal) -> None:
@@ -97,7 +97,7 @@ def test_the_figures_of_the_past_outlive_what_they_were_counted_from(store: Stor
         journal.append_all(call.receipts)
 
     prune(store, before=PAST + DAY, zone=UTC, step=quiet)
-    count_spans(store, UTC)
+    update_rollups(store, UTC)
 
     counted = "SELECT outcome, targets, dials FROM tallies WHERE level = 0 AND apart = 0"
     assert scalar(store, "SELECT count(*) FROM dials") == 0
@@ -108,7 +108,7 @@ def test_whose_number_only_holds_the_persons_digits_stays_in_the_figures(
     store: Store, journal: Journal, spool: Spool
 ) -> None:
     journal.append_all(Call(at=PAST).answer(BOB).action("busy", "USER_BUSY", rang=True).receipts)
-    count_spans(store, UTC)
+    update_rollups(store, UTC)
 
     erase(store, spool, f"+{BOB[2:]}", quiet)
 
@@ -119,7 +119,7 @@ def test_a_person_is_taken_out_of_the_figures_and_the_figures_stay(
     store: Store, journal: Journal, spool: Spool
 ) -> None:
     journal.append_all(Call(at=PAST).answer(BOB).action("busy", "USER_BUSY", rang=True).receipts)
-    count_spans(store, UTC)
+    update_rollups(store, UTC)
 
     erase(store, spool, BOB, quiet)
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from app.records.reading.read_session import StoreUnreadable, reading
+from app.records.reading.read_session import StoreUnreadable, read_session
 from app.records.store import migrate
 from app.records.store.store import Store
 
@@ -22,9 +22,9 @@ def test_what_passes_is_to_be_tried_again(
     store = open_store(postgresql_url)
     migrate.upgrade(store)
 
-    with pytest.raises(StoreUnreadable) as found, reading(store) as connection:
+    with pytest.raises(StoreUnreadable) as found, read_session(store) as connection:
         connection.exec_driver_sql(sql)
 
     assert found.value.for_readers == said
-    with reading(store) as connection:
+    with read_session(store) as connection:
         assert connection.exec_driver_sql("SELECT 1").scalar_one() == 1

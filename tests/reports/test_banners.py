@@ -7,7 +7,7 @@ import pytest
 from app.records.model.ids import now
 from app.records.model.receipt import Receipt
 from app.records.model.state import Placement
-from app.records.reading.anomalies import Signs
+from app.records.reading.anomalies import Anomalies
 from app.reports.banners import find_banners
 from app.voice.events import Kind
 from config import Config
@@ -15,7 +15,7 @@ from tests.reports.conftest import REPORTS_TOKEN, Caller
 from tests.reports.history import make_receipt
 
 HOUR = 3_600_000
-WELL = Signs(unreported=0, open_too_long=0)
+WELL = Anomalies(unreported=0, open_too_long=0)
 
 
 def banners(caller: Caller) -> list[str]:
@@ -107,7 +107,7 @@ def test_dials_that_are_open_for_too_long_are_said(caller: Caller, dials: int, s
     ("waiting", "said"), [(1, "1 report waits on disk"), (1200, "1,200 reports wait on disk")], ids=["one", "many"]
 )
 def test_a_spool_that_is_not_empty_is_said_first(lite_caller: Caller, waiting: int, said: str) -> None:
-    signs = Signs(unreported=9, open_too_long=100)
+    signs = Anomalies(unreported=9, open_too_long=100)
 
     titles = [banner.title for banner in find_banners(lite_caller.services.config, signs, waiting=waiting)]
 

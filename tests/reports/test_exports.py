@@ -13,9 +13,9 @@ from app.cli.dials import print_dials
 from app.records.model.ids import now
 from app.records.model.receipt import Receipt
 from app.records.model.state import Placement
-from app.records.reading.filters import Wanted
+from app.records.reading.filters import DialFilters
 from app.records.reading.queries import find_dials
-from app.records.reading.read_session import reading
+from app.records.reading.read_session import read_session
 from app.voice.events import Kind
 from tests.reports.conftest import REPORTS_TOKEN, Caller
 from tests.reports.history import make_receipt
@@ -120,8 +120,8 @@ def test_commands_show_the_same_on_the_terminal(lite_caller: Caller) -> None:
 @pytest.mark.parametrize("width", [80, 200])
 def test_a_list_shows_numbers_and_uuids_whole_however_wide_the_terminal(lite_caller: Caller, width: int) -> None:
     call_uuid, _ = lite_caller.ended_call("busy")
-    with reading(lite_caller.services.store) as connection:
-        found = find_dials(connection, Wanted(), limit=1).dials
+    with read_session(lite_caller.services.store) as connection:
+        found = find_dials(connection, DialFilters(), limit=1).dials
     printed = io.StringIO()
 
     print_dials(Console(file=printed, width=width), found, lite_caller.services.config.timezone)

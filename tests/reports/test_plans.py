@@ -3,9 +3,9 @@
 import pytest
 from sqlalchemy import func, select
 
-from app.records.model.tables import tallies
-from app.records.rollups.groupings import Apart, rows_of
-from app.records.rollups.periods import Level, Span
+from app.records.model.tables import rollups
+from app.records.rollups.groupings import Grouping, rows_in
+from app.records.rollups.periods import Level, Period
 from tests.reports.asked import listening
 from tests.reports.conftest import REPORTS_TOKEN, Caller
 
@@ -61,7 +61,7 @@ def test_nothing_is_scanned(caller: Caller, path: str) -> None:
 
 def test_what_is_counted_lies_side_by_side_for_each_question(lite_caller: Caller) -> None:
     store = lite_caller.services.store
-    statement = select(func.sum(tallies.c.dials)).where(*rows_of(Level.DAY, Apart.CAUSE, Span(0, 1)))
+    statement = select(func.sum(rollups.c.dials)).where(*rows_in(Level.DAY, Grouping.CAUSE, Period(0, 1)))
     sql = str(statement.compile(store.engine, compile_kwargs={"literal_binds": True}))
 
     with store.engine.connect() as connection:

@@ -9,26 +9,26 @@ import pytest
 from sqlalchemy import Connection, func, select, text, update
 
 from app.records.model.ids import COUNTED_AFTER, first_key, now
-from app.records.model.tables import dials, late_changes, tallies, tally_spans
-from app.records.reading.figures import Detail, Divided, Figures, Summary
-from app.records.reading.filters import Wanted
-from app.records.reading.read_session import reading
+from app.records.model.tables import dials, late_changes, rollup_periods, rollups
+from app.records.reading.figures import Detail, Figures, GroupBy, GroupedFigures
+from app.records.reading.filters import DialFilters
+from app.records.reading.read_session import read_session
 from app.records.reading.summaries import Summaries, summarise
-from app.records.rollups.counting import LOCK, count_spans
+from app.records.rollups.counting import LOCK, update_rollups
 from app.records.rollups.groupings import (
     COLUMNS,
     LONGEST_WAIT,
     NAMES,
-    Apart,
-    Tally,
+    Grouping,
+    Rollup,
     add_waits,
+    coarsest,
     count_dials,
-    fewest,
     pack_waits,
     read_waits,
-    rows_of,
+    rows_in,
 )
-from app.records.rollups.periods import Level, Span, cover
+from app.records.rollups.periods import Level, Period, cover
 from tests.reports.conftest import Caller
 from tests.reports.history import TARGETS, end_call, make_call, make_rounds
 
@@ -49,47 +49,47 @@ def fill(caller: Caller, seed: int, calls: int = 90) -> list[int]:
     return moments
 
 
-def kinds() -> list[Wanted]:
+def kinds() -> list[DialFilters]:
     """Give what may be asked for: everything, and with filters."""
     return [
-        Wanted(),
-        Wanted(since=START + 3 * DAY + 12_345, until=END - 2 * DAY - 54_321),
-        Wanted(outcome="missed"),
-        Wanted(status="busy", route="sales"),
-        Wanted(target=TARGETS["sales"][0], since=START + DAY),
-        Wanted(to_number="+14155550101"),
-        Wanted(cause="USER_BUSY", until=END - 5 * DAY),
-        Wanted(cause="USER_BUSY", to_number="+14155550101"),
-        Wanted(outcomes=("missed", "busy", "failed"), since=START + DAY),
-        Wanted(outcomes=("missed", "busy"), outcome="busy", route="support"),
-        Wanted(from_number="+14155550007"),
+        DialFilters(),
+        DialFilters(since=START + 3 * DAY + 12_345, until=END - 2 * DAY - 54_321),
+        DialFilters(outcome="missed"),
+        DialFilters(status="busy", route="sales"),
+        DialFilters(target=TARGETS["sales"][0], since=START + DAY),
+        DialFilters(to_number="+14155550101"),
+        DialFilters(cause="USER_BUSY", until=END - 5 * DAY),
+        DialFilters(cause="USER_BUSY", to_number="+14155550101"),
+        DialFilters(outcomes=("missed", "busy", "failed"), since=START + DAY),
+        DialFilters(outcomes=("missed", "busy"), outcome="busy", route="support"),
+        DialFilters(from_number="+14155550007"),
     ]
 
 
 # A range with ragged ends, and filters that need the fewest rows and the most.
 SOME = [
-    Wanted(),
-    Wanted(since=START + 3 * DAY + 12_345, until=END - 2 * DAY - 54_321),
-    Wanted(target=TARGETS["sales"][0], since=START + DAY),
-    Wanted(cause="USER_BUSY", to_number="+14155550101"),
+    DialFilters(),
+    DialFilters(since=START + 3 * DAY + 12_345, until=END - 2 * DAY - 54_321),
+    DialFilters(target=TARGETS["sales"][0], since=START + DAY),
+    DialFilters(cause="USER_BUSY", to_number="+14155550101"),
 ]
 
 
-def look(caller: Caller, zone: str, asked: Sequence[Wanted] = ()) -> list[Summary]:
+def look(caller: Caller, zone: str, asked: Sequence[DialFilters] = ()) -> list[GroupedFigures]:
     """Take every kind of summary: of all that may be asked for, or of some."""
-    with reading(caller.services.store) as connection:
-        return [summarise(connection, one, divided, ZoneInfo(zone)) for one in asked or kinds() for divided in Divided]
+    with read_session(caller.services.store) as connection:
+        return [summarise(connection, one, divided, ZoneInfo(zone)) for one in asked or kinds() for divided in GroupBy]
 
 
 def whole(caller: Caller) -> Figures:
     """Give the figures of everything."""
-    with reading(caller.services.store) as connection:
-        return summarise(connection, Wanted(), Divided.OUTCOME, ZoneInfo("UTC")).whole
+    with read_session(caller.services.store) as connection:
+        return summarise(connection, DialFilters(), GroupBy.OUTCOME, ZoneInfo("UTC")).whole
 
 
 def count(caller: Caller, zone: str) -> int:
     """Count what is over, as if it were the end of the two weeks."""
-    return count_spans(caller.services.store, ZoneInfo(zone), at=END)
+    return update_rollups(caller.services.store, ZoneInfo(zone), at=END)
 
 
 @pytest.mark.parametrize("zone", ZONES)
@@ -117,12 +117,12 @@ def test_figures_are_the_same_on_both_databases_and_in_another_zone_than_counted
 def test_several_questions_asked_together_are_answered_as_one_by_one(lite_caller: Caller, zone: str) -> None:
     fill(lite_caller, seed=10)
     one_by_one = look(lite_caller, zone)
-    count_spans(lite_caller.services.store, ZoneInfo("UTC"), at=END - 2 * DAY)
+    update_rollups(lite_caller.services.store, ZoneInfo("UTC"), at=END - 2 * DAY)
 
-    with reading(lite_caller.services.store) as connection:
+    with read_session(lite_caller.services.store) as connection:
         summaries = Summaries(connection, ZoneInfo(zone))
         together = [
-            [summaries.summarise(one, divided, detail=detail) for one in kinds() for divided in Divided]
+            [summaries.summarise(one, divided, detail=detail) for one in kinds() for divided in GroupBy]
             for detail in Detail
         ]
 
@@ -137,46 +137,48 @@ def test_whatever_the_counted_is_told_apart_by_it_adds_up_to_the_dials(caller: C
     caller.services.journal.append_all([end_call(number, moments[number], chance) for number in range(0, 90, 7)])
     count(caller, "UTC")
 
-    with reading(caller.services.store) as connection:
+    with read_session(caller.services.store) as connection:
         for level in Level:
-            until = connection.scalar(select(func.max(tally_spans.c.finish)).where(tally_spans.c.level == level.value))
+            until = connection.scalar(
+                select(func.max(rollup_periods.c.finish)).where(rollup_periods.c.level == level.value)
+            )
             assert until
-            for apart in Apart:
+            for apart in Grouping:
                 columns = [dials.c[name] for name in COLUMNS[apart]]
                 recounted = count_dials(connection, [dials.c.dial_key < first_key(until)], columns)
                 counted = add_up(connection, level, apart)
-                assert counted == {names: as_tuple(tally) for names, tally in recounted.items()}, (level, apart)
+                assert counted == {names: as_tuple(rollup) for names, rollup in recounted.items()}, (level, apart)
 
 
-def add_up(connection: Connection, level: Level, apart: Apart) -> dict[tuple[Any, ...], tuple[Any, ...]]:
+def add_up(connection: Connection, level: Level, apart: Grouping) -> dict[tuple[Any, ...], tuple[Any, ...]]:
     """Add up all rows of a level that are told apart so, and see that they know nothing else."""
-    sums: dict[tuple[Any, ...], Tally] = {}
-    for row in connection.execute(select(tallies).where(*rows_of(level, apart, Span(0, END)))).mappings():
+    sums: dict[tuple[Any, ...], Rollup] = {}
+    for row in connection.execute(select(rollups).where(*rows_in(level, apart, Period(0, END)))).mappings():
         assert all(row[name] is None for name in set(NAMES) - set(COLUMNS[apart]))
         names = tuple(row[name] for name in COLUMNS[apart])
-        sums.setdefault(names, Tally()).add(row["dials"], row["calls"], row["talk_seconds"], read_waits(row["waits"]))
-    return {names: as_tuple(tally) for names, tally in sums.items()}
+        sums.setdefault(names, Rollup()).add(row["dials"], row["calls"], row["talk_seconds"], read_waits(row["waits"]))
+    return {names: as_tuple(rollup) for names, rollup in sums.items()}
 
 
-def as_tuple(tally: Tally) -> tuple[Any, ...]:
+def as_tuple(rollup: Rollup) -> tuple[Any, ...]:
     """Give what a tally holds."""
-    return tally.dials, tally.calls, tally.talk_seconds, tally.waits
+    return rollup.dials, rollup.calls, rollup.talk_seconds, rollup.waits
 
 
 @pytest.mark.parametrize(
     ("needed", "chosen"),
     [
-        (set(), Apart.OUTCOME),
-        ({"outcome", "dial_status"}, Apart.OUTCOME),
-        ({"targets", "outcome"}, Apart.TARGET),
-        ({"route"}, Apart.ROUTE),
-        ({"to_number"}, Apart.NUMBER),
-        ({"dial_hangup_cause"}, Apart.CAUSE),
-        ({"dial_hangup_cause", "route"}, Apart.EVERYTHING),
+        (set(), Grouping.OUTCOME),
+        ({"outcome", "dial_status"}, Grouping.OUTCOME),
+        ({"targets", "outcome"}, Grouping.TARGET),
+        ({"route"}, Grouping.ROUTE),
+        ({"to_number"}, Grouping.NUMBER),
+        ({"dial_hangup_cause"}, Grouping.CAUSE),
+        ({"dial_hangup_cause", "route"}, Grouping.EVERYTHING),
     ],
 )
-def test_the_fewest_rows_are_read_that_know_what_is_asked(needed: set[str], chosen: Apart) -> None:
-    assert fewest(needed) is chosen
+def test_the_fewest_rows_are_read_that_know_what_is_asked(needed: set[str], chosen: Grouping) -> None:
+    assert coarsest(needed) is chosen
 
 
 def test_waits_come_back_as_they_were_packed_and_add_up() -> None:
@@ -207,10 +209,10 @@ def test_a_wait_longer_than_any_ring_is_counted_as_the_longest(caller: Caller) -
 def test_less_detail_counts_the_same(caller: Caller) -> None:
     fill(caller, seed=9)
     count(caller, "UTC")
-    wanted = Wanted(since=START + 12_345)  # Dials, hours and days are all needed.
+    wanted = DialFilters(since=START + 12_345)  # Dials, hours and days are all needed.
 
-    for divided in Divided:
-        with reading(caller.services.store) as connection:
+    for divided in GroupBy:
+        with read_session(caller.services.store) as connection:
             totals, outcomes, everything = (
                 summarise(connection, wanted, divided, ZoneInfo("UTC"), detail=detail) for detail in Detail
             )
@@ -232,7 +234,7 @@ def test_a_dial_that_changes_after_it_was_counted_is_counted_anew(caller: Caller
 
     caller.services.journal.append_all([end_call(number, moments[number], chance) for number in range(0, 90, 7)])
     changed = look(caller, "UTC", SOME)
-    with reading(caller.services.store) as connection:
+    with read_session(caller.services.store) as connection:
         marks = connection.scalar(select(func.count()).select_from(late_changes))
     counted = count(caller, "UTC")
 
@@ -241,7 +243,7 @@ def test_a_dial_that_changes_after_it_was_counted_is_counted_anew(caller: Caller
     assert changed[0].whole != old
     assert look(caller, "UTC", SOME) == changed
     assert recount(caller) == changed[0].whole.total
-    with reading(caller.services.store) as connection:
+    with read_session(caller.services.store) as connection:
         assert connection.scalar(select(func.count()).select_from(late_changes)) == 0
 
 
@@ -268,7 +270,7 @@ def test_what_was_counted_is_used(lite_caller: Caller) -> None:
     fill(lite_caller, seed=8)
     count(lite_caller, "UTC")
 
-    with reading(lite_caller.services.store) as connection:
+    with read_session(lite_caller.services.store) as connection:
         pieces = cover(connection, START + DAY, END - DAY, marks=[], fits=lambda _span: True)
 
     assert pieces.rest == []
@@ -307,10 +309,10 @@ def test_a_call_is_counted_once_however_many_dials_it_has_and_in_whatever_hours(
 def test_what_is_not_over_long_enough_is_not_counted(lite_caller: Caller) -> None:
     lite_caller.ended_call("busy")
 
-    count_spans(lite_caller.services.store, ZoneInfo("UTC"), at=now())
+    update_rollups(lite_caller.services.store, ZoneInfo("UTC"), at=now())
 
-    with reading(lite_caller.services.store) as connection:
-        last = connection.scalar(select(func.max(tally_spans.c.finish)))
+    with read_session(lite_caller.services.store) as connection:
+        last = connection.scalar(select(func.max(rollup_periods.c.finish)))
     assert last is None or last <= now() - COUNTED_AFTER
 
 
@@ -320,7 +322,7 @@ def recount(caller: Caller) -> int:
     def every(connection: Connection) -> int:
         return connection.scalar(select(func.count()).select_from(dials)) or 0
 
-    with reading(caller.services.store) as connection:
+    with read_session(caller.services.store) as connection:
         return every(connection)
 
 

@@ -1,8 +1,8 @@
-"""Filters that seldom meet: each page looks at a bounded number of dials, and together they find every one."""
+"""DialFilters that seldom meet: each page looks at a bounded number of dials, and together they find every one."""
 
-from app.records.reading.filters import Wanted
+from app.records.reading.filters import DialFilters
 from app.records.reading.queries import LOOKED_AT, Page, find_dials
-from app.records.reading.read_session import reading
+from app.records.reading.read_session import read_session
 from benchmarks.fill import fill
 from tests.reports.asked import listening
 from tests.reports.conftest import Caller
@@ -10,10 +10,10 @@ from tests.reports.conftest import Caller
 DIALS = 20_000
 
 
-def pages_of(caller: Caller, wanted: Wanted) -> list[Page]:
+def pages_of(caller: Caller, wanted: DialFilters) -> list[Page]:
     """Page through all dials that are wanted."""
     pages: list[Page] = []
-    with reading(caller.services.store) as connection:
+    with read_session(caller.services.store) as connection:
         while not pages or pages[-1].before is not None:
             pages.append(find_dials(connection, wanted, limit=500, before=pages[-1].before if pages else None))
     return pages
@@ -21,11 +21,11 @@ def pages_of(caller: Caller, wanted: Wanted) -> list[Page]:
 
 def test_pages_that_end_early_find_together_what_is_wanted(caller: Caller) -> None:
     fill(caller.services.store, dials=DIALS, days=30)
-    with reading(caller.services.store) as connection:
-        unfiltered = find_dials(connection, Wanted(outcome="busy"), limit=DIALS).dials
+    with read_session(caller.services.store) as connection:
+        unfiltered = find_dials(connection, DialFilters(outcome="busy"), limit=DIALS).dials
     expected = [found.dial.dial_key for found in unfiltered if found.dial.route == "office"]
 
-    pages = pages_of(caller, Wanted(outcome="busy", route="office"))
+    pages = pages_of(caller, DialFilters(outcome="busy", route="office"))
 
     assert [found.dial.dial_key for page in pages for found in page.dials] == expected
     assert 0 < len(expected) < 500 < LOOKED_AT < len(unfiltered)
@@ -35,7 +35,7 @@ def test_pages_that_end_early_find_together_what_is_wanted(caller: Caller) -> No
 def test_of_several_filters_the_rarest_is_looked_through(caller: Caller) -> None:
     fill(caller.services.store, dials=DIALS, days=30)
 
-    pages = pages_of(caller, Wanted(cause="USER_BUSY", status="failed"))
+    pages = pages_of(caller, DialFilters(cause="USER_BUSY", status="failed"))
 
     # Of the busy there are more than a page may look at, of the failed there are fewer.
     assert pages == [Page(dials=[], before=None)]
@@ -47,8 +47,8 @@ def test_the_other_filters_are_checked_dial_by_dial(caller: Caller) -> None:
     with store.engine.begin() as connection:
         connection.exec_driver_sql("ANALYZE")
 
-    with listening(store.engine) as asked, reading(store) as connection:
-        find_dials(connection, Wanted(outcome="failed", status="failed", cause="USER_BUSY", route="lab"), limit=50)
+    with listening(store.engine) as asked, read_session(store) as connection:
+        find_dials(connection, DialFilters(outcome="failed", status="failed", cause="USER_BUSY", route="lab"), limit=50)
 
     explain = "EXPLAIN QUERY PLAN " if store.is_sqlite else "EXPLAIN "
     with store.engine.connect() as connection:

@@ -18,7 +18,7 @@ from app.records.store import migrate
 from app.records.store.store import Store
 from app.records.store.version import NOT_CURRENT, is_current, version_of
 
-Step = Callable[[int, int], None]  # Told after each step: how many rows are copied, and of how many.
+OnProgress = Callable[[int, int], None]  # Told after each step: how many rows are copied, and of how many.
 
 _CHUNK = 1000
 
@@ -27,7 +27,7 @@ class BackupError(Exception):
     """Say why a copy was not made or not taken back."""
 
 
-def backup(store: Store, path: Path, step: Step) -> None:
+def backup(store: Store, path: Path, step: OnProgress) -> None:
     """Copy every row, as of one moment, into a new file; whole or not at all. Raises `BackupError`.
 
     Only the file's owner may read it: it holds numbers in clear.
@@ -37,10 +37,10 @@ def backup(store: Store, path: Path, step: Step) -> None:
             raise BackupError(f"{path} exists already; name a new file")
         with _speaking(), _room_beside(path) as room:
             unfinished = room / "copy.db"
-            with _made(unfinished) as copy, _one_view(store) as reading:
-                if not is_current(reading):
+            with _made(unfinished) as copy, _one_view(store) as source:
+                if not is_current(source):
                     raise StoreUnavailable(NOT_CURRENT)
-                _copy(reading, copy, step)
+                _copy(source, copy, step)
             unfinished.chmod(0o600)
             _sync(unfinished)
             unfinished.rename(path)
@@ -51,7 +51,7 @@ def backup(store: Store, path: Path, step: Step) -> None:
         ) from error
 
 
-def restore(store: Store, path: Path, step: Step) -> None:
+def restore(store: Store, path: Path, step: OnProgress) -> None:
     """Bring a copy into an empty store, all of it or nothing. Raises `BackupError`.
 
     The copy is only read: it stays as it is, and may lie where nobody can write.
@@ -140,12 +140,12 @@ def _speaking() -> Iterator[None]:
         raise StoreUnavailable(f"the copy broke off: {error.orig}") from error
 
 
-def _copy(reading: Connection, target: Store, step: Step) -> None:
+def _copy(source: Connection, target: Store, step: OnProgress) -> None:
     with _one_transaction(target) as writing:
-        total = sum(reading.execute(select(func.count()).select_from(table)).scalar_one() for table in _tables())
+        total = sum(source.execute(select(func.count()).select_from(table)).scalar_one() for table in _tables())
         done = 0
         for table in _tables():
-            for rows in _rows(reading, table):
+            for rows in _rows(source, table):
                 writing.execute(insert(table), rows)
                 done += len(rows)
                 step(done, total)
@@ -155,8 +155,8 @@ def _tables() -> list[Table]:
     return [table for table in metadata.sorted_tables if table.name != "readiness"]
 
 
-def _rows(reading: Connection, table: Table) -> Iterator[list[dict[str, object]]]:
-    found = reading.execution_options(yield_per=_CHUNK).execute(select(table)).mappings()
+def _rows(source: Connection, table: Table) -> Iterator[list[dict[str, object]]]:
+    found = source.execution_options(yield_per=_CHUNK).execute(select(table)).mappings()
     for chunk in found.partitions():
         yield [dict(row) for row in chunk]
 

@@ -10,22 +10,22 @@ from app.records.model import tables
 from app.records.model.ids import make_key, now
 from app.records.model.receipt import StoreUnavailable, first_params, placement_from_json
 from app.records.model.state import CallRecord, CallState
-from app.records.store.statements import Cursor, Rows, Statements
+from app.records.store.statements import Cursor, RowMapper, Statements
 from app.records.store.store import Store, Writer
 from app.records.store.version import tables_of_this_version
 from app.records.writing.batch import add
-from app.records.writing.derive import settle
+from app.records.writing.derive import derive
 from app.voice.cdr import parse_any
 from app.voice.events import Event, Kind
 
-Step = Callable[[int], None]  # Told after each step how many calls were looked at since the last one.
+OnProgress = Callable[[int], None]  # Told after each step how many calls were looked at since the last one.
 
 _CHUNK = 200
 _COLUMNS = ("receipt_key", "kind", "dial_id", "params", "received_at", "placement", "digest")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class CheckReport:
     """What a check found: `damage` in the database's own words, and the calls whose record differs."""
 
     damage: tuple[str, ...]
@@ -40,7 +40,7 @@ def count_calls(store: Store) -> int:
     return count
 
 
-def check(store: Store, *, zone: tzinfo, repair: bool, step: Step) -> Found:
+def check(store: Store, *, zone: tzinfo, repair: bool, step: OnProgress) -> CheckReport:
     """Look at the whole store while it is in use; with `repair`, write records anew from their receipts.
 
     `zone` is the Plivo account's. Raises `StoreUnavailable` where the store cannot be read at all.
@@ -54,18 +54,18 @@ def check(store: Store, *, zone: tzinfo, repair: bool, step: Step) -> Found:
     except store.errors as error:
         reason = error.__cause__ if isinstance(error, StoreUnavailable) else error
         if type(reason) is sqlite3.DatabaseError:  # What SQLite calls malformed, or no database at all.
-            return Found(damage=(str(reason),), differing=(), repaired=0)
+            return CheckReport(damage=(str(reason),), differing=(), repaired=0)
         if isinstance(error, StoreUnavailable):
             raise
         raise StoreUnavailable(f"the store cannot be read: {error}") from error
 
 
-def _check(store: Store, writer: Writer, *, zone: tzinfo, repair: bool, step: Step) -> Found:
+def _check(store: Store, writer: Writer, *, zone: tzinfo, repair: bool, step: OnProgress) -> CheckReport:
     damage = tuple(_damage(writer.cursor)) if store.is_sqlite else ()
     differing: list[str] = []
     repaired = 0
     if damage:
-        return Found(damage=damage, differing=(), repaired=0)
+        return CheckReport(damage=damage, differing=(), repaired=0)
     with tables_of_this_version(store):
         pass
     for call_keys in _chunks(writer.cursor, store.statements):
@@ -75,7 +75,7 @@ def _check(store: Store, writer: Writer, *, zone: tzinfo, repair: bool, step: St
                 differing.append(call_uuid)
                 repaired += repair and _repair(store, writer, call_key, call_uuid, zone)
         step(len(call_keys))
-    return Found(damage=damage, differing=tuple(differing), repaired=repaired)
+    return CheckReport(damage=damage, differing=tuple(differing), repaired=repaired)
 
 
 def _damage(cursor: Cursor) -> Iterator[str]:
@@ -144,7 +144,7 @@ def delete_states(cursor: Cursor, sql: Statements, call_key: int) -> None:
 
 
 def _insert(cursor: Cursor, sql: Statements, record: CallRecord) -> None:
-    rows: list[tuple[Rows[Any], Sequence[Any]]] = [
+    rows: list[tuple[RowMapper[Any], Sequence[Any]]] = [
         (sql.calls, [record.call]),
         (sql.dials, list(record.dials.values())),
         (sql.legs, list(record.legs.values())),
@@ -167,7 +167,7 @@ def _stored(cursor: Cursor, sql: Statements, call_key: int) -> CallRecord | None
     )
 
 
-def _read(cursor: Cursor, rows: Rows[Any], call_key: int) -> list[Any]:
+def _read(cursor: Cursor, rows: RowMapper[Any], call_key: int) -> list[Any]:
     cursor.execute(rows.select_by("call_key"), (call_key,))
     return [rows.read(row) for row in cursor.fetchall()]
 
@@ -191,7 +191,7 @@ def _fresh(
         placement = placement_from_json(receipt["placement"])
         key, at = receipt["receipt_key"], receipt["received_at"]
         add(record, event, placement, dial_id=receipt["dial_id"], key=key, at=at)
-    settle(record)
+    derive(record)
     for dial_id, dial in record.dials.items():
         if stored and dial_id in stored.dials:
             dial.dial_key = stored.dials[dial_id].dial_key

@@ -18,15 +18,15 @@ from sqlalchemy.types import TypeEngine
 from app.records.maintenance.check import delete_states
 from app.records.model.ids import first_key
 from app.records.model.receipt import StoreUnavailable
-from app.records.model.tables import calls, dials, legs, receipts, recordings, tallies, tally_spans
-from app.records.rollups.counting import count_spans
+from app.records.model.tables import calls, dials, legs, receipts, recordings, rollup_periods, rollups
+from app.records.rollups.counting import update_rollups
 from app.records.rollups.periods import Level
 from app.records.spool.spool import Spool
-from app.records.store.sqlite import empty_log
+from app.records.store.sqlite import truncate_wal
 from app.records.store.store import Store
 from app.records.store.version import tables_of_this_version
 
-Step = Callable[[int], None]  # Told after each step how many were dealt with since the last one.
+OnProgress = Callable[[int], None]  # Told after each step how many were dealt with since the last one.
 
 _BATCH = 50
 _SCANNED = 2000
@@ -50,14 +50,14 @@ def count_older(store: Store, *, before: int) -> int:
         return connection.execute(query).scalar_one()
 
 
-def prune(store: Store, *, before: int, zone: tzinfo, step: Step) -> int:
+def prune(store: Store, *, before: int, zone: tzinfo, step: OnProgress) -> int:
     """Delete the calls that began before a time in milliseconds, oldest first; tell how many.
 
     They are counted first, by the days of `zone`: figures of the past outlive what they were counted from. Raises
     `StoreUnavailable`; what was deleted by then stays deleted.
     """
     _require_tables(store)
-    count_spans(store, zone)
+    update_rollups(store, zone)
     before = min(before, _counted_until(store))
     oldest = select(calls.c.call_key).where(calls.c.call_key < first_key(before)).order_by(calls.c.call_key)
     deleted = 0
@@ -70,7 +70,7 @@ def prune(store: Store, *, before: int, zone: tzinfo, step: Step) -> int:
 
 
 def _counted_until(store: Store) -> int:
-    last = select(func.coalesce(func.max(tally_spans.c.finish), 0)).where(tally_spans.c.level == Level.HOUR.value)
+    last = select(func.coalesce(func.max(rollup_periods.c.finish), 0)).where(rollup_periods.c.level == Level.HOUR.value)
     return _keys(store, last)[0]
 
 
@@ -80,7 +80,7 @@ def count_receipts(store: Store) -> int:
         return connection.execute(select(func.count()).select_from(receipts)).scalar_one()
 
 
-def erase(store: Store, spool: Spool, person: str, step: Step) -> Erased:
+def erase(store: Store, spool: Spool, person: str, step: OnProgress) -> Erased:
     """Delete every call that mentions a person, a number in E.164 or a `sip:` address, and search everything again.
 
     A call leaves whole, whoever else took part in it; what was counted of the past stays, without the person. `step`
@@ -109,7 +109,7 @@ def _mention(person: str) -> re.Pattern[str]:
     return re.compile(rf"(?<![0-9]){re.escape(person.removeprefix('+'))}(?![0-9])")
 
 
-def _mentioning(store: Store, person: str, pattern: re.Pattern[str], step: Step) -> Iterator[list[int]]:
+def _mentioning(store: Store, person: str, pattern: re.Pattern[str], step: OnProgress) -> Iterator[list[int]]:
     """Give the keys of the calls that mention a person, a part of the store at a time."""
     needle = person.removeprefix("sip:").removeprefix("+")
     last = -1
@@ -189,18 +189,18 @@ def _make_nameless(store: Store, person: str, pattern: re.Pattern[str]) -> None:
     """Take a person out of what was counted: the numbers stay, for whom they were counted does not."""
     needle = person.removeprefix("sip:").removeprefix("+")
     with _connected(store) as connection:
-        for column in (tallies.c.to_number, tallies.c.targets, tallies.c.answered_by):
+        for column in (rollups.c.to_number, rollups.c.targets, rollups.c.answered_by):
             found = connection.execute(select(column).where(_contains(column, needle)).distinct()).scalars()
             naming = [text for text in found if pattern.search(text)]
-            connection.execute(update(tallies).where(column.in_(naming)).values({column: None}))
+            connection.execute(update(rollups).where(column.in_(naming)).values({column: None}))
 
 
 def _forget_free_space(store: Store) -> None:
     """Overwrite what deleted rows leave behind in the database's own files."""
     with _connected(store) as connection:
         if store.is_sqlite:
-            if not empty_log(connection):
+            if not truncate_wal(connection):
                 raise StoreUnavailable("what was deleted is still in the database's log; run this once more")
         else:
-            for table in (*_TABLES, tallies):
+            for table in (*_TABLES, rollups):
                 connection.exec_driver_sql(f"VACUUM {table.name}")

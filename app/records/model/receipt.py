@@ -52,7 +52,7 @@ class Receipt(NamedTuple):
         return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
-class Kept(NamedTuple):
+class StoredReceipt(NamedTuple):
     """What became of a receipt: how often it has come, the reply it got the first time, and its dial as committed."""
 
     deliveries: int

@@ -33,11 +33,11 @@ metadata = MetaData(
 # SQLite gives only an INTEGER primary key the rowid's place; a BIGINT one would be a second index.
 _Key = BigInteger().with_variant(Integer(), "sqlite")
 
-ENDING_LENGTH = 4
-PLACED_APART = "request_uuid <> call_uuid"  # The calls that the index by the request holds.
+SUFFIX_LENGTH = 4
+REQUEST_DIFFERS = "request_uuid <> call_uuid"  # The calls that the index by the request holds.
 
 
-def ending(column: str) -> str:
+def suffix_of(column: str) -> str:
     """Give the SQL for the last four characters of a column, zeros in front of what is shorter.
 
     An index holds it: people look for a number by its end. Both databases take the same text.
@@ -96,7 +96,7 @@ calls = Table(
     Column("heard_from", Text, nullable=False),  # webhook, or cdr where only a call detail record spoke of it
     Index(None, "call_uuid", unique=True),
     # As a rule the two are one, and a new call's row is spared an entry at a random place.
-    Index(None, "request_uuid", sqlite_where=text(PLACED_APART), postgresql_where=text(PLACED_APART)),
+    Index(None, "request_uuid", sqlite_where=text(REQUEST_DIFFERS), postgresql_where=text(REQUEST_DIFFERS)),
 )
 
 dials = Table(
@@ -135,8 +135,8 @@ dials = Table(
     Index(None, "dial_status", "dial_key"),
     Index(None, "dial_hangup_cause", "dial_key"),
     Index(None, "route", "targets", "dial_key"),
-    Index("ix_dials_ending_of_from_number", text(ending("from_number")), "from_number", "dial_key"),
-    Index("ix_dials_ending_of_to_number", text(ending("to_number")), "to_number", "dial_key"),
+    Index("ix_dials_ending_of_from_number", text(suffix_of("from_number")), "from_number", "dial_key"),
+    Index("ix_dials_ending_of_to_number", text(suffix_of("to_number")), "to_number", "dial_key"),
 )
 
 # How far each spool has been brought into the store: written with what is brought, so nothing comes in twice.
@@ -202,11 +202,11 @@ outbox = Table(
 )
 
 # The first dial of a call, or one that no plan placed: with it the call is counted, 1 or else 0.
-call_begun = case((dials.c.round > 1, 0), else_=1)
+starts_call = case((dials.c.round > 1, 0), else_=1)
 
 # What is counted of past hours and days, for figures that cost the same however many dials there are. A span is
 # counted once it is over; a dial that changes after that leaves a mark, and a span with a mark is counted anew.
-tally_spans = Table(
+rollup_periods = Table(
     "tally_spans",
     metadata,
     Column("level", SmallInteger, primary_key=True, autoincrement=False),  # 0 an hour, 1 a day
@@ -215,7 +215,7 @@ tally_spans = Table(
     sqlite_with_rowid=False,
 )
 
-tallies = Table(
+rollups = Table(
     "tallies",
     metadata,
     Column("level", SmallInteger, primary_key=True, autoincrement=False),

@@ -1,1 +1,1 @@
-"""Filters and queries for reports."""
+"""DialFilters and queries for reports."""

@@ -18,7 +18,7 @@ MOST_COUNTED = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Signs:
+class Anomalies:
     """`unreported`: how many of the last day's dials were looked at and none reported.
 
     Those that began over an hour ago, if there are some; of fewer, or later ones, only where no news came of any dial.
@@ -30,7 +30,7 @@ class Signs:
     open_too_long: int
 
 
-def find_signs(connection: Connection, *, now: int, longest: int) -> Signs:
+def find_anomalies(connection: Connection, *, now: int, longest: int) -> Anomalies:
     """Look for what is off. `longest` is for how many seconds a dial may last."""
     too_long = connection.execute(
         select(dials.c.dial_key)
@@ -42,7 +42,7 @@ def find_signs(connection: Connection, *, now: int, longest: int) -> Signs:
         .limit(MOST_COUNTED)
     ).all()
     unreported = _unreported(connection, now) or _without_news(connection, now)
-    return Signs(unreported=unreported, open_too_long=len(too_long))
+    return Anomalies(unreported=unreported, open_too_long=len(too_long))
 
 
 def _unreported(connection: Connection, now: int) -> int:

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from functools import cached_property
 
-from app.records.reading.filters import Wanted
+from app.records.reading.filters import DialFilters
 from app.voice.outcome import Outcome
 
 
-class Divided(StrEnum):
+class GroupBy(StrEnum):
     """By what figures are divided."""
 
     HOUR = "hour"
@@ -32,8 +32,8 @@ class Detail(IntEnum):
     ALL = 2  # and Plivo's statuses, and how long callers waited
 
 
-_APART = frozenset({Divided.TARGET, Divided.OUTCOME, Divided.CAUSE})  # The dials of a call fall into several.
-OVER_TIME = frozenset({Divided.HOUR, Divided.DAY, Divided.WEEKDAY, Divided.HOUR_OF_WEEK})
+_APART = frozenset({GroupBy.TARGET, GroupBy.OUTCOME, GroupBy.CAUSE})  # The dials of a call fall into several.
+OVER_TIME = frozenset({GroupBy.HOUR, GroupBy.DAY, GroupBy.WEEKDAY, GroupBy.HOUR_OF_WEEK})
 
 
 @dataclass(slots=True)
@@ -93,17 +93,17 @@ class Figures:
 
     def wait(self, share: float) -> int | None:
         """Tell within how many seconds this share of the answered dials was answered; None where none was."""
-        wanted = share * self.waits.total()
+        filters = share * self.waits.total()
         so_far = 0
         for seconds in sorted(self.waits):
             so_far += self.waits[seconds]
-            if so_far >= wanted:
+            if so_far >= filters:
                 return seconds
         return None
 
 
 @dataclass(kw_only=True)
-class Summary:
+class GroupedFigures:
     """The figures of each part of the dials wanted, in its order.
 
     `counted_once` are those of all where a dial may count for several parts.
@@ -123,11 +123,11 @@ class Summary:
         return whole
 
 
-def holds_calls(wanted: Wanted, divided: Divided) -> bool:
+def groups_whole_calls(filters: DialFilters, group_by: GroupBy) -> bool:
     """Tell whether the dials of one call are wanted, and fall into one part, all together or not at all.
 
     Where they do not, there is no saying which calls were answered, only which dials. Time is no matter here: the
     dials of a call are minutes apart.
     """
-    chooses = wanted.status or wanted.outcome or wanted.outcomes or wanted.cause or wanted.target or wanted.search
-    return not chooses and divided not in _APART
+    chooses = filters.status or filters.outcome or filters.outcomes or filters.cause or filters.target or filters.search
+    return not chooses and group_by not in _APART

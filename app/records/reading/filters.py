@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Column, ColumnElement, Connection, and_, func, literal_column, select
 
 from app.records.model.ids import first_key
-from app.records.model.tables import ENDING_LENGTH, calls, dials, ending, tallies
+from app.records.model.tables import SUFFIX_LENGTH, calls, dials, rollups, suffix_of
 
 _MOST_VALUES = 1000
 _WRITTEN_NUMBER = re.compile(r"[0-9 ().+/-]+", re.ASCII)
@@ -26,7 +26,7 @@ class TooMany(ValueError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class DialFilters:
     """Which dials. Times in milliseconds since 1970 UTC, of when a dial was first heard of, `until` excluded.
 
     `search` is a number, its last digits, a SIP user, a call's UUID or a dial's id. Numbers are normalised.
@@ -49,72 +49,72 @@ class Wanted:
 Branches = list[ColumnElement[bool]]
 
 
-def in_time(wanted: Wanted) -> Branches:
+def in_time(filters: DialFilters) -> Branches:
     """Give the bounds of the range as conditions on the dial's key."""
     bounds = []
-    if wanted.since is not None:
-        bounds.append(dials.c.dial_key >= first_key(wanted.since))
-    if wanted.until is not None:
-        bounds.append(dials.c.dial_key < first_key(wanted.until))
+    if filters.since is not None:
+        bounds.append(dials.c.dial_key >= first_key(filters.since))
+    if filters.until is not None:
+        bounds.append(dials.c.dial_key < first_key(filters.until))
     return bounds
 
 
-def alternatives(connection: Connection, wanted: Wanted) -> list[Branches]:
+def alternatives(connection: Connection, filters: DialFilters) -> list[Branches]:
     """Translate each filter into its alternatives, each of which one index can walk newest first.
 
     No alternative at all means that nothing fits.
     """
     found: list[Branches] = []
-    if wanted.search is not None:
-        found.append(_search(connection, wanted.search))
-    if wanted.from_number is not None:
-        found.append([_has_number(connection, dials.c.from_number, wanted.from_number)])
-    for column, value in ((dials.c.dial_hangup_cause, wanted.cause), (dials.c.dial_status, wanted.status)):
+    if filters.search is not None:
+        found.append(_search(connection, filters.search))
+    if filters.from_number is not None:
+        found.append([_has_number(connection, dials.c.from_number, filters.from_number)])
+    for column, value in ((dials.c.dial_hangup_cause, filters.cause), (dials.c.dial_status, filters.status)):
         if value is not None:
             found.append([column == value])
-    if wanted.target is not None:
-        found.append([_is_set(*one) for one in _sets(connection, wanted)])
-    if wanted.outcome is not None:
-        found.append([dials.c.outcome == wanted.outcome])
-    if wanted.outcomes:
-        found.append([dials.c.outcome == outcome for outcome in wanted.outcomes])
-    if wanted.to_number is not None:
-        found.append([_has_number(connection, dials.c.to_number, wanted.to_number)])
-    if wanted.route is not None:
-        found.append([_is_set(*one) for one in _target_sets(connection) if one[0] == wanted.route])
+    if filters.target is not None:
+        found.append([_is_set(*one) for one in _sets(connection, filters)])
+    if filters.outcome is not None:
+        found.append([dials.c.outcome == filters.outcome])
+    if filters.outcomes:
+        found.append([dials.c.outcome == outcome for outcome in filters.outcomes])
+    if filters.to_number is not None:
+        found.append([_has_number(connection, dials.c.to_number, filters.to_number)])
+    if filters.route is not None:
+        found.append([_is_set(*one) for one in _target_sets(connection) if one[0] == filters.route])
     return found
 
 
-def tallied(connection: Connection, wanted: Wanted) -> list[tuple[Column[Any], ColumnElement[bool]]]:
+def rollup_conditions(connection: Connection, filters: DialFilters) -> list[tuple[Column[Any], ColumnElement[bool]]]:
     """Translate the filters, but for those that name a caller, for what was counted: columns and their conditions."""
     conditions = [
         (column, column == value)
         for column, value in (
-            (tallies.c.dial_status, wanted.status),
-            (tallies.c.outcome, wanted.outcome),
-            (tallies.c.dial_hangup_cause, wanted.cause),
-            (tallies.c.to_number, wanted.to_number),
-            (tallies.c.route, wanted.route),
+            (rollups.c.dial_status, filters.status),
+            (rollups.c.outcome, filters.outcome),
+            (rollups.c.dial_hangup_cause, filters.cause),
+            (rollups.c.to_number, filters.to_number),
+            (rollups.c.route, filters.route),
         )
         if value is not None
     ]
-    if wanted.outcomes:
-        conditions.append((tallies.c.outcome, tallies.c.outcome.in_(wanted.outcomes)))
-    if wanted.target is not None:
-        targets = sorted({targets for _, targets in _sets(connection, wanted)})
-        conditions.append((tallies.c.targets, tallies.c.targets.in_(targets)))
+    if filters.outcomes:
+        conditions.append((rollups.c.outcome, rollups.c.outcome.in_(filters.outcomes)))
+    if filters.target is not None:
+        targets = sorted({targets for _, targets in _sets(connection, filters)})
+        conditions.append((rollups.c.targets, rollups.c.targets.in_(targets)))
     return conditions
 
 
-def with_sets(connection: Connection, wanted: Wanted) -> Wanted:
+def with_target_groups(connection: Connection, filters: DialFilters) -> DialFilters:
     """Find once in which groups a target rings, for who asks several times."""
-    return wanted if wanted.target is None else replace(wanted, sets=_sets(connection, wanted))
+    return filters if filters.target is None else replace(filters, sets=_sets(connection, filters))
 
 
-def _sets(connection: Connection, wanted: Wanted) -> tuple[tuple[str | None, str], ...]:
-    if wanted.sets is not None:
-        return wanted.sets
-    return tuple(one for one in _target_sets(connection) if wanted.target in json.loads(one[1]))
+def _sets(connection: Connection, filters: DialFilters) -> tuple[tuple[str | None, str], ...]:
+    if filters.sets is not None:
+        return filters.sets
+    return tuple(one for one in _target_sets(connection) if filters.target in json.loads(one[1]))
 
 
 def find_routes(connection: Connection) -> list[str]:
@@ -148,14 +148,14 @@ def _is(connection: Connection, column: Column[str | None], number: str) -> Colu
 
 
 def _ends_with(column: Column[str | None], end: str) -> ColumnElement[bool]:
-    return literal_column(ending(f"dials.{column.name}")) == end.rjust(ENDING_LENGTH, "0")[-ENDING_LENGTH:]
+    return literal_column(suffix_of(f"dials.{column.name}")) == end.rjust(SUFFIX_LENGTH, "0")[-SUFFIX_LENGTH:]
 
 
 def _search(connection: Connection, text: str) -> Branches:
     if not _WRITTEN_NUMBER.fullmatch(text) or _UUID.fullmatch(text):
         return _named(connection, text)
     digits = "".join(character for character in text if character.isdigit())
-    if len(digits) < ENDING_LENGTH:
+    if len(digits) < SUFFIX_LENGTH:
         return _named(connection, text)  # An emergency number or a short code, as it is.
     return [
         *(

@@ -16,7 +16,7 @@ _NEWEST = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class Gauges:
     """How the records stand.
 
     `outgoing` counts the ended dials that have yet to be told of. `newest_report_at` in milliseconds since 1970 UTC;
@@ -28,7 +28,7 @@ class Standing:
     newest_report_at: int | None
 
 
-def standing(store: Store) -> Standing:
+def read_gauges(store: Store) -> Gauges:
     """Look how the records stand. Raises `StoreUnavailable`."""
     open_dials = (
         select(func.count())
@@ -38,7 +38,7 @@ def standing(store: Store) -> Standing:
     newest = select(dials.c.reported_at).order_by(dials.c.dial_key.desc()).limit(_NEWEST).subquery()
     try:
         with store.engine.connect() as connection:
-            return Standing(
+            return Gauges(
                 open_dials=connection.execute(open_dials).scalar_one(),
                 outgoing=connection.execute(select(func.count()).select_from(outbox)).scalar_one(),
                 newest_report_at=connection.execute(select(func.max(newest.c.reported_at))).scalar_one(),

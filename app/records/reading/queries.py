@@ -6,8 +6,8 @@ from itertools import islice
 from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, func, or_, select, text, union_all
 
 from app.records.model.state import CallState, DialState, LegState, RecordingState
-from app.records.model.tables import PLACED_APART, calls, dials, legs, receipts, recordings
-from app.records.reading.filters import Branches, Wanted, alternatives, in_time
+from app.records.model.tables import REQUEST_DIFFERS, calls, dials, legs, receipts, recordings
+from app.records.reading.filters import Branches, DialFilters, alternatives, in_time
 from app.records.reading.read_session import call_of, dial_of, leg_of, recording_of
 
 # How many dials a page may look at where one filter finds them and another throws them away. A page that would
@@ -45,21 +45,21 @@ class FoundCall:
     recordings: list[RecordingState]
 
 
-def find_dials(connection: Connection, wanted: Wanted, *, limit: int, before: int | None = None) -> Page:
+def find_dials(connection: Connection, filters: DialFilters, *, limit: int, before: int | None = None) -> Page:
     """Find the newest dials that are wanted, of those with a smaller key than `before`.
 
     A page may hold fewer than `limit` and yet not be the last.
     """
-    filters = alternatives(connection, wanted)
-    if not all(filters):
+    walks_of_filters = alternatives(connection, filters)
+    if not all(walks_of_filters):
         return Page(dials=[], before=None)
-    bounds = in_time(wanted)
+    bounds = in_time(filters)
     if before is not None:
         bounds.append(dials.c.dial_key < before)
     floor = None
-    if len(filters) > 1:
-        filters, floor = _rarest_first(connection, filters, bounds)
-    walks, others = (filters[0], filters[1:]) if filters else ([and_(True)], [])
+    if len(walks_of_filters) > 1:
+        walks_of_filters, floor = _rarest_first(connection, walks_of_filters, bounds)
+    walks, others = (walks_of_filters[0], walks_of_filters[1:]) if walks_of_filters else ([and_(True)], [])
     if floor is not None:
         bounds = [*bounds, dials.c.dial_key >= floor]
     keys = _fitting(_walk(walks, bounds, LOOKED_AT), others, limit + 1) if others else _walk(walks, bounds, limit + 1)
@@ -87,7 +87,7 @@ def find_call(connection: Connection, call_uuid: str) -> FoundCall | None:
     It may be named by the request that placed it, too: that is all that is known when a call is placed.
     """
     row = _call(connection, calls.c.call_uuid == call_uuid) or _call(
-        connection, and_(calls.c.request_uuid == call_uuid, text(PLACED_APART))
+        connection, and_(calls.c.request_uuid == call_uuid, text(REQUEST_DIFFERS))
     )
     if row is None:
         return None
@@ -119,18 +119,18 @@ def find_receipt(connection: Connection, receipt_key: int) -> RowMapping | None:
 
 
 def _rarest_first(
-    connection: Connection, filters: list[Branches], bounds: Branches
+    connection: Connection, walks_of_filters: list[Branches], bounds: Branches
 ) -> tuple[list[Branches], int | None]:
     """Put the filter first that reaches back the furthest with so many rows; give the smallest key it reaches.
 
     That key is None where the filter reaches its end.
     """
-    floors = _floors(connection, filters, bounds)
-    first = min(range(len(filters)), key=lambda place: floors[place] or 0)
-    return [filters[first], *filters[:first], *filters[first + 1 :]], floors[first]
+    floors = _floors(connection, walks_of_filters, bounds)
+    first = min(range(len(walks_of_filters)), key=lambda place: floors[place] or 0)
+    return [walks_of_filters[first], *walks_of_filters[:first], *walks_of_filters[first + 1 :]], floors[first]
 
 
-def _floors(connection: Connection, filters: list[Branches], bounds: Branches) -> list[int | None]:
+def _floors(connection: Connection, walks_of_filters: list[Branches], bounds: Branches) -> list[int | None]:
     """Find for each filter the smallest key down to which all of its walks may go, of so many rows."""
     ends = [
         select(dials.c.dial_key)
@@ -139,11 +139,13 @@ def _floors(connection: Connection, filters: list[Branches], bounds: Branches) -
         .offset(max(LOOKED_AT // len(walks), 1) - 1)
         .limit(1)
         .scalar_subquery()
-        for walks in filters
+        for walks in walks_of_filters
         for walk in walks
     ]
     reached = iter(connection.execute(select(*ends)).one())
-    return [max((key for key in islice(reached, len(walks)) if key is not None), default=None) for walks in filters]
+    return [
+        max((key for key in islice(reached, len(walks)) if key is not None), default=None) for walks in walks_of_filters
+    ]
 
 
 def _walk(walks: Branches, bounds: Branches, rows: int) -> Select[tuple[int]]:

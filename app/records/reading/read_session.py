@@ -46,7 +46,7 @@ def explained(store: Store) -> Iterator[None]:
 
 
 @contextmanager
-def reading(store: Store) -> Iterator[Connection]:
+def read_session(store: Store) -> Iterator[Connection]:
     """Open a connection that sees one moment of the store. Raises `StoreUnreadable`."""
     with explained(store), store.engine.connect() as connection:
         if store.is_sqlite:

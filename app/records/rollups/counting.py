@@ -18,20 +18,20 @@ from sqlalchemy.exc import DBAPIError
 
 from app.records.model.ids import COUNTED_AFTER, first_key, key_time, now
 from app.records.model.receipt import StoreUnavailable
-from app.records.model.tables import dials, late_changes, tallies, tally_spans
+from app.records.model.tables import dials, late_changes, rollup_periods, rollups
 from app.records.rollups.groupings import (
     COLUMNS,
     NAMES,
-    Apart,
-    Tallies,
-    Tally,
-    by_less,
+    Grouping,
+    Rollup,
+    Rollups,
     count_dials,
     pack_waits,
     read_waits,
-    rows_of,
+    regroup,
+    rows_in,
 )
-from app.records.rollups.periods import HOUR, Level, Span, day_of, holds_any, hours_of, marked_times
+from app.records.rollups.periods import HOUR, Level, Period, day_of, holds_any, hours_of, marked_times
 from app.records.store.store import Store
 
 log = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ _PAUSE = 0.01  # seconds between two transactions: on SQLite, webhooks write in 
 _LONGEST = 0.02  # seconds after which a transaction takes no further span
 
 
-def count_spans(store: Store, zone: tzinfo, *, at: int | None = None, stop: threading.Event | None = None) -> int:
+def update_rollups(store: Store, zone: tzinfo, *, at: int | None = None, stop: threading.Event | None = None) -> int:
     """Count every hour and day of `zone` that is over and not counted, or marked; tell how many that were.
 
     Of two that run at once one stops: no two transactions count beside each other. `at` is the time in milliseconds.
@@ -84,9 +84,11 @@ def _writing(connection: Connection, store: Store) -> Iterator[bool]:
     connection.exec_driver_sql("COMMIT")
 
 
-def _due(connection: Connection, zone: tzinfo, horizon: int) -> Iterator[tuple[Level, Span]]:
+def _due(connection: Connection, zone: tzinfo, horizon: int) -> Iterator[tuple[Level, Period]]:
     """Give what is to be counted: hours and days from where the last count ended, then those that are marked."""
-    last = connection.scalar(select(func.max(tally_spans.c.finish)).where(tally_spans.c.level == Level.HOUR.value))
+    last = connection.scalar(
+        select(func.max(rollup_periods.c.finish)).where(rollup_periods.c.level == Level.HOUR.value)
+    )
     if last is None:
         first_dial = connection.scalar(select(func.min(dials.c.dial_key)))
         if first_dial is None:
@@ -108,7 +110,7 @@ def _due(connection: Connection, zone: tzinfo, horizon: int) -> Iterator[tuple[L
             yield Level.DAY, day
 
 
-def _count_for_a_while(connection: Connection, due: Iterator[tuple[Level, Span]]) -> int:
+def _count_for_a_while(connection: Connection, due: Iterator[tuple[Level, Period]]) -> int:
     """Count what is due until a transaction has lasted long enough; tell how many spans that were."""
     started, counted = time.monotonic(), 0
     while time.monotonic() - started < _LONGEST and (one := next(due, None)):
@@ -117,14 +119,14 @@ def _count_for_a_while(connection: Connection, due: Iterator[tuple[Level, Span]]
     return counted
 
 
-def _count(connection: Connection, level: Level, span: Span) -> None:
+def _count(connection: Connection, level: Level, period: Period) -> None:
     if level is Level.HOUR:
-        _count_hour(connection, span)
-    elif _is_whole(connection, span):
-        _count_day(connection, span)
+        _count_hour(connection, period)
+    elif _is_whole(connection, period):
+        _count_day(connection, period)
 
 
-def _count_hour(connection: Connection, hour: Span) -> None:
+def _count_hour(connection: Connection, hour: Period) -> None:
     """Count an hour's dials. Its marks are answered by that, but its day has to be counted anew."""
     within = [dials.c.dial_key >= first_key(hour.start), dials.c.dial_key < first_key(hour.finish)]
     found = count_dials(connection, within, [dials.c[name] for name in NAMES])
@@ -137,26 +139,26 @@ def _count_hour(connection: Connection, hour: Span) -> None:
     _store(connection, Level.HOUR, hour, found)
 
 
-def _count_day(connection: Connection, day: Span) -> None:
+def _count_day(connection: Connection, day: Period) -> None:
     """Add a day's hours up."""
     rows = connection.execute(
-        select(*(tallies.c[name] for name in (*NAMES, "dials", "calls", "talk_seconds", "waits"))).where(
-            *rows_of(Level.HOUR, Apart.EVERYTHING, day)
+        select(*(rollups.c[name] for name in (*NAMES, "dials", "calls", "talk_seconds", "waits"))).where(
+            *rows_in(Level.HOUR, Grouping.EVERYTHING, day)
         )
     )
-    found: Tallies = {}
+    found: Rollups = {}
     for *names, number, calls, talked, waits in rows:
-        found.setdefault(tuple(names), Tally()).add(number, calls, talked, read_waits(waits))
+        found.setdefault(tuple(names), Rollup()).add(number, calls, talked, read_waits(waits))
     _store(connection, Level.DAY, day, found)
 
 
-def _is_whole(connection: Connection, day: Span) -> bool:
+def _is_whole(connection: Connection, day: Period) -> bool:
     """Tell whether every hour of a day is counted and none marked."""
     counted = connection.scalar(
         select(func.count()).where(
-            tally_spans.c.level == Level.HOUR.value,
-            tally_spans.c.start >= day.start,
-            tally_spans.c.finish <= day.finish,
+            rollup_periods.c.level == Level.HOUR.value,
+            rollup_periods.c.start >= day.start,
+            rollup_periods.c.finish <= day.finish,
         )
     )
     marked = connection.scalar(
@@ -167,52 +169,54 @@ def _is_whole(connection: Connection, day: Span) -> bool:
     return counted == len(hours_of(day)) and not marked
 
 
-def _store(connection: Connection, level: Level, span: Span, found: Tallies) -> None:
+def _store(connection: Connection, level: Level, period: Period, found: Rollups) -> None:
     """Keep what was counted, told apart by everything and by less."""
-    _drop(connection, level, span)
-    connection.execute(insert(tally_spans).values(level=level.value, start=span.start, finish=span.finish))
-    rows = [row for apart in Apart for row in _rows(level, apart, span, by_less(found, apart))]
+    _drop(connection, level, period)
+    connection.execute(insert(rollup_periods).values(level=level.value, start=period.start, finish=period.finish))
+    rows = [row for apart in Grouping for row in _rows(level, apart, period, regroup(found, apart))]
     if rows:
-        connection.execute(insert(tallies), rows)
+        connection.execute(insert(rollups), rows)
 
 
-def _rows(level: Level, apart: Apart, span: Span, found: Tallies) -> Iterator[dict[str, Any]]:
-    for number, (names, tally) in enumerate(found.items()):
+def _rows(level: Level, apart: Grouping, period: Period, found: Rollups) -> Iterator[dict[str, Any]]:
+    for number, (names, rollup) in enumerate(found.items()):
         yield {
             "level": level.value,
             "apart": apart.value,
-            "start": span.start,
+            "start": period.start,
             "number": number,
             **dict.fromkeys(NAMES),
             **dict(zip(COLUMNS[apart], names, strict=True)),
-            "dials": tally.dials,
-            "calls": tally.calls,
-            "talk_seconds": tally.talk_seconds,
-            "waits": pack_waits(tally.waits),
+            "dials": rollup.dials,
+            "calls": rollup.calls,
+            "talk_seconds": rollup.talk_seconds,
+            "waits": pack_waits(rollup.waits),
         }
 
 
-def _drop(connection: Connection, level: Level, span: Span) -> None:
+def _drop(connection: Connection, level: Level, period: Period) -> None:
     """Drop every span of a level that has a moment in common with this one."""
-    overlapping = select(tally_spans.c.start).where(
-        tally_spans.c.level == level.value,
-        tally_spans.c.start < span.finish,
-        tally_spans.c.start >= span.start - 2 * 24 * HOUR,
-        tally_spans.c.finish > span.start,
+    overlapping = select(rollup_periods.c.start).where(
+        rollup_periods.c.level == level.value,
+        rollup_periods.c.start < period.finish,
+        rollup_periods.c.start >= period.start - 2 * 24 * HOUR,
+        rollup_periods.c.finish > period.start,
     )
     for start in connection.scalars(overlapping).all():
-        for apart in Apart:
-            connection.execute(delete(tallies).where(*rows_of(level, apart, Span(start, start + 1))))
-        connection.execute(delete(tally_spans).where(tally_spans.c.level == level.value, tally_spans.c.start == start))
+        for apart in Grouping:
+            connection.execute(delete(rollups).where(*rows_in(level, apart, Period(start, start + 1))))
+        connection.execute(
+            delete(rollup_periods).where(rollup_periods.c.level == level.value, rollup_periods.c.start == start)
+        )
 
 
 def _drop_other_days(connection: Connection, store: Store, zone: tzinfo) -> None:
     """Start again where the time zone was changed: its days begin at other moments."""
-    last = connection.scalar(select(func.max(tally_spans.c.start)).where(tally_spans.c.level == Level.DAY.value))
+    last = connection.scalar(select(func.max(rollup_periods.c.start)).where(rollup_periods.c.level == Level.DAY.value))
     if last is None or day_of(last, zone).start == last:
         return
     log.info("tallies_start_again", extra={"zone": str(zone)})
     with _writing(connection, store) as is_alone:
         if is_alone:
-            connection.execute(delete(tallies))
-            connection.execute(delete(tally_spans))
+            connection.execute(delete(rollups))
+            connection.execute(delete(rollup_periods))

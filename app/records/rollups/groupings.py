@@ -12,8 +12,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, case, func, null, select
 
-from app.records.model.tables import call_begun, dials, tallies
-from app.records.rollups.periods import Level, Span
+from app.records.model.tables import dials, rollups, starts_call
+from app.records.rollups.periods import Level, Period
 from app.voice.outcome import Outcome
 
 NAMES = ("outcome", "dial_status", "dial_hangup_cause", "route", "to_number", "targets", "answered_by")
@@ -23,7 +23,7 @@ ENDED = NAMES[:2]  # Everything is told apart by these.
 LONGEST_WAIT = 3600
 
 
-class Apart(IntEnum):
+class Grouping(IntEnum):
     """By what the rows of a span are told apart; each row of the table says it."""
 
     EVERYTHING = 0
@@ -34,29 +34,36 @@ class Apart(IntEnum):
     ROUTE = 5
 
 
-COLUMNS: Mapping[Apart, tuple[str, ...]] = {
-    Apart.EVERYTHING: NAMES,
-    Apart.OUTCOME: ENDED,
-    Apart.TARGET: (*ENDED, "targets", "answered_by"),
-    Apart.CAUSE: (*ENDED, "dial_hangup_cause"),
-    Apart.NUMBER: (*ENDED, "to_number"),
-    Apart.ROUTE: (*ENDED, "route"),
+COLUMNS: Mapping[Grouping, tuple[str, ...]] = {
+    Grouping.EVERYTHING: NAMES,
+    Grouping.OUTCOME: ENDED,
+    Grouping.TARGET: (*ENDED, "targets", "answered_by"),
+    Grouping.CAUSE: (*ENDED, "dial_hangup_cause"),
+    Grouping.NUMBER: (*ENDED, "to_number"),
+    Grouping.ROUTE: (*ENDED, "route"),
 }
-_FEWEST_FIRST = (Apart.OUTCOME, Apart.CAUSE, Apart.ROUTE, Apart.NUMBER, Apart.TARGET, Apart.EVERYTHING)
+_FEWEST_FIRST = (
+    Grouping.OUTCOME,
+    Grouping.CAUSE,
+    Grouping.ROUTE,
+    Grouping.NUMBER,
+    Grouping.TARGET,
+    Grouping.EVERYTHING,
+)
 
 
-def fewest(needed: Collection[str]) -> Apart:
+def coarsest(needed: Collection[str]) -> Grouping:
     """Choose the fewest rows that know the needed columns."""
     return next(apart for apart in _FEWEST_FIRST if set(needed) <= set(COLUMNS[apart]))
 
 
-def rows_of(level: Level, apart: Apart, span: Span) -> list[ColumnElement[bool]]:
+def rows_in(level: Level, apart: Grouping, period: Period) -> list[ColumnElement[bool]]:
     """Choose the rows of all spans of a level that begin within one: they lie beside one another."""
     return [
-        tallies.c.level == level.value,
-        tallies.c.apart == apart.value,
-        tallies.c.start >= span.start,
-        tallies.c.start < span.finish,
+        rollups.c.level == level.value,
+        rollups.c.apart == apart.value,
+        rollups.c.start >= period.start,
+        rollups.c.start < period.finish,
     ]
 
 
@@ -87,7 +94,7 @@ def add_waits(rows: Iterable[Sequence[Any]]) -> dict[tuple[Any, ...], dict[int, 
     return {group: read_waits(sum_.to_bytes(-(-sum_.bit_length() // 32) * 4, "little")) for group, sum_ in sums.items()}
 
 
-class Tally:
+class Rollup:
     """How many dials are alike, and what they add up to."""
 
     __slots__ = ("calls", "dials", "talk_seconds", "waits")
@@ -108,7 +115,7 @@ class Tally:
             self.waits[seconds] = self.waits.get(seconds, 0) + times
 
 
-Tallies = dict[tuple[Any, ...], Tally]
+Rollups = dict[tuple[Any, ...], Rollup]
 
 
 def count_dials(
@@ -117,30 +124,30 @@ def count_dials(
     columns: Sequence[ColumnElement[Any]],
     *,
     waits: bool = True,
-) -> Tallies:
+) -> Rollups:
     """Count dials one by one, told apart by the columns."""
     waited = case((dials.c.outcome == Outcome.ANSWERED.value, dials.c.ring_seconds), else_=null())
     apart = [*columns, waited] if waits else columns
     rows = connection.execute(
-        select(func.count(), func.sum(call_begun), func.coalesce(func.sum(dials.c.talk_seconds), 0), *apart)
+        select(func.count(), func.sum(starts_call), func.coalesce(func.sum(dials.c.talk_seconds), 0), *apart)
         .where(*conditions)
         .group_by(*reversed(apart))  # What differs most stands last: sorted by it first, rows differ sooner.
     ).all()
-    found: Tallies = {}
+    found: Rollups = {}
     for number, calls, talked, *names in rows:
         seconds = names.pop() if waits else None
-        found.setdefault(tuple(names), Tally()).add(
+        found.setdefault(tuple(names), Rollup()).add(
             number, int(calls), int(talked), {} if seconds is None else {min(seconds, LONGEST_WAIT): number}
         )
     return found
 
 
-def by_less(found: Tallies, apart: Apart) -> Tallies:
+def regroup(found: Rollups, apart: Grouping) -> Rollups:
     """Add up what everything but fewer columns tells apart."""
     places = [NAMES.index(name) for name in COLUMNS[apart]]
-    sums: Tallies = {}
-    for names, tally in found.items():
-        sums.setdefault(tuple(names[place] for place in places), Tally()).add(
-            tally.dials, tally.calls, tally.talk_seconds, tally.waits
+    sums: Rollups = {}
+    for names, rollup in found.items():
+        sums.setdefault(tuple(names[place] for place in places), Rollup()).add(
+            rollup.dials, rollup.calls, rollup.talk_seconds, rollup.waits
         )
     return sums

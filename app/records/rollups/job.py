@@ -6,7 +6,7 @@ from datetime import tzinfo
 
 from app.records.model.ids import now
 from app.records.model.receipt import StoreUnavailable
-from app.records.rollups.counting import count_spans
+from app.records.rollups.counting import update_rollups
 from app.records.store.store import Store
 
 log = logging.getLogger(__name__)
@@ -15,7 +15,7 @@ _REST = 5 * 60 * 1000  # milliseconds
 _HOUR = 3600.0  # seconds
 
 
-class Tallier:
+class RollupJob:
     """Counts in the background whenever somebody looks at figures. One for each process."""
 
     def __init__(self, store: Store, zone: tzinfo) -> None:
@@ -53,6 +53,6 @@ class Tallier:
 
     def _run(self) -> None:
         try:
-            count_spans(self._store, self._zone, stop=self._stopping)
+            update_rollups(self._store, self._zone, stop=self._stopping)
         except StoreUnavailable as error:
             log.info("tallies_wait", extra={"error": str(error)})

@@ -10,7 +10,7 @@ from enum import IntEnum
 from sqlalchemy import Connection, select
 
 from app.records.model.ids import key_time
-from app.records.model.tables import late_changes, tally_spans
+from app.records.model.tables import late_changes, rollup_periods
 
 HOUR = 3_600_000
 
@@ -23,7 +23,7 @@ class Level(IntEnum):
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Span:
+class Period:
     """A piece of time in milliseconds since 1970 UTC, without its finish."""
 
     start: int
@@ -37,8 +37,8 @@ class Cover:
     The bounds of the latter are None where the range has none.
     """
 
-    days: list[Span]
-    hours: list[Span]
+    days: list[Period]
+    hours: list[Period]
     rest: list[tuple[int | None, int | None]]
 
 
@@ -48,7 +48,7 @@ def cover(
     until: int | None,
     *,
     marks: Sequence[int],
-    fits: Callable[[Span], bool],
+    fits: Callable[[Period], bool],
 ) -> Cover:
     """Put a range together of the largest counted spans.
 
@@ -69,10 +69,10 @@ def marked_times(connection: Connection) -> list[int]:
     return sorted(key_time(key) for key in connection.scalars(select(late_changes.c.dial_key)))
 
 
-def holds_any(span: Span, moments: Sequence[int]) -> bool:
+def holds_any(period: Period, moments: Sequence[int]) -> bool:
     """Tell whether one of the moments, which are sorted, lies in the span."""
-    following = bisect_left(moments, span.start)
-    return following < len(moments) and moments[following] < span.finish
+    following = bisect_left(moments, period.start)
+    return following < len(moments) and moments[following] < period.finish
 
 
 def _usable(
@@ -81,51 +81,51 @@ def _usable(
     since: int | None,
     until: int | None,
     marks: Sequence[int],
-    fits: Callable[[Span], bool],
-) -> list[Span]:
-    statement = select(tally_spans.c.start, tally_spans.c.finish).where(tally_spans.c.level == level.value)
+    fits: Callable[[Period], bool],
+) -> list[Period]:
+    statement = select(rollup_periods.c.start, rollup_periods.c.finish).where(rollup_periods.c.level == level.value)
     if since is not None:
-        statement = statement.where(tally_spans.c.start >= since)
+        statement = statement.where(rollup_periods.c.start >= since)
     if until is not None:
-        statement = statement.where(tally_spans.c.start < until)
-    rows = connection.execute(statement.order_by(tally_spans.c.start))
-    spans = [Span(start, finish) for start, finish in rows if until is None or finish <= until]
-    return [span for span in spans if fits(span) and not holds_any(span, marks)]
+        statement = statement.where(rollup_periods.c.start < until)
+    rows = connection.execute(statement.order_by(rollup_periods.c.start))
+    periods = [Period(start, finish) for start, finish in rows if until is None or finish <= until]
+    return [period for period in periods if fits(period) and not holds_any(period, marks)]
 
 
-def _gaps(since: int | None, until: int | None, spans: Iterable[Span]) -> list[tuple[int | None, int | None]]:
+def _gaps(since: int | None, until: int | None, periods: Iterable[Period]) -> list[tuple[int | None, int | None]]:
     """Give what of a range the spans, in their order, leave over."""
     gaps: list[tuple[int | None, int | None]] = []
     at = since
-    for span in spans:
-        if at is None or span.start > at:
-            gaps.append((at, span.start))
-        at = span.finish
+    for period in periods:
+        if at is None or period.start > at:
+            gaps.append((at, period.start))
+        at = period.finish
     if at is None or until is None or at < until:
         gaps.append((at, until))
     return gaps
 
 
-def _runs(spans: Iterable[Span]) -> list[Span]:
+def _runs(periods: Iterable[Period]) -> list[Period]:
     """Join spans that follow on one another."""
-    runs: list[Span] = []
-    for span in spans:
-        if runs and runs[-1].finish == span.start:
-            runs[-1] = Span(runs[-1].start, span.finish)
+    runs: list[Period] = []
+    for period in periods:
+        if runs and runs[-1].finish == period.start:
+            runs[-1] = Period(runs[-1].start, period.finish)
         else:
-            runs.append(span)
+            runs.append(period)
     return runs
 
 
-def day_of(moment: int, zone: tzinfo) -> Span:
+def day_of(moment: int, zone: tzinfo) -> Period:
     """Give the local day of a moment."""
     day = datetime.fromtimestamp(moment / 1000, zone).date()
-    return Span(_midnight(day, zone), _midnight(day + timedelta(1), zone))
+    return Period(_midnight(day, zone), _midnight(day + timedelta(1), zone))
 
 
-def hours_of(day: Span) -> list[Span]:
+def hours_of(day: Period) -> list[Period]:
     """Divide a day into hours from midnight on; the last is shorter where the clocks move by half an hour."""
-    return [Span(start, min(start + HOUR, day.finish)) for start in range(day.start, day.finish, HOUR)]
+    return [Period(start, min(start + HOUR, day.finish)) for start in range(day.start, day.finish, HOUR)]
 
 
 def _midnight(day: date, zone: tzinfo) -> int:

@@ -31,7 +31,7 @@ _PAUSE = 0.5  # Seconds between two attempts while the store is away.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Spooled:
+class SpooledReceipt:
     """One receipt that waits, as JSON. `number` counts up as they come; `reason` says why it was set aside."""
 
     number: int
@@ -76,11 +76,11 @@ class Spool:
         """Count the receipts that the store refused: they are kept for a person to look at."""
         return self._count("set_aside")
 
-    def waiting(self, limit: int = _BATCH) -> list[Spooled]:
+    def waiting(self, limit: int = _BATCH) -> list[SpooledReceipt]:
         """Give the oldest receipts that wait; all with a limit of -1."""
         return self._list("SELECT number, receipt, NULL FROM spool ORDER BY number LIMIT ?", limit)
 
-    def set_aside(self, limit: int = _BATCH) -> list[Spooled]:
+    def set_aside(self, limit: int = _BATCH) -> list[SpooledReceipt]:
         """Give the oldest receipts that the store refused."""
         return self._list("SELECT number, receipt, reason FROM set_aside ORDER BY number LIMIT ?", limit)
 
@@ -99,7 +99,7 @@ class Spool:
                 connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         return len(numbers)
 
-    def _all(self) -> list[Spooled]:
+    def _all(self) -> list[SpooledReceipt]:
         return [*self.waiting(-1), *self.set_aside(-1)]
 
     def close(self) -> None:
@@ -121,7 +121,7 @@ class Spool:
                     brought += self._bring(journal, spool_id, batch)
         return brought
 
-    def _bring(self, journal: Journal, spool_id: str, batch: Sequence[Spooled]) -> int:
+    def _bring(self, journal: Journal, spool_id: str, batch: Sequence[SpooledReceipt]) -> int:
         """Bring a batch; where the store refuses it, each alone, so that one does not hold up the others."""
         try:
             receipts = [receipt_from_json(item.text, self._zone) for item in batch]
@@ -135,7 +135,7 @@ class Spool:
             connection.execute("DELETE FROM spool WHERE number <= ?", (batch[-1].number,))
         return len(batch)
 
-    def _set_aside(self, item: Spooled, error: Exception) -> None:
+    def _set_aside(self, item: SpooledReceipt, error: Exception) -> None:
         with self._writing() as connection:
             connection.execute("BEGIN IMMEDIATE")
             connection.execute(
@@ -152,12 +152,12 @@ class Spool:
             count: int = connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # noqa: S608 - Our own word.
             return count
 
-    def _list(self, query: str, limit: int) -> list[Spooled]:
+    def _list(self, query: str, limit: int) -> list[SpooledReceipt]:
         if not self._path.exists():
             return []
         with self._open() as connection:
             rows = connection.execute(query, (limit,)).fetchall()
-        return [Spooled(number=number, text=text, reason=reason) for number, text, reason in rows]
+        return [SpooledReceipt(number=number, text=text, reason=reason) for number, text, reason in rows]
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:

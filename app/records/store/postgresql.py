@@ -13,7 +13,7 @@ from sqlalchemy import URL, Engine, create_engine
 from app.records.store.statements import Cursor, Statements
 
 # Worth a second try at once: a key that was taken (one in four million per shared millisecond), a lock cycle.
-PASSING: tuple[type[Exception], ...] = (psycopg.IntegrityError, psycopg.errors.DeadlockDetected)
+TRANSIENT: tuple[type[Exception], ...] = (psycopg.IntegrityError, psycopg.errors.DeadlockDetected)
 # Of all the errors of a database, these are about what it was given.
 REFUSALS: tuple[type[Exception], ...] = (
     psycopg.DataError,
@@ -89,7 +89,7 @@ class PostgresqlWriter:
             "SET LOCAL enable_seqscan = off"
         )
 
-    def await_turn(self) -> None:
+    def acquire_turn(self) -> None:
         """Do nothing: transactions on different calls go on side by side."""
 
     def leave(self) -> None:

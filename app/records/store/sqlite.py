@@ -12,7 +12,7 @@ from sqlalchemy.pool import NullPool
 from app.records.store.statements import Cursor, Statements
 
 # Worth a second try at once: a key that was taken (one in four million per shared millisecond).
-PASSING: tuple[type[Exception], ...] = (sqlite3.IntegrityError,)
+TRANSIENT: tuple[type[Exception], ...] = (sqlite3.IntegrityError,)
 # Of all the errors of a database, these are about what it was given.
 REFUSALS: tuple[type[Exception], ...] = (
     sqlite3.DataError,
@@ -47,7 +47,7 @@ def make_engine(url: URL, timeout: float) -> Engine:
     return engine
 
 
-def empty_log(connection: Connection, *, patience: float = 5.0) -> bool:
+def truncate_wal(connection: Connection, *, patience: float = 5.0) -> bool:
     """Copy all of the log into the file and cut it to nothing; False where others kept it busy for `patience` seconds.
 
     What was deleted is in the log until then.
@@ -78,7 +78,7 @@ class SqliteWriter:
         self._turn = turn.open("w") if turn else None
         self.cursor: Cursor = connection.cursor()
 
-    def await_turn(self) -> None:
+    def acquire_turn(self) -> None:
         """Wait for the lock; whoever has it already has it at once."""
         if self._turn is not None:
             fcntl.flock(self._turn, fcntl.LOCK_EX)
@@ -90,7 +90,7 @@ class SqliteWriter:
 
     def begin(self, calls: list[str]) -> None:  # noqa: ARG002 - A SQLite transaction is alone on all calls.
         """Start a transaction."""
-        self.await_turn()
+        self.acquire_turn()
         try:
             self.cursor.execute("BEGIN IMMEDIATE")
         except sqlite3.Error:

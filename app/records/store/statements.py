@@ -27,7 +27,7 @@ class Cursor(Protocol):
     def fetchall(self) -> list[Any]: ...
 
 
-class Rows(Generic[State]):
+class RowMapper(Generic[State]):
     """One table's rows as states. `placeholder` is the driver's mark for a parameter."""
 
     def __init__(self, table: Table, state: type[State], placeholder: str) -> None:
@@ -69,10 +69,10 @@ class Statements:
     def __init__(self, placeholder: str, *, lock_rows: bool) -> None:
         self.mark = placeholder
         self._takes_lists = lock_rows
-        self.calls = Rows(tables.calls, CallState, placeholder)
-        self.dials = Rows(tables.dials, DialState, placeholder)
-        self.legs = Rows(tables.legs, LegState, placeholder)
-        self.recordings = Rows(tables.recordings, RecordingState, placeholder)
+        self.calls = RowMapper(tables.calls, CallState, placeholder)
+        self.dials = RowMapper(tables.dials, DialState, placeholder)
+        self.legs = RowMapper(tables.legs, LegState, placeholder)
+        self.recordings = RowMapper(tables.recordings, RecordingState, placeholder)
         lock = " FOR UPDATE" if lock_rows else ""
         # SQLite takes no list as a parameter, but a JSON array can be one.
         among = f"= ANY({placeholder})" if lock_rows else "IN (SELECT value FROM json_each(?))"

@@ -20,7 +20,7 @@ class Writer(Protocol):
 
     cursor: Cursor
 
-    def await_turn(self) -> None:
+    def acquire_turn(self) -> None:
         """Wait until no other process is writing; what comes meanwhile goes into the same transaction."""
 
     def begin(self, calls: list[str]) -> None:
@@ -60,7 +60,7 @@ class Store:
         self.statements = self._kind.make_statements()
         self.errors: tuple[type[Exception], ...] = (*self._kind.ERRORS, DBAPIError, OSError, StoreUnavailable)
         self.refusals: tuple[type[Exception], ...] = self._kind.REFUSALS
-        self.passing: tuple[type[Exception], ...] = self._kind.PASSING
+        self.transient: tuple[type[Exception], ...] = self._kind.TRANSIENT
 
     def connect_writer(self, *, in_turn: bool = False) -> Writer:
         """Open a connection to write with. Raises `StoreUnavailable`.

@@ -8,10 +8,10 @@ from dataclasses import fields
 from typing import Any
 
 from app.records.model.ids import LATE_AFTER, first_key, make_key, now
-from app.records.model.receipt import Kept, Receipt
+from app.records.model.receipt import Receipt, StoredReceipt
 from app.records.model.state import CallRecord, CallState, DialState, Placement
-from app.records.store.statements import Cursor, Rows, Statements
-from app.records.writing.derive import settle
+from app.records.store.statements import Cursor, RowMapper, Statements
+from app.records.writing.derive import derive
 from app.records.writing.fold import fold, place
 from app.records.writing.receipt_rows import ReceiptRows
 from app.voice.events import DialEnded, Event, LegEvent, RecordingMade
@@ -44,11 +44,11 @@ class Batch:
             self._cursor.execute(self._sql.calls_of_dials, (self._sql.many(dial_ids),))
             self._call_keys.update(self._cursor.fetchall())
 
-    def keep(self, receipts: Sequence[Receipt]) -> list[Kept]:
+    def keep(self, receipts: Sequence[Receipt]) -> list[StoredReceipt]:
         """Take receipts in their order and tell what becomes of each, as soon as the batch is finished."""
         return [self._keep(receipt) for receipt in receipts]
 
-    def bring(self, receipts: Sequence[Receipt], spool_id: str, numbers: Sequence[int]) -> list[Kept]:
+    def bring(self, receipts: Sequence[Receipt], spool_id: str, numbers: Sequence[int]) -> list[StoredReceipt]:
         """Do the same for receipts from a spool, but for those up to the number it was brought to before."""
         self._cursor.execute(self._sql.spool_place, (spool_id,))
         found = self._cursor.fetchone()
@@ -61,7 +61,7 @@ class Batch:
         """Store the receipts and every state that changed."""
         self._receipts.write()
         for record in self._changed.values():
-            settle(record)
+            derive(record)
             self.ended += [dial for dial in record.dials.values() if self._ends(dial)]
         self._store(self._sql.calls, [record.call for record in self._changed.values()])
         self._store(self._sql.dials, [dial for record in self._changed.values() for dial in record.dials.values()])
@@ -75,7 +75,7 @@ class Batch:
             due_at = now() + SETTLING
             self._cursor.executemany(self._sql.announce, [(dial.dial_key, due_at, 0) for dial in self.ended])
 
-    def _keep(self, receipt: Receipt) -> Kept:
+    def _keep(self, receipt: Receipt) -> StoredReceipt:
         digest = receipt.digest()
         record = self._record_of(receipt, digest)
         dial_id = self._dial_id(record, receipt)
@@ -88,7 +88,7 @@ class Batch:
             seen = self._receipts.add(receipt, receipt_key, call_key, digest, dial_id)
             self._fold(record, receipt, dial_id, receipt_key)
         dial = record.dials.get(seen.dial_id) if seen.dial_id else None
-        return Kept(seen.deliveries, seen.reply_status, seen.reply, record.call.call_uuid, dial)
+        return StoredReceipt(seen.deliveries, seen.reply_status, seen.reply, record.call.call_uuid, dial)
 
     def _fold(self, record: CallRecord, receipt: Receipt, dial_id: str | None, receipt_key: int) -> None:
         if isinstance(receipt.event, RecordingMade):
@@ -151,7 +151,7 @@ class Batch:
             if recording.recording_id not in record.recordings:
                 record.recordings[recording.recording_id] = self._remember(self._sql.recordings, row)
 
-    def _remember(self, rows: Rows[Any], row: Sequence[Any]) -> Any:
+    def _remember(self, rows: RowMapper[Any], row: Sequence[Any]) -> Any:
         state = rows.read(row)
         self._stored[id(state)] = tuple(row)
         return state
@@ -178,7 +178,7 @@ class Batch:
         before = self._stored.get(id(dial))
         return dial.ended_at is not None and (before is None or before[_ENDED_AT] is None)
 
-    def _store(self, rows: Rows[Any], states: list[Any]) -> None:
+    def _store(self, rows: RowMapper[Any], states: list[Any]) -> None:
         new, changed = [], []
         for state in states:
             stored, values = self._stored.get(id(state)), rows.values(state)

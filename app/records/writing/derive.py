@@ -16,7 +16,7 @@ _NEVER_TALKED = frozenset({LOST_RACE, 9110, 9100, 2020})
 _LOUDEST = (6010, 3000, 3010, 3100, 3020, 3110, 9110)
 
 
-def settle(record: CallRecord) -> None:
+def derive(record: CallRecord) -> None:
     """Find the values that follow from the others, for every dial of the record."""
     for dial in record.dials.values():
         legs = [leg for leg in record.legs.values() if leg.dial_id == dial.dial_id]

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from app.records.model.receipt import Kept, Receipt, StoreUnavailable
+from app.records.model.receipt import Receipt, StoredReceipt, StoreUnavailable
 
 
 class Entry:
@@ -13,7 +13,7 @@ class Entry:
     def __init__(self, receipts: Sequence[Receipt], place: tuple[str, Sequence[int]] | None = None) -> None:
         self.receipts = receipts
         self.place = place  # The spool they come from, and their numbers on it.
-        self.kept: list[Kept] = []
+        self.kept: list[StoredReceipt] = []
         self._error: StoreUnavailable | None = None
         self.is_abandoned = False
 
@@ -26,7 +26,7 @@ class Entry:
         """Tell, once the journal is done with it, whether all went well."""
         return self._error is None
 
-    def result(self) -> list[Kept]:
+    def result(self) -> list[StoredReceipt]:
         """Give what became of the receipts. Raises `StoreUnavailable`, `ReceiptRefused` where they were not kept."""
         if self._error is not None:
             raise self._error

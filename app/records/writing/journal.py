@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 
-from app.records.model.receipt import Kept, Receipt, ReceiptRefused, StoreUnavailable
+from app.records.model.receipt import Receipt, ReceiptRefused, StoredReceipt, StoreUnavailable
 from app.records.model.state import DialState
 from app.records.store.store import Store, Writer
 from app.records.writing.batch import Batch
@@ -49,7 +49,7 @@ class Journal:
         """Give for how long an entry may be waited for, in seconds."""
         return self._store.timeout
 
-    def append(self, receipt: Receipt) -> Kept:
+    def append(self, receipt: Receipt) -> StoredReceipt:
         """Keep one receipt: when this returns it is on disk, and the state of its call with it.
 
         Raises `StoreUnavailable` within the store's timeout, at once while the store is known to be away. A commit
@@ -57,7 +57,7 @@ class Journal:
         """
         return self.keep(Entry((receipt,))).result()[0]
 
-    def append_all(self, receipts: Sequence[Receipt]) -> list[Kept]:
+    def append_all(self, receipts: Sequence[Receipt]) -> list[StoredReceipt]:
         """Keep several receipts in one transaction, in their order: all of them or none."""
         return self.keep(Entry(receipts)).result()
 
@@ -158,7 +158,7 @@ class Journal:
             return
         self._busy_since = time.monotonic()
         try:
-            self._writer.await_turn()
+            self._writer.acquire_turn()
         except OSError:
             self._discard()  # The write opens another one, or fails for those who wait.
         self._busy_since = None
@@ -200,16 +200,16 @@ class Journal:
             self._discard()
             self.is_away = True
 
-    def _write(self, entries: list[Entry]) -> list[list[Kept]]:
+    def _write(self, entries: list[Entry]) -> list[list[StoredReceipt]]:
         for attempt in range(1, _ATTEMPTS + 1):
             try:
                 return self._write_once(entries)
-            except self._store.passing:
+            except self._store.transient:
                 if attempt == _ATTEMPTS:
                     raise
         raise AssertionError("unreachable")
 
-    def _write_once(self, entries: list[Entry]) -> list[list[Kept]]:
+    def _write_once(self, entries: list[Entry]) -> list[list[StoredReceipt]]:
         writer = self._writer = self._writer or self._store.connect_writer(in_turn=True)
         receipts = [receipt for entry in entries for receipt in entry.receipts]
         writer.begin([_lock_name(receipt) for receipt in receipts])
