@@ -16,8 +16,8 @@ from app.context import services
 from app.records.model.receipt import StoreUnavailable
 from app.records.reading.queries import find_receipt
 from app.records.reading.read_session import read_session
-from app.simulator.exchange import WireError
-from app.simulator.wire import RemoteTargetError, send_again
+from app.simulator.wire.http_exchange import WireError
+from app.simulator.wire.transport import RemoteTargetError, send_again
 
 _USAGE, _UNREACHABLE = 2, 3
 

@@ -12,15 +12,15 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Column, Table
 
-from app.simulator import report
-from app.simulator.api import Api, ApiError
-from app.simulator.call_requests import Urls
+from app.cli import simulate_report as report
+from app.cli.simulate_options import CALLS_OF_THE_MIX, EPILOG, MOST_TRACED, PARAMS, Options
+from app.cli.simulate_report import Result
+from app.simulator.carrier.call_requests import Urls
 from app.simulator.ground_truth import CallTruth
-from app.simulator.options import CALLS_OF_THE_MIX, EPILOG, MOST_TRACED, PARAMS, Options
-from app.simulator.report import Result
+from app.simulator.reports_api import Api, ApiError
 from app.simulator.run import Run, play, verify
 from app.simulator.scenario import Scenario, ScriptError, built_in, load_scenarios
-from app.simulator.wire import RemoteTargetError, Wire, is_listening
+from app.simulator.wire.transport import RemoteTargetError, Wire, is_listening
 
 WRONG, NOT_REACHABLE = 1, 3
 _WIDTH_OF_A_PIPE = 160

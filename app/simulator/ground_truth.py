@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from app.simulator.hangups import CallEnd, LegEnd
-from app.simulator.verdict import Verdict
+from app.simulator.xml.findings import Verdict
 from app.voice.outcome import Outcome
 
 

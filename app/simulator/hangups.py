@@ -7,7 +7,7 @@ docs/simulator.md names each assumption.
 from dataclasses import dataclass
 
 from app.simulator.scenario import Does
-from app.simulator.verdict import Verdict
+from app.simulator.xml.findings import Verdict
 from app.voice.outcome import Outcome
 
 

@@ -9,17 +9,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from app.simulator.a_leg import ALeg
-from app.simulator.api import Api
-from app.simulator.call import Call
-from app.simulator.call_requests import Urls
-from app.simulator.delivery import Postman
-from app.simulator.faults import Fault
+from app.simulator.carrier.a_leg import ALeg
+from app.simulator.carrier.call import Call
+from app.simulator.carrier.call_requests import Urls
+from app.simulator.carrier.payloads import Line
 from app.simulator.ground_truth import CallTruth
-from app.simulator.payloads import Line
+from app.simulator.reports_api import Api
 from app.simulator.scenario import Scenario, pick, vary
 from app.simulator.verify import Difference, compare
-from app.simulator.wire import Wire
+from app.simulator.wire.delivery import Postman
+from app.simulator.wire.faults import Fault
+from app.simulator.wire.transport import Wire
 
 # How many calls a line gets in each hour of the day, beside each other: quiet nights, busy mornings.
 _CALLS_BY_HOUR = (1, 1, 1, 1, 1, 2, 4, 8, 14, 18, 18, 16, 12, 14, 17, 16, 14, 11, 8, 6, 4, 3, 2, 1)

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from app.simulator.api import Record, as_record
 from app.simulator.ground_truth import CallTruth, DialTruth, Kind, LegTruth
+from app.simulator.reports_api import Record, as_record
 from app.voice.outcome import Outcome
 
 # A call this long after its beginning tells the simulated clock from the real one.

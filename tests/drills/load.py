@@ -7,12 +7,12 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
-from app.simulator.api import Api
-from app.simulator.call_requests import Urls
+from app.simulator.carrier.call_requests import Urls
 from app.simulator.ground_truth import CallTruth
+from app.simulator.reports_api import Api
 from app.simulator.run import Run, play, verify
 from app.simulator.scenario import built_in
-from app.simulator.wire import Request, Wire
+from app.simulator.wire.transport import Request, Wire
 from tests.support.server import DEADLINE, REPORTS_TOKEN, TOKEN
 
 _AT_ONCE = 8

@@ -8,15 +8,15 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from app.simulator.a_leg import ALeg
-from app.simulator.call import Call
-from app.simulator.call_requests import Urls
-from app.simulator.delivery import Postman
-from app.simulator.faults import parse_fault
+from app.simulator.carrier.a_leg import ALeg
+from app.simulator.carrier.call import Call
+from app.simulator.carrier.call_requests import Urls
+from app.simulator.carrier.payloads import Line
 from app.simulator.ground_truth import CallTruth
-from app.simulator.payloads import Line
 from app.simulator.scenario import Scenario, built_in
-from app.simulator.wire import Wire
+from app.simulator.wire.delivery import Postman
+from app.simulator.wire.faults import parse_fault
+from app.simulator.wire.transport import Wire
 from tests.simulator.stage import Says, Stage, dial_xml
 
 TOKEN = "a-made-up-auth-token"

@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 from rich.console import Console
 
 from app.cli.simulate import simulate
-from app.simulator.report import print_trace
+from app.cli.simulate_report import print_trace
 from app.simulator.scenario import ScriptError, built_in, load_scenarios
 from tests.simulator.conftest import Player
 from tests.simulator.stage import Says, Stage

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.simulator.document import LARGEST_REPLY, DocumentError, read_document
+from app.simulator.xml.parser import LARGEST_REPLY, DocumentError, read_document
 
 DIAL = b"<Response><Dial %s><Number>+14155550123</Number></Dial></Response>"
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from app.simulator.faults import Breakage, FaultError, parse_fault
 from app.simulator.ground_truth import Kind
+from app.simulator.wire.faults import Breakage, FaultError, parse_fault
 from tests.simulator.conftest import Player
 from tests.simulator.stage import Says, Stage
 

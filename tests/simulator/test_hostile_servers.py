@@ -3,7 +3,7 @@
 import pytest
 
 from app.simulator.ground_truth import CallTruth, Kind
-from app.simulator.verdict import Verdict
+from app.simulator.xml.findings import Verdict
 from tests.simulator.conftest import Player
 from tests.simulator.stage import Says, Stage, dial_xml
 

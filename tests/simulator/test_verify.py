@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from app.simulator.api import Api, ApiError
 from app.simulator.ground_truth import CallTruth, DialTruth
+from app.simulator.reports_api import Api, ApiError
 from app.simulator.verify import allowed_outcomes, compare
-from app.simulator.wire import Wire
+from app.simulator.wire.transport import Wire
 from app.voice.outcome import Outcome
 from tests.simulator.conftest import Player
 from tests.simulator.stage import Says, Stage

@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 import plivo.utils
 import pytest
 
-from app.simulator.exchange import Damage, WireError
-from app.simulator.settings import CallbackSettings, split_url
-from app.simulator.wire import RemoteTargetError, Request, Wire, send_again
+from app.simulator.wire.callback_settings import CallbackSettings, split_url
+from app.simulator.wire.http_exchange import Damage, WireError
+from app.simulator.wire.transport import RemoteTargetError, Request, Wire, send_again
 from tests.simulator.conftest import TOKEN
 from tests.simulator.stage import Heard, Says, Stage
 

@@ -3,14 +3,15 @@
 from collections.abc import Callable
 
 from app.simulator import hangups as ends
-from app.simulator import payloads, verdict
-from app.simulator.a_leg import ALeg
-from app.simulator.dialling import Dialling
-from app.simulator.document import Document, Element
-from app.simulator.grammar import is_absolute
+from app.simulator.carrier import payloads
+from app.simulator.carrier.a_leg import ALeg
+from app.simulator.carrier.dialling import Dialling
 from app.simulator.ground_truth import Kind
 from app.simulator.scenario import MessageEndedBy
-from app.simulator.verdict import Asked
+from app.simulator.xml import findings as verdict
+from app.simulator.xml.findings import Asked
+from app.simulator.xml.grammar import is_absolute
+from app.simulator.xml.parser import Document, Element
 
 MOST_DOCUMENTS = 50
 CHARACTERS_PER_SECOND = 15

@@ -7,10 +7,10 @@ from functools import partial
 from typing import Protocol
 
 from app.simulator import hangups as ends
-from app.simulator.document import Element
 from app.simulator.ground_truth import DialTruth, LegTruth
 from app.simulator.hangups import LegEnd
 from app.simulator.scenario import Does, EndedBy, Person, Presser
+from app.simulator.xml.parser import Element
 from app.voice.outcome import Outcome
 
 DEFAULT_RING_TIMEOUT = 120

@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import click
 
-from app.simulator.faults import Fault, FaultError, parse_fault
-from app.simulator.grammar import is_absolute
+from app.simulator.wire.faults import Fault, FaultError, parse_fault
+from app.simulator.xml.grammar import is_absolute
 
 MOST_CALLS = 100_000
 MOST_AT_ONCE = 256

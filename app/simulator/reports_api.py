@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
-from app.simulator.exchange import WireError
-from app.simulator.wire import Request, Wire
+from app.simulator.wire.http_exchange import WireError
+from app.simulator.wire.transport import Request, Wire
 
 Record = Mapping[str, object]
 

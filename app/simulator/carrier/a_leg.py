@@ -5,17 +5,18 @@ import time
 import uuid
 
 from app.simulator import hangups as ends
-from app.simulator import payloads, verdict
-from app.simulator.call_requests import Errands, Urls
-from app.simulator.delivery import Postman
-from app.simulator.document import Document, Element
-from app.simulator.grammar import is_absolute
+from app.simulator.carrier import payloads
+from app.simulator.carrier.call_requests import Errands, Urls
+from app.simulator.carrier.payloads import Line
+from app.simulator.carrier.recorder import Recorder
 from app.simulator.ground_truth import Kind, LegTruth
 from app.simulator.hangups import CallEnd
-from app.simulator.payloads import Line
-from app.simulator.recorder import Recorder
 from app.simulator.scenario import Scenario
-from app.simulator.verdict import Asked, Verdict
+from app.simulator.wire.delivery import Postman
+from app.simulator.xml import findings as verdict
+from app.simulator.xml.findings import Asked, Verdict
+from app.simulator.xml.grammar import is_absolute
+from app.simulator.xml.parser import Document, Element
 
 
 class ALeg:

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from urllib.parse import urlencode, urlsplit
 
-from app.simulator.exchange import Damage, Reply, WireError, connect, read, write
-from app.simulator.settings import CallbackSettings, split_url
+from app.simulator.wire.callback_settings import CallbackSettings, split_url
+from app.simulator.wire.http_exchange import Damage, Reply, WireError, connect, read, write
 from app.voice.signature import sign_v2, sign_v3
 
 SIMULATED_TIME_HEADER = "X-Dialstatus-Simulated-Time"

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from app.simulator.document import LARGEST_REPLY
+from app.simulator.xml.parser import LARGEST_REPLY
 
 
 class Damage(StrEnum):

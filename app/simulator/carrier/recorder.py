@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from app.simulator.document import Element
+from app.simulator.xml.parser import Element
 
 
 @dataclass(slots=True, kw_only=True)

@@ -4,11 +4,11 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from app.simulator.exchange import Damage, Reply, WireError
-from app.simulator.faults import Breakage, Fault, striking
 from app.simulator.ground_truth import CallTruth, Exchange, Kind, Sent
-from app.simulator.verdict import advise, undocumented
-from app.simulator.wire import RemoteTargetError, Request, Wire
+from app.simulator.wire.faults import Breakage, Fault, striking
+from app.simulator.wire.http_exchange import Damage, Reply, WireError
+from app.simulator.wire.transport import RemoteTargetError, Request, Wire
+from app.simulator.xml.findings import advise, undocumented
 
 _RETRY_ADVICE = "answer notices with 2xx; a 503 brings them again where the URL's fragment says rp=5xx"
 

@@ -1,14 +1,14 @@
 """One call, from the ring to the hang-up notice: fetch XML, carry it out, report, follow what is answered."""
 
 from app.simulator import hangups as ends
-from app.simulator import payloads
-from app.simulator.a_leg import ALeg
-from app.simulator.document import Document, read_document
+from app.simulator.carrier import payloads
+from app.simulator.carrier.a_leg import ALeg
+from app.simulator.carrier.player import Performer
 from app.simulator.ground_truth import CallTruth, Kind
 from app.simulator.hangups import CallEnd
-from app.simulator.performer import Performer
 from app.simulator.scenario import Does, Person
-from app.simulator.verdict import Asked
+from app.simulator.xml.findings import Asked
+from app.simulator.xml.parser import Document, read_document
 
 
 class Call:

@@ -10,10 +10,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
-from app.simulator.document import DocumentError, Element, read_document
 from app.simulator.ground_truth import CallTruth, Exchange, Kind
-from app.simulator.verdict import Verdict
 from app.simulator.verify import Difference
+from app.simulator.xml.findings import Verdict
+from app.simulator.xml.parser import DocumentError, Element, read_document
 
 _MOST_SHOWN = 20
 _WIDTH_OF_COLUMNS = 130  # On a narrower terminal what was told goes below its request.

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, field
 from xml.parsers import expat
 
-from app.simulator.grammar import FOREIGN_NAMES, PROMPTS_ONLY, RULES, Rule
+from app.simulator.xml.grammar import FOREIGN_NAMES, PROMPTS_ONLY, RULES, Rule
 
 LARGEST_REPLY = 100_000
 """Bytes. Plivo says 100 KB; the smaller reading is the safe one."""

@@ -3,15 +3,15 @@
 import json
 from dataclasses import dataclass
 
-from app.simulator import verdict
-from app.simulator.delivery import Letter, Postman, UndeliveredError
-from app.simulator.document import Document, DocumentError, read_document
-from app.simulator.grammar import is_absolute
+from app.simulator.carrier.payloads import Line, Params
 from app.simulator.ground_truth import Kind
-from app.simulator.payloads import Line, Params
-from app.simulator.settings import split_url
-from app.simulator.verdict import Asked, Verdict
-from app.simulator.wire import Request
+from app.simulator.wire.callback_settings import split_url
+from app.simulator.wire.delivery import Letter, Postman, UndeliveredError
+from app.simulator.wire.transport import Request
+from app.simulator.xml import findings as verdict
+from app.simulator.xml.findings import Asked, Verdict
+from app.simulator.xml.grammar import is_absolute
+from app.simulator.xml.parser import Document, DocumentError, read_document
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
