@@ -315,6 +315,12 @@ class Config:
             "`enforce` when `PLIVO_AUTH_TOKEN` is set, else `off`",
         ),
     ]
+    accept_v2: Annotated[
+        bool,
+        Setting(
+            "false", "Accept requests that Plivo signed with V2 alone; V2 covers neither query nor body.", _boolean
+        ),
+    ]
     dial_to: Annotated[
         tuple[str, ...],
         Setting(EXAMPLE_NUMBER, "Numbers or `sip:` users to call, comma separated; all ring together.", _targets),
@@ -500,11 +506,24 @@ def _contradictions(values: Mapping[str, Any]) -> list[str]:
     enforced = values["verify_signatures"] is SignatureMode.ENFORCE
     if enforced and not values["plivo_auth_tokens"]:
         problems.append("VERIFY_SIGNATURES is 'enforce' without PLIVO_AUTH_TOKEN; write the account's auth token")
-    if values["simulated_time"] and (enforced or not _is_local(values["public_url"])):
-        problems.append("SIMULATED_TIME is on; write false, or set VERIFY_SIGNATURES to off and leave PUBLIC_URL out")
+    if values["simulated_time"] and not _is_closed(values):
+        problems.append(
+            "SIMULATED_TIME is on; write false, or set VERIFY_SIGNATURES to off, leave PUBLIC_URL and TRUSTED_PROXIES "
+            "out and listen on 127.0.0.1"
+        )
     if values["events_url"] and not values["events_secret"]:
         problems.append(f"EVENTS_URL is set without EVENTS_SECRET; {_HOW_TO_SIGN}")
     return problems
+
+
+def _is_closed(values: Mapping[str, Any]) -> bool:
+    """Return whether only programs on this machine can reach the server, and it checks no signature."""
+    return (
+        values["verify_signatures"] is SignatureMode.OFF
+        and _is_local(values["public_url"])
+        and _is_local(f"//{values['host']}")
+        and values["trusted_proxies"] == 0
+    )
 
 
 def _is_local(url: str | None) -> bool:

@@ -246,6 +246,12 @@ def test_enforcing_without_a_token_is_refused(tmp_path: Path) -> None:
         {"PLIVO_AUTH_TOKEN": AUTH_TOKEN, "VERIFY_SIGNATURES": "enforce"},
         {"PUBLIC_URL": "https://calls.example.com"},
         {"PUBLIC_URL": "http://192.0.2.1"},
+        {"VERIFY_SIGNATURES": "observe"},
+        {"VERIFY_SIGNATURES": "observe", "PLIVO_AUTH_TOKEN": AUTH_TOKEN},
+        {"HOST": "0.0.0.0"},
+        {"HOST": "::"},
+        {"HOST": "192.0.2.1"},
+        {"TRUSTED_PROXIES": "1"},
     ],
 )
 def test_simulated_time_is_refused_where_real_calls_come(tmp_path: Path, others: dict[str, str]) -> None:
@@ -257,6 +263,16 @@ def test_simulated_time_is_refused_where_real_calls_come(tmp_path: Path, others:
 @pytest.mark.parametrize("url", ["", "http://localhost:5000", "http://127.0.0.1:5000", "http://[::1]:5000"])
 def test_simulated_time_is_for_this_machine(tmp_path: Path, url: str) -> None:
     assert load(tmp_path, SIMULATED_TIME="true", PUBLIC_URL=url).simulated_time
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost"])
+def test_simulated_time_needs_a_server_that_listens_to_this_machine_only(tmp_path: Path, host: str) -> None:
+    assert load(tmp_path, SIMULATED_TIME="true", HOST=host).simulated_time
+
+
+def test_v2_signatures_are_accepted_only_on_request(tmp_path: Path) -> None:
+    assert not load(tmp_path).accept_v2
+    assert load(tmp_path, ACCEPT_V2="true").accept_v2
 
 
 def test_events_are_not_sent_unsigned(tmp_path: Path) -> None:
