@@ -13,6 +13,7 @@ from app.dial.answers import xml_reply
 from app.dial.blueprint import bp as dial_bp
 from app.dial.callback_urls import PREFIX
 from app.notify.event_delivery import use_outgoing
+from app.ops.counts import Counts
 from app.ops.health import bp as health_bp
 from app.ops.metrics import bp as metrics_bp
 from app.ops.metrics import use_metrics
@@ -56,7 +57,12 @@ def create_app(config: Config, shared: Services | None = None) -> Flask:
 def make_services(config: Config) -> Services:
     """Make what the rooms share."""
     store = Store(config.database_url, timeout=config.store_timeout)
-    journal = Journal(store, announce=config.events_url is not None)
+    counts = Counts(config.instance_dir / "metrics")
+    journal = Journal(
+        store,
+        announce=config.events_url is not None,
+        on_ended=lambda dials: counts.count_ended(dial.outcome for dial in dials),
+    )
     spool = Spool(config.instance_dir / "spool", zone=config.plivo_timezone)
     plan = configured_plan(
         config.dial_plan,
@@ -66,7 +72,13 @@ def make_services(config: Config) -> Services:
         caller_id=config.dial_caller_id,
     )
     return Services(
-        config=config, plan=plan, store=store, journal=journal, spool=spool, drainer=Drainer(spool, journal)
+        config=config,
+        plan=plan,
+        store=store,
+        journal=journal,
+        spool=spool,
+        drainer=Drainer(spool, journal),
+        meter=counts,
     )
 
 

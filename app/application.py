@@ -9,7 +9,7 @@ from flask.ctx import AppContext, RequestContext
 from flask.globals import _cv_app, _cv_request
 from werkzeug.routing import Rule
 
-from app.incoming import Request
+from app.dial.request import Request
 
 _BLUEPRINT = "dial"
 # Flask's test client keeps the contexts of its requests for a while; it gets Flask's own.

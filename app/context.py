@@ -1,9 +1,11 @@
-"""What the factory made, for the entry rooms: settings, store and journal in one place."""
+"""What every entry room shares: the services that the factory made, and the check of the reports token."""
 
-from collections.abc import Mapping
+import hmac
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
+from flask import Request
 from flask.globals import _cv_app
 
 from app.plan.model import Plan
@@ -14,6 +16,27 @@ from config import Config
 
 EXTENSION = "dialstatus"
 REFUSED = "dialstatus-refused"
+
+_SCHEME = "bearer "
+
+
+class Meter(Protocol):
+    """Counts what the rooms report, for all processes of this machine."""
+
+    def count_reply(self, *, kind: str, signature: str, status: int, seconds: float) -> None:
+        """Count a reply on one of Plivo's routes and the time it took."""
+
+    def count_ended(self, outcomes: Iterable[str | None]) -> None:
+        """Count dials that ended, by outcome."""
+
+    def count_trouble(self, event: str, level: str) -> None:
+        """Count a warning or an error that was logged."""
+
+    def total(self) -> Mapping[tuple[str, ...], float]:
+        """Return the sums over all processes, by metric and labels."""
+
+    def stop(self) -> None:
+        """Write this process's counts to disk for the last time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +49,7 @@ class Services:
     journal: Journal
     spool: Spool
     drainer: Drainer
+    meter: Meter
 
 
 def services() -> Services:
@@ -41,3 +65,16 @@ def refused() -> Mapping[str, tuple[str, ...]]:
 def extensions() -> dict[str, Any]:
     """Give what the running application holds. A look through Flask's proxy costs several times as much."""
     return _cv_app.get().app.extensions
+
+
+def has_token(request: Request, token: str) -> bool:
+    """Tell whether the request bears the token."""
+    given = request.headers.get("Authorization", "")
+    if given[: len(_SCHEME)].lower() != _SCHEME:
+        return False
+    return is_token(given[len(_SCHEME) :].strip(), token)
+
+
+def is_token(given: str, token: str) -> bool:
+    """Compare with the token, in a time that says nothing about it."""
+    return hmac.compare_digest(given.encode("utf-8", "replace"), token.encode())

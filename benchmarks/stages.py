@@ -22,13 +22,12 @@ from app.dial import decide as deciding
 from app.dial import request as arrival
 from app.dial import routes
 from app.dial import store_receipt as keeping
+from app.dial.deferred_response import DeferredResponse, Unfinished, _count
 from app.dial.guard import guard
+from app.dial.request import BODY
 from app.dial.ticket import Ticket
-from app.incoming import BODY
-from app.later import Later, Unfinished
 from app.ops.counts import Counts
 from app.ops.logs import configure_logging
-from app.ops.metrics import _count
 from app.records.model.receipt import Receipt, StoredReceipt
 from app.records.model.state import DialState
 from app.records.store import migrate
@@ -108,8 +107,8 @@ def _in_request(app: Flask, shared: Services, raw: bytes) -> list[Stage]:
     ]
 
 
-def _later(shared: Services, entry: Entry) -> Later:
-    return Later(shared.journal, entry, lambda _reply: None, otherwise=EMPTY)
+def _later(shared: Services, entry: Entry) -> DeferredResponse:
+    return DeferredResponse(shared.journal, entry, lambda _reply: None, otherwise=EMPTY)
 
 
 def _handed_on(app: Flask, reply: Response) -> Response:
@@ -119,7 +118,7 @@ def _handed_on(app: Flask, reply: Response) -> Response:
     return reply
 
 
-def _sent(reply: Later, environ: dict[str, Any]) -> bytes:
+def _sent(reply: DeferredResponse, environ: dict[str, Any]) -> bytes:
     plain = PlainReply(environ)
     return plain.collect(Unfinished(reply, plain.start_response))
 

@@ -9,8 +9,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 APP = ROOT / "app"
 ENTRY_ROOMS = frozenset({"account", "dial", "followup", "notify", "ops", "reports", "simulator"})
-# Loose files that every room shares. All but `context` are on their way into rooms.
-SHARED = {"access", "context", "incoming", "later"}
+# The one file that every room shares.
+SHARED = {"context"}
 # Room -> the rooms it may import besides itself.
 ALLOWED = {
     "voice": set(),

@@ -8,12 +8,14 @@ from flask.blueprints import BlueprintSetupState
 from app.context import EXTENSION, Services
 from app.dial import notices, routes
 from app.dial.callback_urls import PREFIX
+from app.dial.deferred_response import count_reply
 from app.dial.guard import guard
 from app.dial.replies import Replies
 from app.voice.events import Kind
 
 bp = Blueprint("dial", __name__, url_prefix=PREFIX)
 bp.before_request(guard)
+bp.after_request(count_reply)
 
 # Control routes steer the call of somebody on the line; notice routes take a report.
 _ROUTES: tuple[tuple[str, Kind, Callable[[], Response]], ...] = (

@@ -13,8 +13,7 @@ from flask import Response, request
 
 from app.context import services
 from app.dial.answers import xml_reply
-from app.dial.request import Arrival, read_arrival
-from app.incoming import at_hand
+from app.dial.request import Arrival, at_hand, read_arrival
 from app.voice.events import Kind
 from app.voice.signature import Verdict, Verification, explain, verify
 from config import Config, SignatureMode

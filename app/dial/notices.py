@@ -6,9 +6,8 @@ A notice that cannot be kept is answered 503, so that Plivo brings it again.
 from flask import Response, json
 
 from app.dial.answers import xml_reply
-from app.dial.request import Arrival
+from app.dial.request import Arrival, at_hand
 from app.dial.store_receipt import keep_notice, translate
-from app.incoming import at_hand
 from app.records.model.receipt import StoredReceipt
 
 

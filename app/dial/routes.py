@@ -15,9 +15,8 @@ from app.dial.answers import xml_reply
 from app.dial.decide import decide_after, decide_start, first_dial_id, next_dial_id, ticket_of
 from app.dial.notices import notice
 from app.dial.replies import APOLOGY, Replies
-from app.dial.request import Arrival
+from app.dial.request import Arrival, at_hand
 from app.dial.store_receipt import as_hangup, keep_control, translate
-from app.incoming import at_hand
 from app.records.model.state import Placement
 from app.voice.events import DialEnded, Event
 from app.voice.parsing import is_hangup

@@ -8,8 +8,8 @@ from functools import partial
 from flask import Response
 
 from app.dial.answers import xml_reply
+from app.dial.deferred_response import DeferredResponse
 from app.dial.request import Arrival
-from app.later import Later
 from app.records.model.receipt import Receipt, ReceiptRefused, StoredReceipt, StoreUnavailable
 from app.records.model.state import Placement
 from app.records.spool.spool import SpoolFull
@@ -36,10 +36,10 @@ def keep_control(arrival: Arrival, event: Event, reply: str, placement: Placemen
         return xml_reply(reply)
     receipt = _receipt(arrival, event, reply, placement)
     entry = Entry((receipt,))
-    return Later(arrival.services.journal, entry, partial(_decide_control, arrival, entry), otherwise=reply)
+    return DeferredResponse(arrival.services.journal, entry, partial(_decide_control, arrival, entry), otherwise=reply)
 
 
-def _decide_control(arrival: Arrival, entry: Entry, response: Later) -> None:
+def _decide_control(arrival: Arrival, entry: Entry, response: DeferredResponse) -> None:
     try:
         [kept] = entry.result()
     except StoreUnavailable as error:
@@ -57,11 +57,11 @@ def keep_notice(arrival: Arrival, event: Event, tell: Callable[[Response, Stored
     """
     entry = Entry((_receipt(arrival, event, EMPTY, None),))
     decide = partial(_decide_notice, arrival, entry, tell)
-    return Later(arrival.services.journal, entry, decide, otherwise=EMPTY, status=503)
+    return DeferredResponse(arrival.services.journal, entry, decide, otherwise=EMPTY, status=503)
 
 
 def _decide_notice(
-    arrival: Arrival, entry: Entry, tell: Callable[[Response, StoredReceipt | None], None], response: Later
+    arrival: Arrival, entry: Entry, tell: Callable[[Response, StoredReceipt | None], None], response: DeferredResponse
 ) -> None:
     kept: StoredReceipt | None = None
     try:

@@ -12,6 +12,7 @@ import logging
 import threading
 from bisect import bisect_left
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TextIO
 
@@ -57,6 +58,19 @@ class Counts:
             values = self._values
             values[name, label, BUCKET_NAMES[bisect_left(BUCKETS, seconds)]] += 1
             values[f"{name}_sum", label] += seconds  # type: ignore[assignment]
+
+    def count_reply(self, *, kind: str, signature: str, status: int, seconds: float) -> None:
+        """Count a reply on one of Plivo's routes and the time it took."""
+        self.observe(("receipts_total", kind, signature, str(status)), "reply_seconds", kind, seconds)
+
+    def count_ended(self, outcomes: Iterable[str | None]) -> None:
+        """Count dials that ended, by outcome."""
+        for outcome, amount in Counter(outcomes).items():
+            self.add("dials_ended_total", outcome or "unknown", amount=amount)
+
+    def count_trouble(self, event: str, level: str) -> None:
+        """Count a warning or an error that was logged."""
+        self.add("troubles_total", event, level)
 
     def total(self) -> Counter[Key]:
         """Add up what all processes have counted: this one up to now, the others up to a second ago.

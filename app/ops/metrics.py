@@ -4,25 +4,17 @@ import logging
 import platform
 import re
 import sqlite3
-import time
 import tomllib
-from collections import Counter
-from collections.abc import Sequence
-from functools import cache, partial
-from typing import Any
+from functools import cache
 
-from flask import Blueprint, Flask, Response, request
+from flask import Blueprint, Flask, Response, current_app, request
 
-from app.access import has_token
-from app.context import EXTENSION, Services, extensions, services
-from app.incoming import at_hand
-from app.later import Later
+from app.context import EXTENSION, Meter, Services, has_token, services
 from app.ops.cached_probe import Bounded
-from app.ops.counts import Counts, Key
+from app.ops.counts import Key
 from app.ops.exposition import CONTENT_TYPE, Metric, exposition
 from app.records.model.ids import now
 from app.records.model.receipt import StoreUnavailable
-from app.records.model.state import DialState
 from app.records.reading.gauges import Gauges, read_gauges
 from app.records.store.readiness import prove_write
 from app.records.store.store import Store
@@ -80,15 +72,15 @@ _FROM_THE_START: tuple[Key, ...] = (
 class Metrics:
     """What one application counts, and what it asks the store when a collector comes."""
 
-    def __init__(self, shared: Services, counts: Counts) -> None:
-        self.counts = counts
+    def __init__(self, shared: Services) -> None:
+        self._meter = shared.meter
         self._spool = shared.spool
         self._standing = Bounded(lambda: _look_into(shared.store), timeout=_STANDING_TIMEOUT, name="standing")
 
     def values(self) -> dict[Key, float]:
         """Give every value there is now. A store or spool that cannot be asked leaves its values out."""
         values: dict[Key, float] = dict.fromkeys(_FROM_THE_START, 0)
-        values.update(self.counts.total())
+        values.update(self._meter.total())
         values["build_info", _version(), platform.python_version()] = 1
         try:
             found, is_writable = self._standing.ask()
@@ -104,16 +96,13 @@ class Metrics:
 
 
 def use_metrics(app: Flask) -> None:
-    """Count every reply on Plivo's routes, every dial that ends, and every trouble that is logged."""
+    """Serve the metrics, and count every warning and error that is logged."""
     shared: Services = app.extensions[EXTENSION]
-    counts = Counts(shared.config.instance_dir / "metrics")
-    shared.journal.on_ended = lambda dials: _count_ends(counts, dials)
-    app.extensions[_EXTENSION] = Metrics(shared, counts)
-    app.after_request(partial(_count_reply, counts))
+    app.extensions[_EXTENSION] = Metrics(shared)
     logger = logging.getLogger("app")
     for handler in [one for one in logger.handlers if isinstance(one, _TroubleCounter)]:
         logger.removeHandler(handler)
-    logger.addHandler(_TroubleCounter(counts))
+    logger.addHandler(_TroubleCounter(shared.meter))
 
 
 @bp.get("/metrics")
@@ -127,45 +116,21 @@ def metrics() -> Response:
 
 
 def _metrics() -> Metrics:
-    found: Metrics = extensions()[_EXTENSION]
+    found: Metrics = current_app.extensions[_EXTENSION]
     return found
-
-
-def _count_reply(counts: Counts, response: Response) -> Response:
-    # Made by the guard, the first to read the request; whoever did not come so far is not counted.
-    arrival = at_hand().arrival
-    if arrival is not None and arrival.method != "HEAD":
-        count = partial(_count, counts, arrival)
-        if isinstance(response, Later):
-            response.when_finished(count)
-        else:
-            count(response)
-    return response
-
-
-def _count(counts: Counts, arrival: Any, response: Response) -> None:
-    kind = arrival.kind._value_
-    key = ("receipts_total", kind, arrival.verification.verdict._value_, str(response.status_code))
-    ended = response.finished_at if isinstance(response, Later) else time.perf_counter_ns()
-    counts.observe(key, "reply_seconds", kind, (ended - arrival.started) / 1e9)
-
-
-def _count_ends(counts: Counts, dials: Sequence[DialState]) -> None:
-    for outcome, amount in Counter([dial.outcome for dial in dials]).items():
-        counts.add("dials_ended_total", outcome, amount=amount)
 
 
 class _TroubleCounter(logging.Handler):
     """Counts the application's warnings and errors by their event, which is a static word."""
 
-    def __init__(self, counts: Counts) -> None:
+    def __init__(self, meter: Meter) -> None:
         super().__init__(logging.WARNING)
-        self._counts = counts
+        self._meter = meter
 
     def emit(self, record: logging.LogRecord) -> None:
         """Count one record."""
         if isinstance(record.msg, str) and _EVENT.fullmatch(record.msg):
-            self._counts.add("troubles_total", record.msg, record.levelname.lower())
+            self._meter.count_trouble(record.msg, record.levelname.lower())
 
 
 def _look_into(store: Store) -> tuple[Gauges, bool]:

@@ -3,9 +3,7 @@
 import re
 from random import getrandbits
 
-from flask import Flask, Response
-
-from app.incoming import at_hand
+from flask import Flask, Response, request
 
 _USABLE = re.compile(r"[A-Za-z0-9._:+/=@-]{1,100}", re.ASCII)
 _HEADER = "HTTP_X_REQUEST_ID"
@@ -18,13 +16,13 @@ def use_request_ids(app: Flask) -> None:
 
 
 def _ensure_request_id() -> None:
-    environ = at_hand().environ
+    environ = request.environ
     given = environ.get(_HEADER)
     if given is None or not _USABLE.fullmatch(given):
         environ[_HEADER] = f"{getrandbits(64):016x}"
 
 
 def _tell_request_id(response: Response) -> Response:
-    if request_id := at_hand().environ.get(_HEADER):
+    if request_id := request.environ.get(_HEADER):
         response.headers.add("X-Request-ID", request_id)
     return response

@@ -9,8 +9,7 @@ from zoneinfo import ZoneInfo
 from flask import Blueprint, Response, current_app, request
 from werkzeug.exceptions import HTTPException, NotFound
 
-from app.access import has_token
-from app.context import services
+from app.context import has_token, services
 from app.records.model.receipt import StoreUnavailable
 from app.records.reading.filters import TooMany
 from app.records.reading.queries import FoundDial, find_call, find_dial, find_dials

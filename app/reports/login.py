@@ -13,8 +13,7 @@ from urllib.parse import urlsplit
 from flask import Flask, Request, Response, make_response, redirect, render_template, request, session
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface, SessionMixin
 
-from app.access import is_token
-from app.context import services
+from app.context import is_token, services
 
 LIFETIME = timedelta(hours=12)
 _ATTEMPTS = 10

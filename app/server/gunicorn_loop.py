@@ -20,7 +20,7 @@ from typing import Any, Protocol
 from gunicorn.http.wsgi import Response as GunicornResponse
 from gunicorn.http.wsgi import create
 
-from app.later import FINISHES, Unfinished
+from app.dial.deferred_response import FINISHES, Unfinished
 from app.ops.logs import lines_together
 from app.records.writing.entry import Entry
 from app.records.writing.journal import Journal

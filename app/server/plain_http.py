@@ -17,7 +17,7 @@ from gunicorn import SERVER
 from gunicorn.util import http_date
 from gunicorn_h1c import IncompleteError, ParseError, parse_request
 
-from app.incoming import BODY
+from app.dial.request import BODY
 
 Environ = dict[str, Any]
 

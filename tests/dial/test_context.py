@@ -11,8 +11,8 @@ from werkzeug.test import EnvironBuilder
 
 from app import create_app
 from app.context import EXTENSION
-from app.incoming import Request
-from app.later import Later
+from app.dial.deferred_response import DeferredResponse
+from app.dial.request import Request
 from app.records.store import migrate
 from app.records.writing.entry import Entry
 from config import Config
@@ -75,8 +75,10 @@ def test_a_webhook_is_the_same_request_as_werkzeug_makes() -> None:
 
 @pytest.mark.parametrize("status", [200, 503])
 def test_a_reply_to_be_finished_later_is_the_same_response_as_werkzeug_makes(app: Flask, status: int) -> None:
-    ours = Later(app.extensions[EXTENSION].journal, Entry(()), lambda _: None, otherwise="<Ä/>", status=status)
-    again = Later(app.extensions[EXTENSION].journal, Entry(()), lambda _: None, otherwise="", status=status)
+    ours = DeferredResponse(
+        app.extensions[EXTENSION].journal, Entry(()), lambda _: None, otherwise="<Ä/>", status=status
+    )
+    again = DeferredResponse(app.extensions[EXTENSION].journal, Entry(()), lambda _: None, otherwise="", status=status)
     theirs = Response("<Ä/>", status=status, content_type="application/xml")
 
     ours.headers["X-Mine"] = "1"
@@ -88,11 +90,11 @@ def test_a_reply_to_be_finished_later_is_the_same_response_as_werkzeug_makes(app
 
 @pytest.mark.parametrize("text", [None, "<Grüße/>"])
 def test_a_reply_tells_its_length_once(app: Flask, text: str | None) -> None:
-    def decide(response: Later) -> None:
+    def decide(response: DeferredResponse) -> None:
         if text:
             response.set_data(text)
 
-    reply = Later(app.extensions[EXTENSION].journal, Entry(()), decide, otherwise="<Response/>")
+    reply = DeferredResponse(app.extensions[EXTENSION].journal, Entry(()), decide, otherwise="<Response/>")
     told: list[tuple[str, str]] = []
     reply.finish()
     [body] = reply.start(lambda _status, headers: told.extend(headers))

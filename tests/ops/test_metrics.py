@@ -13,9 +13,8 @@ import pytest
 
 from app import create_app
 from app.context import EXTENSION
-from app.dial.request import read_arrival
-from app.incoming import at_hand
-from app.later import Later
+from app.dial.deferred_response import DeferredResponse
+from app.dial.request import at_hand, read_arrival
 from app.ops.metrics import METRICS
 from app.records.writing.entry import Entry
 from app.voice.events import Kind
@@ -54,18 +53,18 @@ def test_nobody_sees_metrics_without_the_token(start_server: Start, header: str 
 def test_the_time_of_a_reply_ends_when_it_is_finished_not_when_it_is_counted(tmp_path: Path) -> None:
     app = create_app(Config.load({"INSTANCE_DIR": str(tmp_path), "VERIFY_SIGNATURES": "off"}))
     journal = app.extensions[EXTENSION].journal
-    reply = Later(journal, Entry(()), lambda _: None)
+    reply = DeferredResponse(journal, Entry(()), lambda _: None)
 
     with app.test_request_context("/dialstatus/action/", method="POST"):
         asked = at_hand()
         arrival = asked.arrival = read_arrival(asked, Kind.ACTION, app.extensions[EXTENSION])
-        for function in app.after_request_funcs[None]:
+        for function in app.after_request_funcs["dial"]:
             function(reply)
     reply.finish()
     arrival.started = reply.finished_at - 3_000_000
     reply.tell()
 
-    counted = app.extensions["dialstatus-metrics"].counts.total()
+    counted = app.extensions[EXTENSION].meter.total()
     assert counted["reply_seconds", "action", "0.005"] == 1
     assert counted["reply_seconds_sum", "action"] == 0.003
 

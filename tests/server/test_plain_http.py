@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.dial.callback_urls import PREFIX
-from app.incoming import BODY
+from app.dial.request import BODY
 from app.server.arriving import is_webhook
 from app.server.plain_http import Environ, PlainReply, base_environ, read
 

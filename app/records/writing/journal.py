@@ -30,8 +30,14 @@ _Handover = tuple[Sequence[Entry], Callable[[], object]]  # Entries, and whom to
 class Journal:
     """Where receipts are kept. One for each process; safe for many threads. Its own thread starts when first needed."""
 
-    def __init__(self, store: Store, *, announce: bool = False) -> None:
-        """Take a store; `announce` puts each dial that ends into the outbox."""
+    def __init__(
+        self,
+        store: Store,
+        *,
+        announce: bool = False,
+        on_ended: Callable[[Sequence[DialState]], None] | None = None,
+    ) -> None:
+        """Take a store. `announce` puts each dial that ends into the outbox; `on_ended` is called after the commit."""
         self._store = store
         self._announce = announce
         self._handed: SimpleQueue[_Handover | None] = SimpleQueue()
@@ -42,7 +48,7 @@ class Journal:
         self._busy_since: float | None = None
         self.is_away = False
         self._ended: list[DialState] = []
-        self.on_ended: Callable[[Sequence[DialState]], None] | None = None  # Told of dials once their end is on disk.
+        self._on_ended = on_ended
 
     @property
     def timeout(self) -> float:
@@ -179,9 +185,9 @@ class Journal:
 
     def _tell_of_ended(self) -> None:
         ended, self._ended = self._ended, []
-        if ended and self.on_ended is not None:
+        if ended and self._on_ended is not None:
             try:
-                self.on_ended(ended)
+                self._on_ended(ended)
             except Exception:
                 log.exception("on_ended_failed")  # Whoever listens must not stop the writing.
 

@@ -7,12 +7,14 @@ the reply unfinished, hands the receipts of many requests to the journal at once
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from flask import Response
 from werkzeug.datastructures import Headers
 
+from app.context import Meter, services
+from app.dial.request import Arrival, at_hand
 from app.records.writing.entry import Entry
 from app.records.writing.journal import Journal
 
@@ -27,7 +29,7 @@ def _blank(status: int) -> dict[str, Any]:
     return vars(Response(status=status))
 
 
-class Later(Response):
+class DeferredResponse(Response):
     """A response whose status and body are decided when the journal is done with `entry`.
 
     `decide` does that. Should it fail, what was given as `otherwise` is said.
@@ -37,7 +39,7 @@ class Later(Response):
         self,
         journal: Journal,
         entry: Entry,
-        decide: Callable[["Later"], None],
+        decide: Callable[["DeferredResponse"], None],
         *,
         otherwise: str = "",
         status: int = 200,
@@ -95,10 +97,32 @@ class Unfinished:
 
     __slots__ = ("_start_response", "reply")
 
-    def __init__(self, reply: Later, start_response: Any) -> None:
+    def __init__(self, reply: DeferredResponse, start_response: Any) -> None:
         self.reply = reply
         self._start_response = start_response
 
     def __iter__(self) -> Iterator[bytes]:
         """Give the body, once the reply is finished."""
         return iter(self.reply.start(self._start_response))
+
+
+def count_reply(response: Response) -> Response:
+    """Count the reply to a request that the guard has read, once it is finished; replies to HEAD are not counted."""
+    arrival = at_hand().arrival
+    if arrival is None or arrival.method == "HEAD":
+        return response
+    if isinstance(response, DeferredResponse):
+        response.when_finished(partial(_count, services().meter, arrival))
+    else:
+        _count(services().meter, arrival, response)
+    return response
+
+
+def _count(meter: Meter, arrival: Arrival, response: Response) -> None:
+    ended = response.finished_at if isinstance(response, DeferredResponse) else time.perf_counter_ns()
+    meter.count_reply(
+        kind=arrival.kind.value,
+        signature=arrival.verification.verdict.value,
+        status=response.status_code,
+        seconds=(ended - arrival.started) / 1e9,
+    )
