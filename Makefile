@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test coverage drill bench check audit lock clean
+.PHONY: help run demo test coverage drill bench check audit settings lock clean
 
 help:  ## What can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -29,7 +29,7 @@ demo: .venv/run  ## Serve with an example plan, play some hundred calls of the l
 		sys.exit(taken and f"Port {port} is taken by another server; write a free one, such as PORT={int(port) % 65535 + 1} make demo")' \
 		$${PORT:-5000}
 	@export INSTANCE_DIR=instance/demo DIAL_PLAN=docs/plans/one-after-another.toml SIMULATED_TIME=true \
-		VERIFY_SIGNATURES=off PLIVO_AUTH_TOKEN= PUBLIC_URL= DATABASE_URL= REPORTS_TOKEN= LOG_LEVEL=WARNING \
+		VERIFY_SIGNATURES=off PLIVO_AUTH_TOKEN= HOST=127.0.0.1 PUBLIC_URL= TRUSTED_PROXIES=0 DATABASE_URL= REPORTS_TOKEN= LOG_LEVEL=WARNING \
 		PORT=$${PORT:-5000}; \
 	$(BIN)/gunicorn -c gunicorn.conf.py wsgi:app & server=$$!; \
 	trap 'kill $$server 2>/dev/null; wait $$server' EXIT; trap 'exit 0' INT TERM; \
@@ -71,6 +71,12 @@ audit: .venv/dev  ## Look for known faults in the libraries
 	@if $(BIN)/python -c 'import urllib.request; urllib.request.urlopen("https://api.osv.dev/", timeout=5)' 2>&1 \
 		| grep -q "URLError\|timed out"; then echo "SKIPPED pip-audit: its service cannot be reached from here"; \
 	else $(BIN)/pip-audit --vulnerability-service osv --no-deps --disable-pip --requirement requirements.txt; fi
+
+settings: .venv/run  ## Write the settings into README.md and .env.example
+	@$(BIN)/python -c 'import pathlib, re, config; readme = pathlib.Path("README.md"); \
+		table = re.compile(r"^\| setting \| default(?:.*\|\n)+", re.MULTILINE); \
+		readme.write_text(table.sub(lambda _: config.settings_table(), readme.read_text())); \
+		pathlib.Path(".env.example").write_text(config.env_example())'
 
 lock: .venv/dev  ## Write requirements*.txt anew from pyproject.toml
 	@$(BIN)/pip-compile --quiet --upgrade --strip-extras --no-header --no-emit-index-url --no-emit-find-links \

@@ -112,7 +112,7 @@ def test_after_setup_everything_is_well_but_that_loopback_is_not_public(
 
     checks = examine("--number", f"+{NUMBER}")
 
-    assert failing(checks) == {"public URL"}
+    assert failing(checks) == {"public URL", "settings"}
     assert checks["numbers"]["said"] == f"+{NUMBER}"
     assert checks["public URL by POST"]["ok"] is True
     assert checks["strangers"]["said"] == "an unsigned request is refused"

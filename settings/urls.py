@@ -1,0 +1,154 @@
+"""Parsers of settings that are URLs, or the part of one that Plivo reads after the #."""
+
+import ipaddress
+import os
+import re
+from pathlib import Path
+from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit
+
+from settings.parsers import ROOT
+
+_HOST_NAME = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*\.?", re.IGNORECASE)
+
+
+def _split_url(text: str) -> SplitResult:
+    """Return the parts of an absolute http or https URL. Raises ValueError."""
+    url = urlsplit(text)
+    name = url.hostname or ""
+    is_absolute = url.scheme in {"http", "https"} and url.port != 0 and not url.netloc.endswith(":")
+    is_host = _HOST_NAME.fullmatch(name) or (":" in name and ipaddress.ip_address(name))
+    if not is_absolute or not is_host or not re.fullmatch(r"[!-~]+", text):
+        raise ValueError("not an absolute URL")
+    return url
+
+
+def public_url(text: str) -> str:
+    """Return the URL at which Plivo reaches this server, without a slash at its end."""
+    what = "write only what Plivo calls this server, such as https://calls.example.com, without user, ? and #"
+    try:
+        url = _split_url(text)
+    except ValueError as error:
+        raise ValueError(what) from error
+    if "@" in url.netloc or "?" in text or "#" in text:
+        raise ValueError(what)
+    if "/dialstatus/" in f"{url.path}/":
+        raise ValueError("leave out /dialstatus and what follows: the server adds it")
+    if url.hostname in {"0.0.0.0", "::"}:  # noqa: S104 - Refused, not listened on.
+        raise ValueError("every address of this machine is no address that Plivo can call; write a host name")
+    return text.rstrip("/")
+
+
+def is_loopback(url: str | None) -> bool:
+    """Return whether a URL leads to this machine; so does a missing one."""
+    host = urlsplit(url).hostname if url else "localhost"
+    try:
+        return host == "localhost" or ipaddress.ip_address(host or "").is_loopback
+    except ValueError:
+        return False
+
+
+def is_private(url: str) -> bool:
+    """Return whether a URL leads to a place that Plivo cannot reach, as far as its host shows."""
+    host = (urlsplit(url).hostname or "").rstrip(".")
+    try:
+        return not ipaddress.ip_address(host).is_global
+    except ValueError:
+        return "." not in host or host.endswith((".localhost", ".local", ".internal", ".lan", ".home.arpa"))
+
+
+def events_url(text: str) -> str:
+    """Return the URL that events are posted to."""
+    try:
+        url = _split_url(text)
+    except ValueError as error:
+        raise ValueError("write an absolute URL such as https://crm.example.com/hooks/dials") from error
+    if "@" in url.netloc:
+        raise ValueError("write it without a user: the signature says who sent it")
+    return text
+
+
+_DATABASE_FORMS = (
+    "write sqlite:////absolute/path.db or postgresql://user:password@host/database, "
+    "special characters of the password percent-encoded"
+)
+
+
+def database_url(text: str) -> str:
+    """Return the URL as SQLAlchemy takes it: a file by its absolute path, psycopg named, several hosts in the query."""
+    scheme, _, rest = text.partition("://")
+    if scheme == "sqlite":
+        return f"sqlite:///{_sqlite_path(rest)}"
+    shape = re.fullmatch(r"(?:([^/?#]*)@)?([^/?#@]*)/([^/?#]*)(?:\?([^#]*))?", rest)
+    if scheme not in {"postgres", "postgresql", "postgresql+psycopg"} or not shape:
+        raise ValueError(_DATABASE_FORMS)
+    login, hosts, name, query = (part or "" for part in shape.groups())
+    _check_hosts(hosts, query)
+    if "," in hosts:
+        query = "&".join([*(f"host={host}" for host in hosts.split(",")), *filter(None, [query])])
+        hosts = ""
+    return f"postgresql+psycopg://{login}{'@' if login else ''}{hosts}/{name}{'?' if query else ''}{query}"
+
+
+def _sqlite_path(rest: str) -> str:
+    """Return the percent-encoded absolute path in what follows `sqlite://`, with its query."""
+    path, mark, query = rest.partition("?")
+    if not path.startswith("/") or re.match(r"/(:memory:|file:|$)", path):
+        raise ValueError(_DATABASE_FORMS)
+    absolute = Path(os.path.normpath(ROOT / Path(unquote(path[1:])).expanduser()))
+    if path.endswith("/") or absolute.is_dir():
+        raise ValueError("this is a directory; write the path of a file, such as sqlite:////absolute/path.db")
+    return f"{quote(str(absolute))}{mark}{query}"
+
+
+def _check_hosts(hosts: str, query: str) -> None:
+    """Raise ValueError where a host or its port cannot be used."""
+    fields = parse_qsl(query, keep_blank_values=True)
+    named = [*hosts.split(","), *(value for key, value in fields if key == "host" and not value.startswith("/"))]
+    for one in named:
+        parts = re.fullmatch(r"(?:[\w.%~-]*|\[[0-9a-fA-F:.]+\])(?::([^:]*))?", one, re.ASCII)
+        if not parts:
+            raise ValueError(_DATABASE_FORMS)
+        _check_port(parts[1])
+    ports = [value for key, value in fields if key == "port"]
+    for port in ports:
+        _check_port(port)
+    if ports and (len(ports) > 1 or len(named) > 2 or any(re.search(r":[0-9]+$", one) for one in named)):
+        raise ValueError("write each port once, after its host: postgresql://user:password@host:5432/database")
+
+
+def _check_port(port: str | None) -> None:
+    if port is not None and not (re.fullmatch(r"[0-9]{1,5}", port, re.ASCII) and 1 <= int(port) <= 65535):
+        raise ValueError("write the port as a number from 1 to 65535")
+
+
+_RETRY_RANGES = {"ct": (100, 10_000), "rt": (100, 40_000), "tt": (100, 55_000), "rc": (0, 5)}
+_RETRY_FAILURES = {"4xx", "5xx", "ct", "rt", "all"}
+_RETRY_REGIONS = {"nearest", "local", "n_california", "n_virginia", "frankfurt", "singapore", "mumbai"}
+
+
+def retry(text: str) -> str:
+    """Return a retry fragment that agrees with the table in Plivo's callback configuration reference."""
+    seen = set()
+    for part in text.split("&"):
+        key, _, value = part.partition("=")
+        low, high = _RETRY_RANGES.get(key, (1, 0))
+        is_valid = (
+            (re.fullmatch(r"[0-9]{1,5}", value) and low <= int(value) <= high)
+            or (key == "rp" and _RETRY_FAILURES.issuperset(value.split(",")))
+            or (key == "er" and value in _RETRY_REGIONS)
+        )
+        if not is_valid or key in seen:
+            raise ValueError(
+                f"{part!r} is not one of ct=100–10000, rt=100–40000, tt=100–55000 (milliseconds), rc=0–5, "
+                "rp=4xx,5xx,ct,rt,all and er=nearest; write each once, joined with &, without #"
+            )
+        seen.add(key)
+    return text
+
+
+def retry_5xx(text: str) -> str:
+    """Return a retry fragment by which Plivo repeats what was answered with 5xx."""
+    fields = dict(part.split("=") for part in retry(text).split("&"))
+    if not {"5xx", "all"} & set(fields.get("rp", "").split(",")) or fields.get("rc") == "0":
+        raise ValueError("a report that was not kept must come again; write rc=1 or more and 5xx in rp")
+    return text
