@@ -121,7 +121,7 @@ def test_nothing_to_say_is_the_empty_response() -> None:
 @pytest.mark.parametrize(
     ("ending", "written"),
     [
-        ("said", '<Speak voice="WOMAN" language="arabic" loop="2">No &amp; never &lt;again&gt;.</Speak><Hangup/>'),
+        ("said", '<Speak voice="WOMAN" language="en-GB" loop="2">No &amp; never &lt;again&gt;.</Speak><Hangup/>'),
         ("played", '<Play loop="100">https://example.com/a.mp3?x=1&amp;y=2</Play><Hangup/>'),
         ("closed", "<Hangup/>"),
         ("busy", '<Hangup reason="busy"/>'),

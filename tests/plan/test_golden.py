@@ -1,0 +1,38 @@
+"""The replies of the example plans stay the same, byte for byte: a plan that works today works after an update."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from app.plan.document import confirm_document, document, voicemail_taken_document
+from app.plan.model import BUILT_IN_ENDINGS, Plan
+from app.plan.next import End, Ring, Why
+from tests.plan.support import URLS, example_plans
+
+PLANS = dict(example_plans())
+GOLDEN: dict[str, dict[str, str]] = json.loads(Path(__file__).with_name("example_replies.json").read_text("utf-8"))
+
+
+def replies_of(plan: Plan) -> dict[str, str]:
+    """Return every document of a plan by its place."""
+    replies = {}
+    for route in plan.routes.values():
+        for step in route.steps.values():
+            ring = Ring(route=route, step=step, round=1, timeout=step.timeout, greeting=route.greeting)
+            replies[f"{route.name}.{step.name}"] = document(ring, URLS)
+            replies[f"{route.name}.{step.name} confirm"] = confirm_document(step)
+    for name in (*BUILT_IN_ENDINGS, *plan.endings):
+        ending = plan.ending_named(name)
+        replies[name] = document(End(name=name, ending=ending, why=Why.NO_STEP_LEFT), URLS)
+        replies[f"{name} taken"] = voicemail_taken_document(ending)
+    return replies
+
+
+def test_every_example_plan_has_its_replies() -> None:
+    assert set(PLANS) == set(GOLDEN)
+
+
+@pytest.mark.parametrize("name", GOLDEN)
+def test_the_replies_of_an_example_plan_are_unchanged(name: str) -> None:
+    assert replies_of(PLANS[name]) == GOLDEN[name]
