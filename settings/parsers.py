@@ -91,7 +91,9 @@ def host(text: str) -> str:
     return f"[{address}]" if address.version == 6 else str(address)
 
 
-_SIP_ADDRESS = re.compile(r"sip:([\w.+~*%!-]+)@([a-z0-9.-]+(?::[0-9]{1,5})?)", re.ASCII | re.IGNORECASE)
+_SIP_ADDRESS = re.compile(
+    r"sip:([\w.+~*%!-]+)@([a-z0-9.-]+(?::[0-9]{1,5})?(?:;[\w.+~*%!-]+(?:=[\w.+~*%!:-]+)?)*)", re.ASCII | re.IGNORECASE
+)
 
 
 def target(text: str) -> str:

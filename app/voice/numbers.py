@@ -6,11 +6,13 @@ from functools import lru_cache
 import phonenumbers
 
 # Plivo writes the same caller with and without "+" within one call; a national number or a short code must
-# not become an international one, so only 8 to 15 digits without a leading zero are taken for E.164.
+# not become an international one, so only 8 to 15 digits without a leading zero count as E.164.
 _SHORTEST, _LONGEST = 8, 15
 _PUNCTUATION = str.maketrans("", "", " \t\u00a0().-/")
 _WRITTEN_NUMBER = re.compile(r"\+[0-9 ().\-/]+")
-_SIP_ADDRESS = re.compile(r"sip:([\w.+~*%!-]+)@([a-z0-9.-]+(?::[0-9]{1,5})?)", re.ASCII | re.IGNORECASE)
+_SIP_ADDRESS = re.compile(
+    r"sip:([\w.+~*%!-]+)@([a-z0-9.-]+(?::[0-9]{1,5})?(?:;[\w.+~*%!-]+(?:=[\w.+~*%!:-]+)?)*)", re.ASCII | re.IGNORECASE
+)
 _NOT_A_PERSON = frozenset({"anonymous", "private", "restricted", "unavailable", "unknown"})
 _WHAT_TO_WRITE = (
     "write a number with + and its country code such as +14155550100, or a SIP user such as sip:alice@phone.plivo.com"
@@ -21,8 +23,8 @@ _WHAT_TO_WRITE = (
 def normalise(raw: str | None) -> str | None:
     """Return the form of a webhook's From or To that is kept and compared; None when there is none.
 
-    E.164 when it is a number, with or without "+" (Plivo sends both within one call); a SIP address with
-    scheme and host in lower case; anything else (anonymous, short codes) as it came. Never raises.
+    E.164 when it is a number, with "+", with the prefix "00" or bare (Plivo sends several within one call); a SIP
+    address with scheme and host in lower case; anything else (anonymous, short codes) as it came. Never raises.
     """
     text = raw.strip() if raw else ""
     if not text:
@@ -30,11 +32,28 @@ def normalise(raw: str | None) -> str | None:
     if text[:4].lower() == "sip:":
         user, at, host = text[4:].partition("@")
         return f"sip:{user}{at}{host.lower()}"
-    # Punctuation without "+" is somebody's national way of writing: what country it belongs to is not known.
-    digits = text[1:].translate(_PUNCTUATION) if text[0] == "+" else text
+    # Punctuation without "+" or "00" is a national way of writing: the country is not known.
+    digits = text
+    for prefix in ("+", "00"):
+        if text.startswith(prefix):
+            digits = text[len(prefix) :].translate(_PUNCTUATION)
     if digits.isdigit() and digits.isascii() and _SHORTEST <= len(digits) <= _LONGEST and digits[0] != "0":
         return f"+{digits}"
     return text
+
+
+def identities(raw: str | None) -> frozenset[str]:
+    """Return every form that names this party: the number, or the SIP address and the number it holds, if any.
+
+    A SIP address loses its parameters, such as `;transport=tcp`: they say how to reach it, not who it is.
+    """
+    known = normalise(raw)
+    if known is None or not known.startswith("sip:"):
+        return frozenset() if known is None else frozenset({known})
+    user, at, host = known[4:].partition("@")
+    number = normalise(user.partition(";")[0]) or ""
+    address = f"sip:{user}{at}{host.partition(';')[0]}"
+    return frozenset({address, number}) if number.startswith("+") else frozenset({address})
 
 
 def parse_target(text: str) -> str:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.voice.numbers import last_digits, mask, normalise, parse_target
+from app.voice.numbers import identities, last_digits, mask, normalise, parse_target
 
 # What arrives as From or To: anything at all, and often something near to a number or an address.
 ANYTHING = st.text() | st.from_regex(r"\A\s*\+?[0-9 ().\-/]{0,20}\s*\Z") | st.from_regex(r"(?i)sip:.*@.*")
@@ -18,6 +18,10 @@ ANYTHING = st.text() | st.from_regex(r"\A\s*\+?[0-9 ().\-/]{0,20}\s*\Z") | st.fr
         (" 14155550100", "+14155550100"),
         ("+1 (555) 123-4567", "+15551234567"),
         ("+1\u00a0415.555/0100", "+14155550100"),
+        ("00919812345678", "+919812345678"),
+        ("00 49 30 123456-7", "+49301234567"),
+        ("000123456789", "000123456789"),
+        ("0041", "0041"),
         ("SIP:Alice@Phone.Plivo.COM", "sip:Alice@phone.plivo.com"),
         ("sip:alice", "sip:alice"),
         ("anonymous", "anonymous"),
@@ -44,6 +48,25 @@ def test_normalising_never_raises_and_twice_is_once(raw: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("raw", "known"),
+    [
+        ("0014155550100", {"+14155550100"}),
+        ("sip:Alice@PBX.example.com;transport=tcp", {"sip:Alice@pbx.example.com"}),
+        (
+            "sip:0014155550100;phone-context=x@a.example",
+            {"sip:0014155550100;phone-context=x@a.example", "+14155550100"},
+        ),
+        ("sip:17@a.example", {"sip:17@a.example"}),
+        ("anonymous", {"anonymous"}),
+        ("", set()),
+        (None, set()),
+    ],
+)
+def test_a_party_is_known_by_its_number_and_by_its_address(raw: str | None, known: set[str]) -> None:
+    assert identities(raw) == known
+
+
+@pytest.mark.parametrize(
     ("written", "target"),
     [
         ("+1 (555) 123-4567", "+15551234567"),
@@ -51,6 +74,8 @@ def test_normalising_never_raises_and_twice_is_once(raw: str) -> None:
         ("+49 (0)30 123456", "+4930123456"),
         ("sip:alice@phone.plivo.com", "sip:alice@phone.plivo.com"),
         ("SIP:Alice.MA123@Phone.Plivo.com:5060", "sip:Alice.MA123@phone.plivo.com:5060"),
+        ("sip:alice@pbx.example.com;transport=tcp", "sip:alice@pbx.example.com;transport=tcp"),
+        ("sip:alice@pbx.example.com:5060;transport=TCP;lr", "sip:alice@pbx.example.com:5060;transport=tcp;lr"),
     ],
 )
 def test_what_a_person_writes_becomes_a_target(written: str, target: str) -> None:
