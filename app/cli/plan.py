@@ -12,6 +12,7 @@ from app.plan.load import PlanError, configured_plan, load_plan
 from app.plan.model import Plan
 from app.plan.next import Decision, Ring, after, start
 from app.plan.values import OUTCOME_WORDS
+from app.voice.events import CallFacts
 from app.voice.outcome import Outcome
 
 _SECONDS_OF_OTHER_OUTCOMES = 5
@@ -31,7 +32,7 @@ class _Refused(click.ClickException):
 @cli.command()
 @click.argument("file", type=_FILE)
 def check(file: Path) -> None:
-    """Say every mistake in a plan FILE, as the server would when it starts."""
+    """Print every mistake in a plan FILE, as the server would when it starts."""
     plan = _load(file)
     steps = sum(len(route.steps) for route in plan.routes.values())
     click.echo(f"{file.name} is a valid plan: routes {len(plan.routes)}, steps {steps}, endings {len(plan.endings)}.")
@@ -43,37 +44,42 @@ def check(file: Path) -> None:
 def show(called: str | None, file: Path | None) -> None:
     """Print the plan as a readable tree."""
     plan = _load(file)
-    click.echo(describe_plan(plan) if called is None else describe_route(plan, plan.route_for(called)))
+    click.echo(
+        describe_plan(plan) if called is None else describe_route(plan, plan.route_for(CallFacts(to_number=called)))
+    )
 
 
 @cli.command("try")
-@click.option("--called", metavar="NUMBER", help="The number of yours that is called.")
-@click.option("--caller", metavar="NUMBER", default="+14155550123", show_default=True, help="Who calls.")
+@click.option("--called", metavar="NUMBER", help="Plivo's To: the number of yours that is called.")
+@click.option("--caller", metavar="NUMBER", default="+14155550123", show_default=True, help="Plivo's From: who calls.")
+@click.option("--outgoing", is_flag=True, help="The API placed the call: From is your number, To the person called.")
 @click.option("--at", type=_MOMENT, help="When, in UTC; without it now.")
 @click.option("--file", type=_FILE, help="A plan's file; without it the plan of the settings.")
 @click.argument("outcomes", nargs=-1, type=click.Choice([str(word) for word in OUTCOME_WORDS]))
-def try_(called: str | None, caller: str, at: datetime | None, file: Path | None, outcomes: tuple[str, ...]) -> None:
-    """Say what the caller gets when the dials end with these OUTCOMES, one after another.
+def try_(
+    called: str | None, caller: str, outgoing: bool, at: datetime | None, file: Path | None, outcomes: tuple[str, ...]
+) -> None:
+    """Print what the caller gets when the dials end with these OUTCOMES, one after another.
 
-    A missed dial is taken to last its whole timeout, any other five seconds.
+    A missed dial lasts its whole timeout, any other five seconds.
     """
     plan = _load(file)
-    route = plan.route_for(called)
     now = datetime.now(UTC) if at is None else at.replace(tzinfo=UTC)
-    decision = start(plan, route, caller=caller, now=now)
+    call = CallFacts(from_number=caller, to_number=called, direction="outbound" if outgoing else "inbound")
+    decision = start(plan, call, now=now)
     elapsed = 0
     click.echo(f"The caller {describe_decision(decision)}.")
     for index, outcome in enumerate(outcomes):
         if not isinstance(decision, Ring):
-            click.echo(f"Left over, since the call is over: {' '.join(outcomes[index:])}.")
+            click.echo(f"Not used, since the call is over: {' '.join(outcomes[index:])}.")
             return
         elapsed += decision.timeout if outcome == Outcome.MISSED else _SECONDS_OF_OTHER_OUTCOMES
-        decision = _after(plan, decision, Outcome(outcome), elapsed)
+        decision = _after(plan, decision, call, Outcome(outcome), elapsed)
         click.echo(f"{outcome}: the caller {describe_decision(decision)}.")
 
 
-def _after(plan: Plan, ring: Ring, outcome: Outcome, elapsed: int) -> Decision:
-    return after(plan, ring.route, ring.step.name, outcome, elapsed_seconds=elapsed, rounds=ring.round)
+def _after(plan: Plan, ring: Ring, call: CallFacts, outcome: Outcome, elapsed: int) -> Decision:
+    return after(plan, ring.route, ring.step.name, outcome, call=call, elapsed_seconds=elapsed, rounds=ring.round)
 
 
 def _load(file: Path | None) -> Plan:

@@ -22,26 +22,26 @@ def ticket_of(arrival: Arrival) -> Ticket | None:
 def decide_start(event: Event, plan: Plan) -> Decision:
     """Decide what a new call gets."""
     now = datetime.fromtimestamp(event.at / 1000, UTC)
-    return start(plan, plan.route_for(event.call.to_number), caller=event.call.from_number, now=now)
+    return start(plan, event.call, now=now)
 
 
 def decide_after(event: DialEnded, ticket: Ticket | None, plan: Plan, *, caller_is_gone: bool) -> Decision:
     """Decide what follows a dial that has ended.
 
-    An altered ticket is as good as none: the caller gets the ending of the called number's route.
+    Without a valid ticket the caller gets the ending of the called number's route.
     """
     if caller_is_gone:
         return Nothing()
     outcome = outcome_of_report(event)
     if event.status == "completed" and outcome is not Outcome.UNREACHABLE:
         outcome = Outcome.ANSWERED  # Whatever is odd about the report: that nobody talked is not said in it.
-    called = event.call.to_number
-    route = plan.route_named(ticket.route, called) if ticket else plan.route_for(called)
+    route = plan.route_named(ticket.route, event.call) if ticket else plan.route_for(event.call)
     return after(
         plan,
         route,
         ticket.step if ticket else "",
         outcome,
+        call=event.call,
         elapsed_seconds=event.at / 1000 - ticket.started_at if ticket else 0,
         rounds=ticket.round if ticket else 0,
     )

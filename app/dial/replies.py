@@ -44,8 +44,8 @@ class Replies:
             route, step = decision.route.name, decision.step.name
             dialled = dial_id()
             ticket = Ticket(dial_id=dialled, route=route, step=step, round=decision.round, started_at=since)
-            key = ("ring", route, step, decision.timeout, decision.greeting is None, base_url)
-            targets = tuple(target.address for target in decision.step.ring)
+            targets = tuple(target.address for target in decision.targets)
+            key = ("ring", route, step, targets, decision.timeout, decision.greeting is None, base_url)
             placement = Placement(dial_id=dialled, targets=targets, route=route, step=step, round=decision.round)
             return self._fill(key, decision, base_url, lambda: ticket), placement
         if isinstance(decision, End):

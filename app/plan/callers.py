@@ -1,4 +1,4 @@
-"""Who calls: anonymous callers, and the patterns that block a caller."""
+"""Who calls: the direction of a call, anonymous callers, and the patterns that block a caller."""
 
 import re
 from typing import Annotated
@@ -7,26 +7,33 @@ from pydantic import BeforeValidator, Field
 
 from app.plan.table import Table
 from app.plan.values import Name
-from app.voice.numbers import normalise, parse_target
+from app.voice.events import CallFacts
+from app.voice.numbers import identities, normalise, parse_target
 
 ANONYMOUS = "anonymous"
-_ANONYMOUS_WORDS = frozenset({ANONYMOUS, "restricted", "unavailable", "unknown", "private", "withheld"})
-_ANONYMOUS_NUMBER = "+266696687"  # The word ANONYMOUS on a telephone's keys; carriers send it.
+_ANONYMOUS_WORDS = frozenset(
+    {ANONYMOUS, "blocked", "private", "restricted", "unavailable", "unknown", "withheld", "number withheld"}
+)
+_LETTERS_TO_KEYS = str.maketrans("abcdefghijklmnopqrstuvwxyz", "22233344455566677778889999", " ")
+# Some carriers send the word spelled on a telephone's keys, cut to the ten digits of a North American number.
+_ANONYMOUS_KEYS = frozenset(word.translate(_LETTERS_TO_KEYS) for word in _ANONYMOUS_WORDS)
 _PREFIX = re.compile(r"\+[1-9][0-9]{0,13}\*")
 
 
+def is_outgoing(call: CallFacts) -> bool:
+    """Return whether the API placed the call: From is then our number, and To the person who is called."""
+    return (call.direction or "").casefold() == "outbound"
+
+
 def is_anonymous(caller: str | None) -> bool:
-    """Tell whether a webhook's From names nobody."""
+    """Return whether a webhook's From names nobody."""
     word = (normalise(caller) or ANONYMOUS).casefold().removeprefix("sip:").partition("@")[0]
-    return not word or word in _ANONYMOUS_WORDS or word == _ANONYMOUS_NUMBER
+    return not word or word in _ANONYMOUS_WORDS or _is_anonymous_key_word(word)
 
 
-def _number_or_address(caller: str | None) -> str | None:
-    """Take the number out of a SIP address whose user is one, as carriers send callers."""
-    if caller is not None and caller[:4].casefold() == "sip:":
-        user = normalise(caller[4:].partition("@")[0])
-        return user if user is not None and user.startswith("+") else normalise(caller)
-    return normalise(caller)
+def _is_anonymous_key_word(text: str) -> bool:
+    digits = text.removeprefix("+")
+    return any(digits in {keys, keys[:10], f"1{keys}", f"1{keys[:10]}"} for keys in _ANONYMOUS_KEYS)
 
 
 def _pattern(value: object) -> str:
@@ -45,10 +52,11 @@ class Blocked(Table):
     ending: Name = "rejected"
 
     def names(self, caller: str | None) -> bool:
-        """Tell whether a pattern covers this caller: exact, by prefix, or anonymous."""
+        """Return whether a pattern covers this caller: exact, by prefix, or anonymous."""
         if is_anonymous(caller):
             return ANONYMOUS in self.callers
-        known = _number_or_address(caller) or ""
+        known = identities(caller)
         return any(
-            known.startswith(pattern[:-1]) if pattern.endswith("*") else known == pattern for pattern in self.callers
+            any(party.startswith(pattern[:-1]) for party in known) if pattern.endswith("*") else pattern in known
+            for pattern in self.callers
         )

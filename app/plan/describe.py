@@ -1,9 +1,9 @@
-"""Say in plain words what a plan, a route or a decision is."""
+"""Describe a plan, a route or a decision in plain words."""
 
 from collections.abc import Iterator
 
 from app.plan.hours import WEEKDAYS, Hours
-from app.plan.model import Ending, Hangup, Plan, Play, Prompt, Redirect, Route, Say, Step, Voicemail
+from app.plan.model import Ending, Hangup, Plan, Play, Prompt, Redirect, Route, Say, Step, Target, Voicemail
 from app.plan.next import Decision, End, Ring, Why
 from app.plan.values import ANY_NUMBER, QUIET_OUTCOMES
 
@@ -32,17 +32,17 @@ def describe_route(plan: Plan, route: Route) -> str:
 
 
 def describe_decision(decision: Decision) -> str:
-    """Say what the caller gets."""
+    """Return what the caller gets."""
     if isinstance(decision, Ring):
         heard = f"hears {_prompt(decision.greeting)}, then " if decision.greeting is not None else ""
-        return f"{heard}rings {decision.step.name}: {_ring(decision.step, decision.timeout)}"
+        return f"{heard}rings {decision.step.name}: {_ring(decision.step, decision.targets, decision.timeout)}"
     if isinstance(decision, End):
         return f"gets the ending {decision.name}: {describe_ending(decision.ending)} ({_WHY[decision.why]})"
     return "gets nothing more: the call is over"
 
 
 def describe_ending(ending: Ending) -> str:
-    """Say what an ending does."""
+    """Return what an ending does."""
     match ending:
         case Say() | Play():
             return f"hear {_prompt(ending)}, then hang up"
@@ -87,11 +87,16 @@ def _step(route: Route, step: Step) -> list[str]:
     quiet = [outcome for outcome in QUIET_OUTCOMES if outcome not in step.after]
     leads.append(f"else → {following.name if following is not None else 'at last'}")
     over = f"{' or '.join(sorted(quiet))} → the call is over" if quiet else ""
-    return [f"{step.name}: {_ring(step, step.timeout)}", *_details(route, step), *leads, *([over] if over else [])]
+    return [
+        f"{step.name}: {_ring(step, step.ring, step.timeout)}",
+        *_details(route, step),
+        *leads,
+        *([over] if over else []),
+    ]
 
 
 def _details(route: Route, step: Step) -> Iterator[str]:
-    """Say what differs from Plivo's own ways."""
+    """Yield what differs from Plivo's defaults."""
     shown = [step.caller_id or route.caller_id, step.caller_name or route.caller_name]
     if any(shown):
         yield f"shown to them: {', '.join(filter(None, shown))}"
@@ -99,8 +104,8 @@ def _details(route: Route, step: Step) -> Iterator[str]:
         yield f"talk for at most {step.time_limit} s"
 
 
-def _ring(step: Step, timeout: int) -> str:
-    together = " and ".join(target.address for target in step.ring)
+def _ring(step: Step, targets: tuple[Target, ...], timeout: int) -> str:
+    together = " and ".join(target.address for target in targets)
     parts = [f"{together} for {timeout} s"]
     if step.confirm_key is not None:
         parts.append(f"to be accepted with {step.confirm_key}")

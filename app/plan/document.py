@@ -77,7 +77,9 @@ def samples(plan: Plan) -> Iterator[tuple[str, Callable[[], str]]]:
         yield f"endings.{name}", partial(voicemail_taken_document, ending)
     for route in plan.routes.values():
         for step in route.steps.values():
-            ring = Ring(route=route, step=step, round=1, timeout=step.timeout, greeting=route.greeting)
+            ring = Ring(
+                route=route, step=step, targets=step.ring, round=1, timeout=step.timeout, greeting=route.greeting
+            )
             yield f"routes.{route.name}.steps.{step.name}", partial(document, ring, urls)
             yield f"routes.{route.name}.steps.{step.name}", partial(confirm_document, step)
 
@@ -111,7 +113,7 @@ def _dial(ring: Ring, urls: Urls) -> xml.Dial:
     step = ring.step
     asks = step.confirm_key is not None or step.confirm_prompt is not None
     return xml.Dial(
-        targets=tuple(_target(target) for target in step.ring),
+        targets=tuple(_target(target) for target in ring.targets),
         action=urls.action_url,
         method=urls.method,
         redirect=True,

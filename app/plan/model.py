@@ -9,10 +9,11 @@ from typing import Annotated, Any, Self
 from pydantic import BeforeValidator, Discriminator, Field, Tag
 
 from app.plan import values
-from app.plan.callers import Blocked
+from app.plan.callers import Blocked, is_outgoing
 from app.plan.hours import Hours
 from app.plan.table import Table
-from app.voice.numbers import normalise
+from app.voice.events import CallFacts
+from app.voice.numbers import identities
 
 NOBODY = "nobody"
 
@@ -65,9 +66,14 @@ class Target(Table):
         """Return the number or SIP user."""
         return self.number or self.user or ""
 
+    @property
+    def identity(self) -> str:
+        """Return the address without the parameters of a SIP address."""
+        return self.address.partition(";")[0]
+
 
 class Step(Table):
-    """Who rings together, and how; seconds for every duration."""
+    """The targets that ring together, and how; seconds for every duration."""
 
     name: Annotated[str, Field(alias="(name)")]
     ring: Annotated[tuple[Annotated[Target, BeforeValidator(_dialled)], ...], Field(min_length=1)]
@@ -136,7 +142,7 @@ VERBS = ("say", "play", "hangup", "voicemail", "redirect")
 
 
 def _verb(value: Any) -> str | None:
-    """Tell which kind of ending a table is: the one verb it holds."""
+    """Return which kind of ending a table is: the one verb it holds."""
     held = [verb for verb in VERBS if (verb in value if isinstance(value, dict) else hasattr(value, verb))]
     return held[0] if len(held) == 1 else None
 
@@ -193,6 +199,7 @@ class Route(Table):
 
 
 _NO_ROUTE = Route.model_validate({"(name)": NOBODY})
+_NO_OUTGOING_ROUTE = Route.model_validate({"(name)": NOBODY, "ending": "hangup"})
 
 
 class Plan(Table):
@@ -205,7 +212,7 @@ class Plan(Table):
     def from_targets(
         cls, dial_to: tuple[str, ...], *, timeout: int, time_limit: int, caller_id: str | None = None
     ) -> Self:
-        """Make the plan without a file: every target rings at once, and nobody means the `nobody` ending.
+        """Return the plan without a file: every target rings at once, and then comes the `nobody` ending.
 
         Seconds for both durations. Raises ValueError for what a file could not say either.
         """
@@ -213,24 +220,26 @@ class Plan(Table):
         route = {"(name)": "main", "caller_id": caller_id, "steps": {"all": step}}
         return cls.model_validate({"routes": {"main": route}})
 
-    def route_for(self, called: str | None) -> Route:
-        """Return the route of a called number, in any of Plivo's spellings; else the route of any number.
+    def route_for(self, call: CallFacts) -> Route:
+        """Return the route of our number in the call, in any of Plivo's spellings; else the route of any number.
 
-        A plan without one gives a route that has no steps, so that the caller hears the `nobody` ending.
+        Our number is To, or From when the API placed the call. Where no route fits, the route has no steps: a caller
+        hears the `nobody` ending, and a call that we placed is hung up.
         """
-        number = normalise(called)
-        anything = _NO_ROUTE
+        outgoing = is_outgoing(call)
+        ours = identities(call.from_number if outgoing else call.to_number)
+        any_number = _NO_OUTGOING_ROUTE if outgoing else _NO_ROUTE
         for route in self.routes.values():
-            if number in route.called:
+            if not ours.isdisjoint(route.called):
                 return route
             if values.ANY_NUMBER in route.called:
-                anything = route
-        return anything
+                any_number = route
+        return any_number
 
-    def route_named(self, name: str, called: str | None) -> Route:
-        """Return the route a call began with, or if a newer plan lacks it, the one of the called number."""
-        return self.routes[name] if name in self.routes else self.route_for(called)
+    def route_named(self, name: str, call: CallFacts) -> Route:
+        """Return the route a call began with, or if a newer plan lacks it, the one of our number."""
+        return self.routes[name] if name in self.routes else self.route_for(call)
 
     def ending_named(self, name: str) -> Ending:
-        """Return an ending of the plan or a built-in one; a name that is gone gives `nobody`."""
+        """Return an ending of the plan or a built-in one; `nobody` for a name that is gone."""
         return self.endings.get(name) or BUILT_IN_ENDINGS.get(name) or BUILT_IN_ENDINGS[NOBODY]

@@ -4,12 +4,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from app.plan.model import Ending, Plan, Prompt, Route, Step
+from app.plan.callers import is_outgoing
+from app.plan.model import Ending, Plan, Prompt, Route, Step, Target
 from app.plan.values import QUIET_OUTCOMES
+from app.voice.events import CallFacts
+from app.voice.numbers import identities
 from app.voice.outcome import Outcome
 
 SHORTEST_RING_SECONDS = 5
-"""What is left of `max_ring_seconds` is not worth another ring below this."""
+"""With less than this left of `max_ring_seconds`, another ring is not worth starting."""
 
 
 class Why(StrEnum):
@@ -26,10 +29,11 @@ class Why(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Ring:
-    """Ring a step for `timeout` seconds; `round` counts the dials of the call from 1."""
+    """Ring these targets of a step for `timeout` seconds; `round` counts the dials of the call from 1."""
 
     route: Route
     step: Step
+    targets: tuple[Target, ...]
     round: int
     timeout: int
     greeting: Prompt | None = None
@@ -37,7 +41,7 @@ class Ring:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class End:
-    """Give the caller an ending."""
+    """Send the caller to an ending."""
 
     name: str
     ending: Ending
@@ -46,47 +50,66 @@ class End:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Nothing:
-    """Say nothing more: nobody is waiting, so the reply is `<Response/>`."""
+    """Reply `<Response/>`: nobody is waiting."""
 
 
 Decision = Ring | End | Nothing
 
 
-def start(plan: Plan, route: Route, *, caller: str | None, now: datetime) -> Decision:
-    """Decide what a new call gets; `caller` is Plivo's From, `now` a moment that knows its time zone."""
-    if route.blocked is not None and route.blocked.names(caller):
-        return _end(plan, route.blocked.ending, Why.BLOCKED)
-    if route.hours is not None and not route.hours.is_open(now):
-        return _lead(plan, route, route.hours.otherwise, Why.CLOSED, elapsed=0, rounds=0)
-    return _ring_or_end(plan, route, route.first_step, elapsed=0, rounds=0)
+def start(plan: Plan, call: CallFacts, *, now: datetime) -> Decision:
+    """Decide what a new call gets at `now`, a moment that knows its time zone.
+
+    Block lists and opening hours are for people who call us; a call that the API placed passes both.
+    """
+    route = plan.route_for(call)
+    if not is_outgoing(call):
+        if route.blocked is not None and route.blocked.names(call.from_number):
+            return _end(plan, route.blocked.ending, Why.BLOCKED)
+        if route.hours is not None and not route.hours.is_open(now):
+            return _lead(plan, route, route.hours.otherwise, Why.CLOSED, call, elapsed=0, rounds=0)
+    return _ring_or_end(plan, route, route.first_step, call, elapsed=0, rounds=0)
 
 
-def after(plan: Plan, route: Route, step: str, outcome: Outcome, *, elapsed_seconds: float, rounds: int) -> Decision:
+def after(
+    plan: Plan, route: Route, step: str, outcome: Outcome, *, call: CallFacts, elapsed_seconds: float, rounds: int
+) -> Decision:
     """Decide what follows a dial that has ended.
 
     `step` is the name of the step that rang, `rounds` the count of dials so far (1 after the first),
-    `elapsed_seconds` the time since the first of them began. The same arguments give the same decision.
+    `elapsed_seconds` the time since the first of them began. The same arguments return the same decision.
     """
     rang = route.steps.get(step)
     named = rang.after.get(outcome) if rang is not None else None
     if named is not None:
-        return _lead(plan, route, named, Why.LED_HERE, elapsed=elapsed_seconds, rounds=rounds)
+        return _lead(plan, route, named, Why.LED_HERE, call, elapsed=elapsed_seconds, rounds=rounds)
     if outcome in QUIET_OUTCOMES:
         return Nothing()
     if rang is None:
         return _end(plan, route.ending, Why.STEP_IS_GONE)
-    return _ring_or_end(plan, route, route.step_after(step), elapsed=elapsed_seconds, rounds=rounds)
+    return _ring_or_end(plan, route, route.step_after(step), call, elapsed=elapsed_seconds, rounds=rounds)
 
 
-def _lead(plan: Plan, route: Route, name: str, why: Why, *, elapsed: float, rounds: int) -> Decision:
+def _lead(plan: Plan, route: Route, name: str, why: Why, call: CallFacts, *, elapsed: float, rounds: int) -> Decision:
     if name in route.steps:
-        return _ring_or_end(plan, route, route.steps[name], elapsed=elapsed, rounds=rounds)
+        return _ring_or_end(plan, route, route.steps[name], call, elapsed=elapsed, rounds=rounds)
     return _end(plan, name, why)
 
 
-def _ring_or_end(plan: Plan, route: Route, step: Step | None, *, elapsed: float, rounds: int) -> Decision:
-    """Ring the step, unless there is none or the caller has waited as long as the route allows."""
-    if step is None:
+def _ring_or_end(
+    plan: Plan, route: Route, step: Step | None, call: CallFacts, *, elapsed: float, rounds: int
+) -> Decision:
+    """Ring the step, unless there is none or the caller has waited as long as the route allows.
+
+    A step without a target for this call counts as unreachable, and the plan goes on at once.
+    """
+    passed: set[str] = set()
+    while step is not None and step.name not in passed and not (targets := _targets(step, call)):
+        passed.add(step.name)
+        named = step.after.get(Outcome.UNREACHABLE)
+        if named is not None and named not in route.steps:
+            return _end(plan, named, Why.LED_HERE)
+        step = route.steps[named] if named is not None else route.step_after(step.name)
+    if step is None or step.name in passed:
         return _end(plan, route.ending, Why.NO_STEP_LEFT)
     if rounds >= route.max_rounds:
         return _end(plan, route.ending, Why.TOO_MANY_ROUNDS)
@@ -94,7 +117,16 @@ def _ring_or_end(plan: Plan, route: Route, step: Step | None, *, elapsed: float,
     if left < min(step.timeout, SHORTEST_RING_SECONDS):
         return _end(plan, route.ending, Why.RANG_TOO_LONG)
     greeting = route.greeting if rounds == 0 else None
-    return Ring(route=route, step=step, round=rounds + 1, timeout=left, greeting=greeting)
+    return Ring(route=route, step=step, targets=targets, round=rounds + 1, timeout=left, greeting=greeting)
+
+
+def _targets(step: Step, call: CallFacts) -> tuple[Target, ...]:
+    """Return the targets that may ring in this call: neither the number that was called nor the caller.
+
+    The first would call this server again, without end; the second is busy with this very call.
+    """
+    on_the_line = {name.casefold() for name in identities(call.from_number) | identities(call.to_number)}
+    return tuple(target for target in step.ring if target.identity.casefold() not in on_the_line)
 
 
 def _end(plan: Plan, name: str, why: Why) -> End:

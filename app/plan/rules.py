@@ -4,48 +4,36 @@ Each rule yields (table, sentence). Values of a wrong kind are skipped here: the
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
+from app.plan.circles import circles
 from app.plan.hours import WEEKDAYS
 from app.plan.model import BUILT_IN_ENDINGS
+from app.plan.raw import Mistake, Raw, addresses, list_in, table_in, tables_in
 from app.plan.values import ANY_NUMBER, OUTCOME_WORDS, QUIET_OUTCOMES
 from app.voice.numbers import normalise
-
-Mistake = tuple[str, str]
-Raw = Mapping[str, Any]
 
 
 def mistakes(tables: Raw) -> Iterator[Mistake]:
     """Yield every mistake that more than one key makes together."""
-    endings = set(BUILT_IN_ENDINGS) | set(_table(tables, "endings"))
+    endings = set(BUILT_IN_ENDINGS) | set(table_in(tables, "endings"))
     yield from _called_twice(tables)
-    for name, ending in _tables(tables, "endings"):
+    yield from circles(tables)
+    for name, ending in tables_in(tables, "endings"):
         for key in ("voicemail", "thanks"):
             yield from _prompt(f"endings.{name}.{key}", ending.get(key))
-    for name, route in _tables(tables, "routes"):
+    for name, route in tables_in(tables, "routes"):
         place = f"routes.{name}"
         yield from _route(place, route)
         yield from _names(place, route, endings)
         yield from _unreachable(place, route)
-        for step_name, step in _tables(route, "steps"):
+        for step_name, step in tables_in(route, "steps"):
             yield from _step(f"{place}.steps.{step_name}", step)
-
-
-def _table(tables: Raw, key: str) -> Raw:
-    value = tables.get(key)
-    return value if isinstance(value, dict) else {}
-
-
-def _tables(tables: Raw, key: str) -> Iterator[tuple[str, Raw]]:
-    for name, table in _table(tables, key).items():
-        if isinstance(table, dict):
-            yield name, table
 
 
 def _called_twice(tables: Raw) -> Iterator[Mistake]:
     serves: dict[str, str] = {}
-    for name, route in _tables(tables, "routes"):
+    for name, route in tables_in(tables, "routes"):
         called = route.get("called", [ANY_NUMBER])
         for written in called if isinstance(called, list) else []:
             number = normalise(written) if isinstance(written, str) else None
@@ -72,16 +60,16 @@ def _route(place: str, route: Raw) -> Iterator[Mistake]:
 
 def _names(place: str, route: Raw, endings: set[str]) -> Iterator[Mistake]:
     """Check that every name leads to a step of this route or to an ending."""
-    steps = set(_table(route, "steps"))
+    steps = set(table_in(route, "steps"))
     for name in sorted(steps & endings):
         yield f"{place}.steps.{name}", f"an ending is called {name} too; rename one of them"
     wanted = [
         (place, "ending", route.get("ending"), endings),
-        (f"{place}.blocked", "ending", _table(route, "blocked").get("ending"), endings),
-        (f"{place}.hours", "otherwise", _table(route, "hours").get("otherwise"), endings | steps),
+        (f"{place}.blocked", "ending", table_in(route, "blocked").get("ending"), endings),
+        (f"{place}.hours", "otherwise", table_in(route, "hours").get("otherwise"), endings | steps),
     ]
-    for name, step in _tables(route, "steps"):
-        leads = _table(step, "after").items()
+    for name, step in tables_in(route, "steps"):
+        leads = table_in(step, "after").items()
         wanted += [(f"{place}.steps.{name}.after", key, value, endings | steps) for key, value in leads]
     for where, key, value, known in wanted:
         if isinstance(value, str) and value not in known:
@@ -90,22 +78,22 @@ def _names(place: str, route: Raw, endings: set[str]) -> Iterator[Mistake]:
 
 def _unreachable(place: str, route: Raw) -> Iterator[Mistake]:
     """Follow every outcome of every step that a call can come to."""
-    steps = list(_table(route, "steps"))
-    waiting = [*steps[:1], _table(route, "hours").get("otherwise")]
+    steps = list(table_in(route, "steps"))
+    waiting = [*steps[:1], table_in(route, "hours").get("otherwise")]
     reached: set[str] = set()
     while waiting:
         name = waiting.pop()
         if isinstance(name, str) and name in steps and name not in reached:
             reached.add(name)
             following = steps[steps.index(name) + 1 : steps.index(name) + 2]
-            waiting += _leads(_table(_table(route, "steps"), name), following)
+            waiting += _leads(table_in(table_in(route, "steps"), name), following)
     for name in steps:
         if name not in reached:
             yield f"{place}.steps.{name}", "no step leads here; name it in the after of another, or remove it"
 
 
 def _leads(step: Raw, following: list[str]) -> Iterator[object]:
-    after = _table(step, "after")
+    after = table_in(step, "after")
     for outcome in OUTCOME_WORDS:
         if outcome in after:
             yield after[outcome]
@@ -121,20 +109,12 @@ def _step(place: str, step: Raw) -> Iterator[Mistake]:
         yield place, "confirm_timeout waits for a key that is not asked for; write confirm_key too"
     if "record_format" in step and step.get("record") is not True:
         yield place, "record_format needs a recording; write record = true"
-    ring = step.get("ring")
-    targets = ring if isinstance(ring, list) else []
-    addresses = Counter(_address(target) for target in targets)
-    for address, count in addresses.items():
-        if address is not None and count > 1:
+    for address, count in Counter(addresses(step.get("ring"))).items():
+        if count > 1:
             yield place, f"ring has {address} {count} times; write it once"
-    for index, target in enumerate(targets, start=1):
+    for index, target in enumerate(list_in(step, "ring"), start=1):
         if isinstance(target, dict):
             yield from ((place, f"ring entry {index}: {sentence}") for sentence in _target(target))
-
-
-def _address(target: object) -> str | None:
-    written = target.get("number", target.get("user")) if isinstance(target, dict) else target
-    return normalise(written) if isinstance(written, str) else None
 
 
 def _target(target: Raw) -> Iterator[str]:

@@ -84,12 +84,12 @@ def test_try_follows_the_outcomes() -> None:
     ]
 
 
-def test_try_says_what_is_left_over_once_the_call_is_over() -> None:
+def test_try_names_the_outcomes_that_an_ended_call_does_not_use() -> None:
     result = run("try", "--file", AFTER_ANOTHER, "answered", "missed", "busy")
 
     assert result.stdout.splitlines()[1:] == [
         "answered: the caller gets nothing more: the call is over.",
-        "Left over, since the call is over: missed busy.",
+        "Not used, since the call is over: missed busy.",
     ]
 
 

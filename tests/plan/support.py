@@ -8,6 +8,8 @@ from pathlib import Path
 from app.plan.document import Urls
 from app.plan.load import load_plan, plan_from_tables
 from app.plan.model import Plan
+from app.plan.next import Ring
+from app.voice.events import CallFacts
 
 RECIPES = Path(__file__).parents[2] / "docs" / "plans"
 EXAMPLES = Path(__file__).parent / "examples"
@@ -21,12 +23,35 @@ URLS = Urls(
 )
 
 
+def inbound(called: str | None = "+14155550100", caller: str | None = "+14155550123") -> CallFacts:
+    """Return the facts of a call to a number of ours."""
+    return CallFacts(from_number=caller, to_number=called, direction="inbound")
+
+
+def outbound(called: str | None, caller: str | None = "+14155550100") -> CallFacts:
+    """Return the facts of a call that the API placed from a number of ours."""
+    return CallFacts(from_number=caller, to_number=called, direction="outbound")
+
+
+def ring_of(plan: Plan, route: str, step: str) -> Ring:
+    """Return the first ring of a step, with its route's greeting."""
+    rung = plan.routes[route].steps[step]
+    return Ring(
+        route=plan.routes[route],
+        step=rung,
+        targets=rung.ring,
+        round=1,
+        timeout=rung.timeout,
+        greeting=plan.routes[route].greeting,
+    )
+
+
 def plan_of(text: str) -> Plan:
     """Read a plan from TOML."""
     return plan_from_tables(tomllib.loads(text), source="plan.toml")
 
 
 def example_plans() -> Iterator[tuple[str, Plan]]:
-    """Give every recipe and every example by its name."""
+    """Yield every recipe and every example with its name."""
     for path in sorted([*RECIPES.glob("*.toml"), *EXAMPLES.glob("*.toml")]):
         yield path.stem, load_plan(path)

@@ -7,19 +7,12 @@ import pytest
 from app.plan.document import Urls, confirm_document, document, voicemail_taken_document
 from app.plan.load import load_plan
 from app.plan.model import Plan
-from app.plan.next import End, Nothing, Ring, Why, start
+from app.plan.next import End, Nothing, Why, start
 from app.voice import xml
 from tests.plan.plivo_rules import ATTRIBUTES, broken_rules
-from tests.plan.support import EXAMPLES, MONDAY_TEN, URLS, example_plans, plan_of
+from tests.plan.support import EXAMPLES, MONDAY_TEN, URLS, example_plans, inbound, plan_of, ring_of
 
 PLANS = dict(example_plans())
-
-
-def ring_of(plan: Plan, route: str, step: str) -> Ring:
-    rung = plan.routes[route].steps[step]
-    return Ring(
-        route=plan.routes[route], step=rung, round=1, timeout=rung.timeout, greeting=plan.routes[route].greeting
-    )
 
 
 def end_of(plan: Plan, name: str) -> End:
@@ -56,7 +49,7 @@ def test_one_step_can_express_every_attribute_of_plivos_dial_number_and_user() -
 def test_a_ring_greets_records_and_dials_in_this_order() -> None:
     plan = PLANS["ring-all"]
 
-    written = document(start(plan, plan.routes["main"], caller=None, now=MONDAY_TEN), URLS)
+    written = document(start(plan, inbound(), now=MONDAY_TEN), URLS)
 
     assert [element.tag for element in ElementTree.fromstring(written)] == ["Speak", "Record", "Dial"]
     record = ElementTree.fromstring(written)[1].attrib

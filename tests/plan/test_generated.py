@@ -15,7 +15,7 @@ from app.plan.next import Decision, End, Nothing, Ring, after, start
 from app.plan.values import OUTCOME_WORDS
 from app.voice.outcome import Outcome
 from tests.plan.plivo_rules import broken_rules
-from tests.plan.support import URLS
+from tests.plan.support import URLS, inbound
 
 NAMES = ["a", "b", "c", "d"]
 ENDINGS = ["e1", "e2", "nobody", "hangup", "busy", "rejected"]
@@ -147,7 +147,8 @@ def test_any_call_through_any_plan_ends_within_its_caps_and_hears_sound_document
     if plan is None:
         return
     route = plan.routes["main"]
-    decision: Decision = start(plan, route, caller=caller, now=now)
+    call = inbound(caller=caller)
+    decision: Decision = start(plan, call, now=now)
     rang = 0
     for outcome in outcomes:
         assert broken_rules(document(decision, URLS)) == []
@@ -157,7 +158,9 @@ def test_any_call_through_any_plan_ends_within_its_caps_and_hears_sound_document
         assert decision.round <= route.max_rounds
         assert rang <= route.max_ring_seconds or decision.round == 1
         assert broken_rules(confirm_document(decision.step), is_prompt=True) == []
-        decision = after(plan, route, decision.step.name, outcome, elapsed_seconds=rang, rounds=decision.round)
+        decision = after(
+            plan, route, decision.step.name, outcome, call=call, elapsed_seconds=rang, rounds=decision.round
+        )
     assert isinstance(decision, Ring | End | Nothing)
     assert describe_plan(plan)
 

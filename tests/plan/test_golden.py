@@ -7,8 +7,8 @@ import pytest
 
 from app.plan.document import confirm_document, document, voicemail_taken_document
 from app.plan.model import BUILT_IN_ENDINGS, Plan
-from app.plan.next import End, Ring, Why
-from tests.plan.support import URLS, example_plans
+from app.plan.next import End, Why
+from tests.plan.support import URLS, example_plans, ring_of
 
 PLANS = dict(example_plans())
 GOLDEN: dict[str, dict[str, str]] = json.loads(Path(__file__).with_name("example_replies.json").read_text("utf-8"))
@@ -19,8 +19,7 @@ def replies_of(plan: Plan) -> dict[str, str]:
     replies = {}
     for route in plan.routes.values():
         for step in route.steps.values():
-            ring = Ring(route=route, step=step, round=1, timeout=step.timeout, greeting=route.greeting)
-            replies[f"{route.name}.{step.name}"] = document(ring, URLS)
+            replies[f"{route.name}.{step.name}"] = document(ring_of(plan, route.name, step.name), URLS)
             replies[f"{route.name}.{step.name} confirm"] = confirm_document(step)
     for name in (*BUILT_IN_ENDINGS, *plan.endings):
         ending = plan.ending_named(name)

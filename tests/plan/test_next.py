@@ -7,7 +7,7 @@ import pytest
 from app.plan.model import NOBODY, Plan
 from app.plan.next import Decision, End, Nothing, Ring, Why, after, start
 from app.voice.outcome import Outcome
-from tests.plan.support import MONDAY_TEN, plan_of
+from tests.plan.support import MONDAY_TEN, inbound, plan_of
 
 PLAN = plan_of("""
 [routes.main]
@@ -66,7 +66,7 @@ def in_short(decision: Decision) -> str:
 
 
 def after_step(step: str, outcome: Outcome, *, elapsed: float = 10, rounds: int = 1, plan: Plan = PLAN) -> Decision:
-    return after(plan, plan.routes["main"], step, outcome, elapsed_seconds=elapsed, rounds=rounds)
+    return after(plan, plan.routes["main"], step, outcome, call=inbound(), elapsed_seconds=elapsed, rounds=rounds)
 
 
 def test_the_table_knows_every_outcome() -> None:
@@ -79,9 +79,10 @@ def test_every_outcome_at_every_position_leads_where_the_table_says(outcome: Out
 
 
 def test_a_call_begins_with_the_greeting_and_the_first_step() -> None:
-    decision = start(PLAN, ROUTE, caller="+14155550123", now=MONDAY_TEN)
+    decision = start(PLAN, inbound(), now=MONDAY_TEN)
 
-    assert decision == Ring(route=ROUTE, step=ROUTE.steps["desk"], round=1, timeout=20, greeting=ROUTE.greeting)
+    desk = ROUTE.steps["desk"]
+    assert decision == Ring(route=ROUTE, step=desk, targets=desk.ring, round=1, timeout=20, greeting=ROUTE.greeting)
 
 
 def test_the_greeting_is_heard_once_and_the_rounds_are_counted() -> None:
@@ -156,8 +157,8 @@ def test_a_blocked_caller_is_refused_even_while_open() -> None:
     steps = { a = { ring = ["+14155550111"] } }
     """)
 
-    blocked = start(plan, plan.routes["main"], caller="19005550100", now=MONDAY_TEN)
-    welcome = start(plan, plan.routes["main"], caller="+14155550100", now=MONDAY_TEN)
+    blocked = start(plan, inbound(caller="19005550100"), now=MONDAY_TEN)
+    welcome = start(plan, inbound(caller="+14155550102"), now=MONDAY_TEN)
 
     assert blocked == End(name="rejected", ending=plan.ending_named("rejected"), why=Why.BLOCKED)
     assert in_short(welcome) == ">a"
@@ -173,8 +174,8 @@ def test_outside_the_hours_the_otherwise_counts(otherwise: str, expected: str) -
     steps = {{ a = {{ ring = ["+14155550111"] }}, b = {{ ring = ["+14155550112"] }} }}
     """)
 
-    closed = start(plan, plan.routes["main"], caller=None, now=MONDAY_TEN)
-    opened = start(plan, plan.routes["main"], caller=None, now=datetime(2026, 11, 23, 11, tzinfo=UTC))
+    closed = start(plan, inbound(caller=None), now=MONDAY_TEN)
+    opened = start(plan, inbound(caller=None), now=datetime(2026, 11, 23, 11, tzinfo=UTC))
 
     assert in_short(closed) == expected
     assert in_short(opened) == ">a"
@@ -183,20 +184,20 @@ def test_outside_the_hours_the_otherwise_counts(otherwise: str, expected: str) -
 def test_a_route_without_steps_goes_to_its_ending() -> None:
     plan = plan_of('[routes.main]\nending = "busy"')
 
-    assert in_short(start(plan, plan.routes["main"], caller=None, now=MONDAY_TEN)) == "busy"
+    assert in_short(start(plan, inbound(caller=None), now=MONDAY_TEN)) == "busy"
 
 
 def test_the_plan_of_dial_to_rings_everybody_once_and_then_says_that_nobody_is_there() -> None:
     plan = Plan.from_targets(
         ("+14155550111", "sip:a@phone.plivo.com"), timeout=17, time_limit=600, caller_id="+14155550199"
     )
-    route = plan.route_for("+14155550100")
+    route = plan.routes["main"]
 
-    first = start(plan, route, caller="+1415", now=MONDAY_TEN)
-    then = after(plan, route, "all", Outcome.MISSED, elapsed_seconds=17, rounds=1)
+    first = start(plan, inbound(caller="+1415"), now=MONDAY_TEN)
+    then = after(plan, route, "all", Outcome.MISSED, call=inbound(), elapsed_seconds=17, rounds=1)
 
     assert isinstance(first, Ring)
     assert [target.address for target in first.step.ring] == ["+14155550111", "sip:a@phone.plivo.com"]
     assert (first.timeout, first.step.time_limit, first.route.caller_id) == (17, 600, "+14155550199")
     assert in_short(then) == NOBODY
-    assert isinstance(after(plan, route, "all", Outcome.ANSWERED, elapsed_seconds=9, rounds=1), Nothing)
+    assert isinstance(after(plan, route, "all", Outcome.ANSWERED, call=inbound(), elapsed_seconds=9, rounds=1), Nothing)

@@ -9,7 +9,7 @@ from app.plan.load import load_plan
 from app.plan.next import Decision, End, Ring, after, start
 from app.voice.outcome import Outcome
 from tests.plan.plivo_rules import broken_rules
-from tests.plan.support import MONDAY_TEN, RECIPES, URLS
+from tests.plan.support import MONDAY_TEN, RECIPES, URLS, inbound
 
 OFFICE, EMERGENCY, OTHER = "14155550100", "+1 415 555 0101", "+14155550102"
 IN_OFFICE_HOURS = datetime(2026, 11, 23, 18, 0, tzinfo=UTC)  # Monday, 10:00 in Los Angeles.
@@ -21,9 +21,10 @@ CALLER = "+14155550123"
 def walk(
     recipe: str, outcomes: str, *, called: str = OTHER, caller: str | None = CALLER, now: datetime = MONDAY_TEN
 ) -> list[str]:
-    """Go through a recipe with these outcomes; give what the caller gets, in short."""
+    """Go through a recipe with these outcomes; return what the caller gets, in short."""
     plan = load_plan(RECIPES / f"{recipe}.toml")
-    decision: Decision = start(plan, plan.route_for(called), caller=caller, now=now)
+    call = inbound(called, caller)
+    decision: Decision = start(plan, call, now=now)
     taken, elapsed = [in_short(decision)], 0
     for outcome in outcomes.split():
         assert isinstance(decision, Ring)
@@ -33,6 +34,7 @@ def walk(
             decision.route,
             decision.step.name,
             Outcome(outcome),
+            call=call,
             elapsed_seconds=elapsed,
             rounds=decision.round,
         )

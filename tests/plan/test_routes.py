@@ -3,7 +3,7 @@
 import pytest
 
 from app.plan.callers import Blocked, is_anonymous
-from tests.plan.support import plan_of
+from tests.plan.support import inbound, plan_of
 
 PLAN = plan_of("""
 [routes.office]
@@ -28,6 +28,9 @@ steps = { a = { ring = ["+14155550111"] } }
     [
         ("+14155550100", "office"),
         ("14155550101", "office"),
+        ("0014155550101", "office"),
+        ("sip:14155550101@carrier.example", "office"),
+        ("sip:front@phone.plivo.com;transport=tcp", "sip"),
         ("sip:front@PHONE.plivo.com", "sip"),
         ("+14155550199", "rest"),
         ("", "rest"),
@@ -37,18 +40,18 @@ steps = { a = { ring = ["+14155550111"] } }
     ],
 )
 def test_a_called_number_finds_its_route_however_plivo_writes_it(called: str | None, route: str) -> None:
-    assert PLAN.route_for(called).name == route
+    assert PLAN.route_for(inbound(called)).name == route
 
 
 def test_a_number_that_no_route_serves_goes_to_nobody() -> None:
-    route = WITHOUT_REST.route_for("+14155550199")
+    route = WITHOUT_REST.route_for(inbound("+14155550199"))
 
     assert (route.first_step, route.ending) == (None, "nobody")
 
 
 def test_a_call_keeps_its_route_and_one_that_is_gone_is_looked_up_again() -> None:
-    assert PLAN.route_named("sip", "+14155550100").name == "sip"
-    assert PLAN.route_named("gone", "+14155550100").name == "office"
+    assert PLAN.route_named("sip", inbound()).name == "sip"
+    assert PLAN.route_named("gone", inbound()).name == "office"
 
 
 BLOCKED = Blocked(callers=("+1900*", "+14155550166", "sip:bot@example.com", "anonymous"))
@@ -66,7 +69,14 @@ BLOCKED = Blocked(callers=("+1900*", "+14155550166", "sip:bot@example.com", "ano
         "Anonymous",
         "sip:anonymous@anonymous.invalid",
         "Restricted",
+        "0019005550100",
+        "sip:0014155550166@carrier.example",
         "266696687",
+        "7378742833",
+        "+17378742833",
+        "8628245225",
+        "86282452253",
+        "8656696",
         "",
         None,
     ],
