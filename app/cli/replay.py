@@ -16,7 +16,7 @@ from app.context import services
 from app.records.model.receipt import StoreUnavailable
 from app.records.reading.queries import find_receipt
 from app.records.reading.read_session import read_session
-from app.simulator.wire.http_exchange import WireError
+from app.simulator.wire.http_exchange import NoReplyError
 from app.simulator.wire.transport import RemoteTargetError, send_again
 
 _USAGE, _UNREACHABLE = 2, 3
@@ -52,7 +52,7 @@ def replay(receipt_id: int, url: str, token: str | None, allow_remote: bool) -> 
             token or next(iter(services().config.plivo_auth_tokens), None),
             allow_remote=allow_remote,
         )
-    except (WireError, RemoteTargetError) as error:
+    except (NoReplyError, RemoteTargetError) as error:
         _fail(str(error), _UNREACHABLE)
     click.echo(f"{row['method']} {target}\n{reply.status}\n{reply.body.decode('utf-8', 'replace')}")
     sys.exit(0 if reply.is_success else 1)

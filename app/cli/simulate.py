@@ -14,23 +14,23 @@ from rich.table import Column, Table
 
 from app.cli import simulate_report as report
 from app.cli.simulate_options import CALLS_OF_THE_MIX, EPILOG, MOST_TRACED, PARAMS, Options
-from app.cli.simulate_report import Result
-from app.simulator.carrier.call_requests import Urls
+from app.cli.simulate_report import SimulationResult
+from app.simulator.carrier.call_requests import ApplicationUrls
 from app.simulator.ground_truth import CallTruth
-from app.simulator.reports_api import Api, ApiError
+from app.simulator.reports_api import ReportsApi, ReportsApiError
 from app.simulator.run import Run, play, verify
 from app.simulator.scenario import Scenario, ScriptError, built_in, load_scenarios
-from app.simulator.wire.transport import RemoteTargetError, Wire, is_listening
+from app.simulator.wire.transport import RemoteTargetError, Transport
 
 WRONG, NOT_REACHABLE = 1, 3
 _WIDTH_OF_A_PIPE = 160
 
-# What `flask plivo setup` gives the console's URLs, so that a 503 is brought again.
+# `flask plivo setup` writes the same fragment, so that Plivo retries after a 503.
 _RETRY_FRAGMENT = "rc=3&rp=ct,rt,5xx"
 
 
 def run_simulation(**given: Any) -> None:
-    """Play Plivo against a running server: ring, fetch its XML, carry it out, report, until the call ends."""
+    """Play Plivo against a running server: fetch its XML, carry it out, report, until each call ends."""
     options = Options(**given)
     scenarios = _known_scenarios(options)
     if options.lists:
@@ -45,18 +45,18 @@ def run_simulation(**given: Any) -> None:
     differences = None
     if options.verifies:
         try:
-            api = Api(run.urls.answer, options.reports_token or "", run.wire)
+            api = ReportsApi(run.urls.answer, options.reports_token or "", run.transport)
             differences = verify(calls, api, run.concurrency)
-        except ApiError as error:
+        except ReportsApiError as error:
             _leave(f"cannot verify: {error}", WRONG)
-    result = Result(seed=run.seed, calls=calls, differences=differences, seconds=time.monotonic() - begun)
+    result = SimulationResult(seed=run.seed, calls=calls, differences=differences, seconds=time.monotonic() - begun)
     _print_result(result, options)
     if not result.is_right:
         raise SystemExit(WRONG)
 
 
 def _known_scenarios(options: Options) -> dict[str, Scenario]:
-    """Return all scenarios by name; those of a script come first and may replace built-in ones."""
+    """Return all scenarios by name; those of a script replace built-in ones of the same name."""
     try:
         own = load_scenarios(options.script) if options.script else ()
     except ScriptError as error:
@@ -78,12 +78,12 @@ def _make_run(options: Options, scenarios: dict[str, Scenario]) -> Run:
         concurrency=options.concurrency,
         seed=secrets.randbelow(10**9) if options.seed is None else options.seed,
         urls=_make_urls(options),
-        wire=Wire(
+        transport=Transport(
             token=options.token,
             main_token=options.main_token,
             connect_to=options.connect_to,
             allow_remote=options.allow_remote,
-            tell_simulated_time=not options.real_time,
+            sends_simulated_time=not options.real_time,
             patience=options.patience,
         ),
         faults=options.faults,
@@ -103,8 +103,8 @@ def _named(name: str, scenarios: dict[str, Scenario]) -> Scenario:
     return scenarios[name]
 
 
-def _make_urls(options: Options) -> Urls:
-    return Urls(
+def _make_urls(options: Options) -> ApplicationUrls:
+    return ApplicationUrls(
         answer=_with_fragment(options.url, _RETRY_FRAGMENT),
         method=options.method,
         hangup=options.hangup_url or _below(options.url, "hangup/"),
@@ -116,7 +116,7 @@ def _make_urls(options: Options) -> Urls:
 
 
 def _below(url: str, name: str) -> str:
-    """Return the URL of that name below the answer URL's path."""
+    """Return the URL of this name below the answer URL's path."""
     parts = urlsplit(urldefrag(url).url)
     path = f"{parts.path.rstrip('/')}/{name}"
     return _with_fragment(urlunsplit((parts.scheme, parts.netloc, path, "", "")), _RETRY_FRAGMENT)
@@ -127,21 +127,21 @@ def _with_fragment(url: str, fragment: str) -> str:
 
 
 def _check_target(run: Run) -> None:
-    """Stop before the first call if the server is elsewhere, or nowhere."""
+    """Exit before the first call if the server is on another machine or not running."""
     try:
         for url in (run.urls.answer, run.urls.hangup, run.urls.ring, run.urls.phlo, run.urls.fallback):
             if url:
-                run.wire.check_target(url)
+                run.transport.check_target(url)
     except RemoteTargetError as error:
         raise click.UsageError(str(error)) from error
-    if not is_listening(run.urls.answer, run.wire.connect_to):
+    if not run.transport.is_listening(run.urls.answer):
         parts = urlsplit(run.urls.answer)
-        where = ":".join(map(str, run.wire.connect_to)) if run.wire.connect_to else parts.netloc
-        _leave(f"nothing listens at {where}; start the server with `make run`, or give its --url", NOT_REACHABLE)
+        where = ":".join(map(str, run.transport.connect_to)) if run.transport.connect_to else parts.netloc
+        _leave(f"nothing listens at {where}; start the server with `make run`, or pass its --url", NOT_REACHABLE)
 
 
 def _play(run: Run, *, quiet: bool) -> list[CallTruth]:
-    """Play all calls, under a progress bar on a terminal."""
+    """Play all calls, with a progress bar on a terminal."""
     progress = Progress(
         TextColumn("calls"),
         BarColumn(),
@@ -155,7 +155,7 @@ def _play(run: Run, *, quiet: bool) -> list[CallTruth]:
         return play(run, lambda _call: progress.advance(task))
 
 
-def _print_result(result: Result, options: Options) -> None:
+def _print_result(result: SimulationResult, options: Options) -> None:
     is_traced = len(result.calls) <= MOST_TRACED if options.trace is None else options.trace
     if options.as_json:
         click.echo(report.as_json(result, with_trace=is_traced))
@@ -176,7 +176,7 @@ def _print_scenarios(scenarios: Sequence[Scenario]) -> None:
 
 
 def _console() -> Console:
-    """Print as wide as the terminal, or wide enough for a pipe."""
+    """Return a console as wide as the terminal, or wide enough for a pipe."""
     console = Console(highlight=False)
     return console if console.is_terminal else Console(highlight=False, width=_WIDTH_OF_A_PIPE)
 
@@ -190,7 +190,7 @@ simulate = click.Command(
     "simulate",
     params=PARAMS,
     callback=run_simulation,
-    help=f"{run_simulation.__doc__}\n\nSCENARIO names what happens; without any, a mix as on a real line.",
+    help=f"{run_simulation.__doc__}\n\nSCENARIO names what happens; without one, a mix as on a real line.",
     epilog=EPILOG,
 )
-"""The command that the application's factory adds to `flask`."""
+"""The command `flask simulate`."""

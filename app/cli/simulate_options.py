@@ -1,4 +1,4 @@
-"""The options of `flask simulate`, and how each is read."""
+"""The options of `flask simulate`, and how each is parsed."""
 
 import re
 from dataclasses import dataclass
@@ -18,10 +18,10 @@ CALLS_OF_THE_MIX = 10
 EPILOG = """
 \b
 Examples:
-  flask simulate                                    ten calls, mixed as on a real line
+  flask simulate                                    ten calls, a mix as on a real line
   flask simulate busy answered                      one call of each of these
   flask simulate --list                             all scenarios
-  flask simulate voicemail --real-time              as slowly as it really goes
+  flask simulate voicemail --real-time              in real time
   flask simulate --token TOKEN --reports-token R --calls 500 --concurrency 16 --verify
   flask simulate --calls 200 --fault lost:action@0.1 --fault duplicate --verify --reports-token R
   flask simulate --script my-calls.toml --json
@@ -32,14 +32,14 @@ bad-signature, unsigned or disconnect; REQUEST is answer, action, callback, ring
 confirm, music, redirect, fallback, record, digits, phlo, control or notice (default: all).
 
 \b
-Exit codes: 0 everything was right, 1 something was wrong, 2 usage, 3 the server is not reachable.
+Exit codes: 0 the server made no mistake, 1 it did, 2 usage, 3 the server is not reachable.
 Only this machine is called, unless --allow-remote is given.
 """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What was given on the command line."""
+    """The parsed command line."""
 
     scenario: tuple[str, ...]
     url: str
@@ -72,63 +72,63 @@ class Options:
     lists: bool
 
 
-class FaultType(click.ParamType[Fault]):
+class FaultParam(click.ParamType[Fault]):
     """A fault of the wire, as `lost:action@0.1`."""
 
     name = "fault"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Fault:
-        """Read a fault, or refuse it with what to write."""
+        """Return the parsed fault, or fail with what to write."""
         try:
             return value if isinstance(value, Fault) else parse_fault(str(value))
         except FaultError as error:
             self.fail(str(error), param, ctx)
 
 
-class UrlType(click.ParamType[str]):
+class UrlParam(click.ParamType[str]):
     """An absolute URL."""
 
     name = "url"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Take an absolute URL, or refuse it."""
+        """Return an absolute URL, or fail with what to write."""
         if not is_absolute(str(value)):
             self.fail(f"{value!r} is not absolute; write http://127.0.0.1:5000/dialstatus/", param, ctx)
         return str(value)
 
 
-class NumberType(click.ParamType[str]):
+class NumberParam(click.ParamType[str]):
     """A telephone number or SIP address."""
 
     name = "number"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Take a number in E.164 form or a SIP address, or refuse it."""
+        """Return a number in E.164 form or a SIP address, or fail with what to write."""
         if not re.fullmatch(r"\+[1-9][0-9]{4,14}|sip:[^@\s]+@[^@\s]+", str(value)):
             self.fail(f"{value!r} is not a number; write +14155550100 or sip:alice@phone.plivo.com", param, ctx)
         return str(value)
 
 
-class AddressType(click.ParamType[tuple[str, int]]):
+class AddressParam(click.ParamType[tuple[str, int]]):
     """A host and a port."""
 
     name = "host:port"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, int]:
-        """Take HOST:PORT, or refuse it."""
+        """Return the parsed HOST:PORT, or fail with what to write."""
         host, _, port = str(value).rpartition(":")
         if not host or not port.isdigit() or not 0 < int(port) < 65536:
             self.fail(f"{value!r} is not a host and a port; write 127.0.0.1:5000", param, ctx)
         return host, int(port)
 
 
-class ZoneType(click.ParamType[ZoneInfo]):
+class ZoneParam(click.ParamType[ZoneInfo]):
     """A time zone by its IANA name."""
 
     name = "zone"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> ZoneInfo:
-        """Take a time zone's name, or refuse it."""
+        """Return the named time zone, or fail with what to write."""
         try:
             return value if isinstance(value, ZoneInfo) else ZoneInfo(str(value))
         except (ZoneInfoNotFoundError, ValueError):
@@ -139,7 +139,7 @@ PARAMS: list[click.Parameter] = [
     click.Argument(["scenario"], nargs=-1),
     click.Option(
         ["--url"],
-        type=UrlType(),
+        type=UrlParam(),
         default="http://127.0.0.1:5000/dialstatus/",
         show_default=True,
         help="Answer URL of the number called.",
@@ -159,13 +159,13 @@ PARAMS: list[click.Parameter] = [
     click.Option(
         ["--rate"], type=click.FloatRange(0, 10_000), default=0, help="Calls begun a second.  [default: no limit]"
     ),
-    click.Option(["--from", "from_number"], type=NumberType(), help="Caller.  [default: various]"),
+    click.Option(["--from", "from_number"], type=NumberParam(), help="Caller.  [default: various]"),
     click.Option(
         ["--to", "to_number"],
-        type=NumberType(),
+        type=NumberParam(),
         default="+14155550199",
         show_default=True,
-        help="Number of ours that is called.",
+        help="The number that is called.",
     ),
     click.Option(["--seed"], type=int, help="Repeat a run: the same calls, UUIDs, nonces and faults."),
     click.Option(["--token"], help="Plivo auth token to sign with; without it requests are unsigned."),
@@ -177,25 +177,25 @@ PARAMS: list[click.Parameter] = [
         show_default=True,
         help="Method of the answer URL.",
     ),
-    click.Option(["--hangup-url"], type=UrlType(), help="Hangup URL.  [default: hangup/ under --url]"),
-    click.Option(["--ring-url"], type=UrlType(), help="Ring URL of API calls.  [default: ring/ under --url]"),
-    click.Option(["--fallback-url"], type=UrlType(), help="Fallback URL.  [default: none]"),
-    click.Option(["--phlo-url"], type=UrlType(), help="URL of the PHLO's HTTP Request.  [default: phlo/ under --url]"),
+    click.Option(["--hangup-url"], type=UrlParam(), help="Hangup URL.  [default: hangup/ under --url]"),
+    click.Option(["--ring-url"], type=UrlParam(), help="Ring URL of API calls.  [default: ring/ under --url]"),
+    click.Option(["--fallback-url"], type=UrlParam(), help="Fallback URL.  [default: none]"),
+    click.Option(["--phlo-url"], type=UrlParam(), help="URL of the PHLO's HTTP Request.  [default: phlo/ under --url]"),
     click.Option(["--phlo-token"], help="Bearer token that the PHLO sends."),
     click.Option(
         ["--account-timezone"],
-        type=ZoneType(),
+        type=ZoneParam(),
         default="UTC",
         show_default=True,
-        help="The Plivo account's zone: StartTime, AnswerTime, EndTime.",
+        help="Time zone of the Plivo account, for StartTime, AnswerTime, EndTime.",
     ),
     click.Option(
         ["--script"],
         type=click.Path(path_type=Path, exists=True, dir_okay=False),
-        help="TOML file with scenarios of your own.",
+        help="TOML file with your own scenarios.",
     ),
     click.Option(
-        ["--fault", "faults"], type=FaultType(), multiple=True, help="Break the wire; may be repeated (see below)."
+        ["--fault", "faults"], type=FaultParam(), multiple=True, help="Break the wire; repeatable, see below."
     ),
     click.Option(["--verify", "verifies"], is_flag=True, help="Compare the server's records with what happened."),
     click.Option(["--reports-token"], help="The server's REPORTS_TOKEN, for --verify."),
@@ -204,16 +204,16 @@ PARAMS: list[click.Parameter] = [
         type=click.FloatRange(0.1, 100),
         default=1,
         show_default=True,
-        help="Multiply Plivo's time limits: more for a slow machine, less to find what is slow.",
+        help="Multiply Plivo's time limits, for a slow machine.",
     ),
     click.Option(["--real-time"], is_flag=True, help="Wait as long as the calls really take."),
     click.Option(
         ["--spread-days"], type=click.FloatRange(0, 366), default=0, help="Begin the calls within the last days."
     ),
     click.Option(
-        ["--connect-to"], type=AddressType(), help="Call this address whatever the URLs say; they are still signed."
+        ["--connect-to"], type=AddressParam(), help="Connect to this address instead; the URLs are still signed."
     ),
-    click.Option(["--allow-remote"], is_flag=True, help="Call other machines too. Only ones that are yours."),
+    click.Option(["--allow-remote"], is_flag=True, help="Call other machines too. Only your own."),
     click.Option(
         ["--trace/--no-trace"], default=None, help=f"Show every request.  [default: up to {MOST_TRACED} calls]"
     ),

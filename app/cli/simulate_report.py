@@ -1,4 +1,4 @@
-"""Show what happened: a trace of each call for people, a table for many, JSON for machines."""
+"""Print the result of a simulation: a trace of each call, a table of many calls, or JSON."""
 
 import json
 from collections import Counter
@@ -10,28 +10,28 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
-from app.simulator.ground_truth import CallTruth, Exchange, Kind
+from app.simulator.ground_truth import CallTruth, RequestKind, SentRequest
 from app.simulator.verify import Difference
-from app.simulator.xml.findings import Verdict
-from app.simulator.xml.parser import DocumentError, Element, read_document
+from app.simulator.xml.parser import DocumentError, XmlElement, read_document
+from app.simulator.xml.verdicts import PlivoVerdict
 
 _MOST_SHOWN = 20
-_WIDTH_OF_COLUMNS = 130  # On a narrower terminal what was told goes below its request.
-_TOLD = {
-    Kind.ANSWER: ("From", "To", "CallStatus"),
-    Kind.ACTION: ("DialStatus", "DialRingStatus", "DialHangupCause", "DialBLegUUID"),
-    Kind.CALLBACK: ("Event", "DialBLegTo", "DialBLegDuration", "DialBLegHangupCauseCode", "DialDigitsMatch"),
-    Kind.RING: ("From", "To", "CallStatus"),
-    Kind.HANGUP: ("CallStatus", "Duration", "HangupCause", "HangupCauseCode", "HangupSource"),
-    Kind.RECORDING: ("RecordingID", "RecordingDuration"),
-    Kind.RECORD: ("RecordingID", "RecordingDuration", "Digits"),
-    Kind.PHLO: ("DialStatus", "DialRingStatus", "DialHangupCause", "DialBLegUUID"),
+_WIDTH_OF_COLUMNS = 130  # On a narrower terminal the parameters go below their request.
+_SHOWN_PARAMS = {
+    RequestKind.ANSWER: ("From", "To", "CallStatus"),
+    RequestKind.ACTION: ("DialStatus", "DialRingStatus", "DialHangupCause", "DialBLegUUID"),
+    RequestKind.CALLBACK: ("Event", "DialBLegTo", "DialBLegDuration", "DialBLegHangupCauseCode", "DialDigitsMatch"),
+    RequestKind.RING: ("From", "To", "CallStatus"),
+    RequestKind.HANGUP: ("CallStatus", "Duration", "HangupCause", "HangupCauseCode", "HangupSource"),
+    RequestKind.RECORDING: ("RecordingID", "RecordingDuration"),
+    RequestKind.RECORD: ("RecordingID", "RecordingDuration", "Digits"),
+    RequestKind.PHLO: ("DialStatus", "DialRingStatus", "DialHangupCause", "DialBLegUUID"),
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
-    """A whole run: its calls, what verifying found (None: not asked), and how long it took in seconds."""
+class SimulationResult:
+    """A whole run: its calls, the differences (None without --verify), and how long it took in seconds."""
 
     seed: int
     calls: Sequence[CallTruth]
@@ -40,16 +40,16 @@ class Result:
 
     @property
     def is_right(self) -> bool:
-        """Tell whether nothing was wrong that the faults do not excuse."""
+        """Return whether the server made no mistake that the faults do not excuse."""
         return not self.differences and all(call.is_right for call in self.calls)
 
     def outcomes(self) -> Counter[str]:
-        """Count the dials by how they really ended."""
+        """Return how many dials ended in each outcome."""
         return Counter(min(dial.outcomes) for call in self.calls for dial in call.dials)
 
 
 def print_trace(console: Console, call: CallTruth) -> None:
-    """Print one call: what was asked and answered, and what was wrong."""
+    """Print one call: its requests with their replies, and what was wrong."""
     console.print(f"[bold]{escape(call.scenario)}[/bold]  {call.from_number} → {call.to_number}")
     console.print(f"[dim]call {call.call_uuid}[/dim]")
     console.print(_columns(call) if console.width >= _WIDTH_OF_COLUMNS else _lines(call))
@@ -68,8 +68,8 @@ def _columns(call: CallTruth) -> Table:
     table.add_column(overflow="fold", ratio=3)
     table.add_column(justify="right", no_wrap=True)
     table.add_column(overflow="fold", ratio=3)
-    for exchange in call.trace:
-        table.add_row(*_row(exchange))
+    for request in call.requests:
+        table.add_row(*_row(request))
     return table
 
 
@@ -77,16 +77,16 @@ def _lines(call: CallTruth) -> Table:
     table = Table.grid(padding=(0, 2))
     table.add_column(justify="right", style="dim", no_wrap=True)
     table.add_column(overflow="fold")
-    for exchange in call.trace:
-        at, asked, told, status, answer = _row(exchange)
-        table.add_row(at, f"{asked}  {status}  {answer}".rstrip())
-        if told:
-            table.add_row("", f"[dim]{told}[/dim]")
+    for request in call.requests:
+        at, target, params, status, reply = _row(request)
+        table.add_row(at, f"{target}  {status}  {reply}".rstrip())
+        if params:
+            table.add_row("", f"[dim]{params}[/dim]")
     return table
 
 
-def print_summary(console: Console, result: Result, *, with_faults: bool) -> None:
-    """Print a table of scenarios, what was wrong (unless the traces said it), and how to repeat the run."""
+def print_summary(console: Console, result: SimulationResult, *, with_faults: bool) -> None:
+    """Print a table of scenarios, what was wrong (unless the traces show it), and how to repeat the run."""
     table = Table(Column("scenario", overflow="fold"), "calls", "how the dials ended", "how the calls ended", "wrong")
     for scenario in sorted({call.scenario for call in result.calls}):
         calls = [call for call in result.calls if call.scenario == scenario]
@@ -103,7 +103,7 @@ def print_summary(console: Console, result: Result, *, with_faults: bool) -> Non
         _print_remarks(console, [remark for call in result.calls for remark in call.remarks])
     if result.differences is not None:
         print_differences(console, result.differences, len(result.calls))
-    requests = sum(len(call.trace) for call in result.calls)
+    requests = sum(len(call.requests) for call in result.calls)
     console.print(
         f"{len(result.calls)} call{'s' * (len(result.calls) != 1)}, {requests} requests in {result.seconds:.1f} s. "
         f"Repeat them with --seed {result.seed}."
@@ -111,10 +111,10 @@ def print_summary(console: Console, result: Result, *, with_faults: bool) -> Non
 
 
 def print_differences(console: Console, differences: Sequence[Difference], calls: int) -> None:
-    """Print what the server keeps and what happened, where they differ."""
+    """Print every difference between the server's records and what happened."""
     if not differences:
-        told = "the call" if calls == 1 else f"all {calls} calls"
-        console.print(f"[green]verified:[/green] the server keeps what happened in {told}")
+        which = "the call" if calls == 1 else f"all {calls} calls"
+        console.print(f"[green]verified:[/green] the records of {which} are right")
         return
     table = Table("call", "scenario", "where", "field", "happened", "recorded", title="differences")
     for one in differences[:_MOST_SHOWN]:
@@ -123,8 +123,8 @@ def print_differences(console: Console, differences: Sequence[Difference], calls
     console.print(f"[red]{len(differences)} differences[/red] in {len({d.call_uuid for d in differences})} calls")
 
 
-def as_json(result: Result, *, with_trace: bool) -> str:
-    """Return the whole result for machines."""
+def as_json(result: SimulationResult, *, with_trace: bool) -> str:
+    """Return the whole result as JSON."""
     return json.dumps(
         {
             "seed": result.seed,
@@ -163,43 +163,51 @@ def _call_as_dict(call: CallTruth, *, with_trace: bool) -> dict[str, object]:
         "remarks": sorted(set(call.remarks)),
     }
     if with_trace:
-        shown["requests"] = [asdict(exchange) for exchange in call.trace]
+        shown["requests"] = [_request_as_dict(request) for request in call.requests]
     return shown
 
 
-def _row(exchange: Exchange) -> tuple[str, ...]:
-    path = urlsplit(exchange.url).path
-    told = [f"{name}={exchange.params[name]}" for name in _TOLD.get(exchange.kind, ()) if name in exchange.params]
-    status = "[red]–[/red]" if exchange.status is None else str(exchange.status)
-    if exchange.status is not None and not 200 <= exchange.status < 300:
+def _request_as_dict(request: SentRequest) -> dict[str, object]:
+    """Return a request for JSON; `answer` is the reply, cut after 2,000 characters."""
+    shown = asdict(request)
+    return {"answer": shown.pop("reply"), **shown}
+
+
+def _row(request: SentRequest) -> tuple[str, ...]:
+    path = urlsplit(request.url).path
+    params = [
+        f"{name}={request.params[name]}" for name in _SHOWN_PARAMS.get(request.kind, ()) if name in request.params
+    ]
+    status = "[red]–[/red]" if request.status is None else str(request.status)
+    if request.status is not None and not 200 <= request.status < 300:
         status = f"[red]{status}[/red]"
-    note = f"[yellow]({escape(exchange.note)})[/yellow] " if exchange.note else ""
-    answer = "" if exchange.kind.is_notice and exchange.status == 200 else escape(_describe(exchange.answer))
+    note = f"[yellow]({escape(request.note)})[/yellow] " if request.note else ""
+    answer = "" if request.kind.is_notice and request.status == 200 else escape(_describe(request.reply))
     return (
-        f"{exchange.at:.1f} s",
-        f"{exchange.method} {escape(path)}",
-        note + escape(" ".join(told)),
+        f"{request.at:.1f} s",
+        f"{request.method} {escape(path)}",
+        note + escape(" ".join(params)),
         status,
         answer,
     )
 
 
-def _describe(answer: str) -> str:
-    """Say in a few words what a reply tells Plivo to do."""
+def _describe(reply: str) -> str:
+    """Return a short description of what a reply tells Plivo to do."""
     try:
-        root = read_document(answer.encode(), content_type="text/xml").root
+        root = read_document(reply.encode(), content_type="text/xml").root
     except DocumentError:
-        return answer.strip()[:80]
+        return reply.strip()[:80]
     return ", then ".join(_describe_element(element) for element in root.children) or "nothing more"
 
 
-def _describe_element(element: Element) -> str:
+def _describe_element(element: XmlElement) -> str:
     inside = [child.text.strip() for child in element.children] or [element.text.strip()[:60]]
     return f"{element.name} {' + '.join(filter(None, inside))}".strip()
 
 
-def _print_verdicts(console: Console, verdicts: Sequence[Verdict]) -> None:
-    """Print each different verdict once, with how often it was given."""
+def _print_verdicts(console: Console, verdicts: Sequence[PlivoVerdict]) -> None:
+    """Print each different verdict once, with its count."""
     counts = Counter(replace(verdict, url=urldefrag(verdict.url).url.partition("?")[0]) for verdict in verdicts)
     for verdict, count in counts.most_common(_MOST_SHOWN):
         colour, mark = ("yellow", "!") if verdict.excused else ("red", "✗")
@@ -221,6 +229,6 @@ def _print_remarks(console: Console, remarks: Sequence[str]) -> None:
 
 
 def _counted(words: Iterable[str]) -> str:
-    """Join words with their counts, the most frequent first."""
+    """Return words with their counts, the most frequent first."""
     counts = Counter(words)
     return ", ".join(word if count == 1 else f"{word} × {count}" for word, count in counts.most_common())

@@ -1,15 +1,15 @@
-"""What really happened in a simulated call, and what of it reached the server."""
+"""What happened in a simulated call, and what of it reached the server."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
 from app.simulator.hangups import CallEnd, LegEnd
-from app.simulator.xml.findings import Verdict
+from app.simulator.xml.verdicts import PlivoVerdict
 from app.voice.outcome import Outcome
 
 
-class Kind(StrEnum):
+class RequestKind(StrEnum):
     """What a request is for."""
 
     ANSWER = "answer"
@@ -28,8 +28,8 @@ class Kind(StrEnum):
 
     @property
     def is_notice(self) -> bool:
-        """Tell whether nobody on the line waits for the reply."""
-        return self in {Kind.CALLBACK, Kind.RING, Kind.HANGUP, Kind.RECORDING, Kind.PHLO}
+        """Return whether nobody on the line waits for the reply."""
+        return self in {self.CALLBACK, self.RING, self.HANGUP, self.RECORDING, self.PHLO}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -47,7 +47,7 @@ class LegTruth:
 
     @property
     def seconds(self) -> int:
-        """Return what Plivo reports as DialBLegDuration: whole seconds from being answered."""
+        """Return Plivo's DialBLegDuration: whole seconds since the leg was answered."""
         if self.answered_at is None or self.ended_at is None:
             return 0
         return round(self.ended_at - self.answered_at)
@@ -55,7 +55,7 @@ class LegTruth:
 
 @dataclass(slots=True, kw_only=True)
 class DialTruth:
-    """One Dial: how Plivo names its end, and its legs. Times as in LegTruth."""
+    """One Dial: how Plivo reports its end, and its legs. Times as in LegTruth."""
 
     number: int
     started_at: float
@@ -76,30 +76,23 @@ class DialTruth:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sent:
-    """One request of a call, whether the server acknowledged it with 2xx, and whether Plivo heard the reply.
+class SentRequest:
+    """One request of a call with its reply.
 
-    `about` names what it tells: a dial's number for an action, a B leg's UUID and event for a callback.
+    `at` in seconds from the beginning of the call. `about` names its subject: the number of a dial for an action,
+    a B leg's UUID and event for a callback. `acknowledged`: the server replied 2xx. `heard`: the reply came in time.
     """
 
-    kind: Kind
+    kind: RequestKind
     about: str
     at: float
-    acknowledged: bool
-    heard: bool = True
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Exchange:
-    """One request and its reply as the trace shows it; `at` in seconds from the beginning of the call."""
-
-    at: float
-    kind: Kind
     method: str
     url: str
     params: dict[str, str]
-    status: int | None
-    answer: str
+    acknowledged: bool
+    heard: bool = True
+    status: int | None = None
+    reply: str = ""
     milliseconds: float = 0
     note: str = ""
 
@@ -114,10 +107,9 @@ class CallTruth:
     from_number: str
     to_number: str
     dials: list[DialTruth] = field(default_factory=list)
-    sent: list[Sent] = field(default_factory=list)
-    verdicts: list[Verdict] = field(default_factory=list)
+    requests: list[SentRequest] = field(default_factory=list)
+    verdicts: list[PlivoVerdict] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
-    trace: list[Exchange] = field(default_factory=list)
     end: CallEnd | None = None
     answered_at: float | None = None
     ended_at: float = 0
@@ -125,18 +117,18 @@ class CallTruth:
 
     @property
     def seconds(self) -> int:
-        """Return what Plivo reports as Duration: whole seconds from being answered."""
+        """Return Plivo's Duration: whole seconds since the call was answered."""
         return 0 if self.answered_at is None else round(self.ended_at - self.answered_at)
 
     @property
     def is_right(self) -> bool:
-        """Tell whether everything that the server did was right, but for what the faults excuse."""
+        """Return whether the server made no mistake that the faults do not excuse."""
         return all(verdict.excused for verdict in self.verdicts)
 
-    def times(self, kind: Kind, about: str | None = None) -> int:
-        """Count how often the server acknowledged a request, or any of this kind."""
-        return sum(sent.acknowledged for sent in self.sent if sent.kind is kind and about in {None, sent.about})
+    def count_acknowledged(self, kind: RequestKind, about: str | None = None) -> int:
+        """Return how often the server acknowledged a request, or any request of this kind."""
+        return sum(sent.acknowledged for sent in self.requests if sent.kind is kind and about in {None, sent.about})
 
-    def reached(self, kind: Kind, about: str = "") -> bool:
-        """Tell whether the server acknowledged a request."""
-        return self.times(kind, about) > 0
+    def reached(self, kind: RequestKind, about: str = "") -> bool:
+        """Return whether the server acknowledged a request."""
+        return self.count_acknowledged(kind, about) > 0

@@ -1,28 +1,33 @@
-"""How legs end: the causes, codes, names and sources that Plivo reports, and what they mean in plain words.
+"""How legs end: the causes, codes and sources that Plivo reports, and the outcome that follows.
 
-Codes and names: Plivo, "Hangup causes". Which cause and status go with which code is partly assumed;
-docs/simulator.md names each assumption.
+Codes: Plivo, "Hangup causes". Which cause and status go with which code is partly assumed; docs/simulator.md
+names each assumption.
 """
 
 from dataclasses import dataclass
 
-from app.simulator.scenario import Does
-from app.simulator.xml.findings import Verdict
+from app.simulator.scenario import Behaviour
+from app.simulator.xml.verdicts import PlivoVerdict
+from app.voice.hangup_causes import CODES
 from app.voice.outcome import Outcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LegEnd:
-    """How a B leg ended, and what that makes of its dial."""
+    """How a B leg ended, what that makes of its dial, and the outcome if the leg's code does not arrive."""
 
     cause: str
     code: int
-    name: str
     source: str
     dial_status: str
     rang: bool
     outcome: Outcome
-    outcome_without_code: Outcome | None = None
+    outcome_without_code: Outcome
+
+    @property
+    def name(self) -> str:
+        """Return Plivo's name of the code."""
+        return CODES[self.code].name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,88 +41,60 @@ class CallEnd:
     call_status: str = "completed"
 
 
-def _end(cause: str, code: int, name: str, source: str, dial_status: str, *, rang: bool, outcome: Outcome) -> LegEnd:
-    return LegEnd(cause=cause, code=code, name=name, source=source, dial_status=dial_status, rang=rang, outcome=outcome)
+def _leg(
+    cause: str,
+    code: int,
+    source: str,
+    dial_status: str,
+    outcome: Outcome,
+    *,
+    rang: bool = True,
+    without_code: Outcome | None = None,
+) -> LegEnd:
+    return LegEnd(
+        cause=cause,
+        code=code,
+        source=source,
+        dial_status=dial_status,
+        rang=rang,
+        outcome=outcome,
+        outcome_without_code=without_code or outcome,
+    )
 
 
-RING_TIMEOUT = _end("NO_ANSWER", 6010, "Ring Timeout Reached", "Plivo", "timeout", rang=True, outcome=Outcome.MISSED)
-CALLER_LEFT = _end(
-    "ORIGINATOR_CANCEL",
-    4000,
-    "Normal Hangup",
-    "Caller",
-    "cancel",
-    rang=True,
-    outcome=Outcome.CALLER_GAVE_UP,
-)
-LOST_RACE = _end("LOSE_RACE", 9000, "Lost Race", "Plivo", "completed", rang=True, outcome=Outcome.ANSWERED)
-KEY_REFUSED = LegEnd(
-    cause="NORMAL_CLEARING",
-    code=9110,
-    name="Confirm Key Challenge Failed",
-    source="Plivo",
-    dial_status="no-answer",
-    rang=True,
-    outcome=Outcome.REJECTED,
-    outcome_without_code=Outcome.MISSED,
-)
-CALLEE_HUNG_UP = _end(
-    "NORMAL_CLEARING", 4000, "Normal Hangup", "Callee", "completed", rang=True, outcome=Outcome.ANSWERED
-)
-CALLER_HUNG_UP = _end(
-    "NORMAL_CLEARING", 4000, "Normal Hangup", "Caller", "completed", rang=True, outcome=Outcome.ANSWERED
-)
-TIME_LIMIT = _end(
-    "ALLOTTED_TIMEOUT", 6000, "Scheduled Hangup", "Plivo", "completed", rang=True, outcome=Outcome.ANSWERED
-)
+def _call(cause: str, code: int, source: str, call_status: str = "completed") -> CallEnd:
+    return CallEnd(cause=cause, code=code, name=CODES[code].name, source=source, call_status=call_status)
+
+
+RING_TIMEOUT = _leg("NO_ANSWER", 6010, "Plivo", "timeout", Outcome.MISSED)
+CALLER_LEFT = _leg("ORIGINATOR_CANCEL", 4000, "Caller", "cancel", Outcome.CALLER_GAVE_UP)
+LOST_RACE = _leg("LOSE_RACE", 9000, "Plivo", "completed", Outcome.ANSWERED)
+KEY_REFUSED = _leg("NORMAL_CLEARING", 9110, "Plivo", "no-answer", Outcome.REJECTED, without_code=Outcome.MISSED)
+CALLEE_HUNG_UP = _leg("NORMAL_CLEARING", 4000, "Callee", "completed", Outcome.ANSWERED)
+CALLER_HUNG_UP = _leg("NORMAL_CLEARING", 4000, "Caller", "completed", Outcome.ANSWERED)
+TIME_LIMIT = _leg("ALLOTTED_TIMEOUT", 6000, "Plivo", "completed", Outcome.ANSWERED)
 
 NEVER_CONNECTED = {
-    Does.NO_ANSWER: _end("NO_ANSWER", 3000, "No Answer", "Carrier", "no-answer", rang=True, outcome=Outcome.MISSED),
-    Does.BUSY: _end("USER_BUSY", 3010, "Busy Line", "Carrier", "busy", rang=False, outcome=Outcome.BUSY),
-    Does.REJECTS: _end("CALL_REJECTED", 3020, "Rejected", "Callee", "failed", rang=True, outcome=Outcome.REJECTED),
-    Does.UNREACHABLE: _end(
-        "UNALLOCATED_NUMBER",
-        3050,
-        "Unallocated number",
-        "Carrier",
-        "failed",
-        rang=False,
-        outcome=Outcome.UNREACHABLE,
-    ),
-    Does.UNREGISTERED: _end(
-        "NORMAL_CLEARING",
-        2020,
-        "Endpoint Not Registered",
-        "Plivo",
-        "completed",
-        rang=False,
-        outcome=Outcome.UNREACHABLE,
-    ),
-    Does.CARRIER_FAILURE: _end(
-        "SWITCH_CONGESTION",
-        3090,
-        "Network congestion from carrier",
-        "Carrier",
-        "failed",
-        rang=False,
-        outcome=Outcome.FAILED,
-    ),
+    Behaviour.NO_ANSWER: _leg("NO_ANSWER", 3000, "Carrier", "no-answer", Outcome.MISSED),
+    Behaviour.BUSY: _leg("USER_BUSY", 3010, "Carrier", "busy", Outcome.BUSY, rang=False),
+    Behaviour.REJECTS: _leg("CALL_REJECTED", 3020, "Callee", "failed", Outcome.REJECTED),
+    Behaviour.UNREACHABLE: _leg("UNALLOCATED_NUMBER", 3050, "Carrier", "failed", Outcome.UNREACHABLE, rang=False),
+    Behaviour.UNREGISTERED: _leg("NORMAL_CLEARING", 2020, "Plivo", "completed", Outcome.UNREACHABLE, rang=False),
+    Behaviour.CARRIER_FAILURE: _leg("SWITCH_CONGESTION", 3090, "Carrier", "failed", Outcome.FAILED, rang=False),
 }
 
-XML_RAN_OUT = CallEnd(cause="NORMAL_CLEARING", code=4010, name="End Of XML Instructions", source="Plivo")
-CALLER_GONE = CallEnd(cause="NORMAL_CLEARING", code=4000, name="Normal Hangup", source="Caller")
-CALLED_GONE = CallEnd(cause="NORMAL_CLEARING", code=4000, name="Normal Hangup", source="Callee")
-CALLER_GONE_UNANSWERED = CallEnd(
-    cause="ORIGINATOR_CANCEL", code=4000, name="Normal Hangup", source="Caller", call_status="cancel"
-)
+XML_RAN_OUT = _call("NORMAL_CLEARING", 4010, "Plivo")
+CALLER_GONE = _call("NORMAL_CLEARING", 4000, "Caller")
+CALLEE_GONE = _call("NORMAL_CLEARING", 4000, "Callee")
+CALLER_GONE_UNANSWERED = _call("ORIGINATOR_CANCEL", 4000, "Caller", "cancel")
 HANGUP_ELEMENT = {
-    "": CallEnd(cause="NORMAL_CLEARING", code=4000, name="Normal Hangup", source="Answer XML"),
-    "busy": CallEnd(cause="USER_BUSY", code=3010, name="Busy Line", source="Answer XML", call_status="busy"),
-    "rejected": CallEnd(cause="CALL_REJECTED", code=3020, name="Rejected", source="Answer XML", call_status="failed"),
+    "": _call("NORMAL_CLEARING", 4000, "Answer XML"),
+    "busy": _call("USER_BUSY", 3010, "Answer XML", "busy"),
+    "rejected": _call("CALL_REJECTED", 3020, "Answer XML", "failed"),
 }
 
 
-def end_by_verdict(verdict: Verdict, *, answered: bool) -> CallEnd:
+def end_by_verdict(verdict: PlivoVerdict, *, answered: bool) -> CallEnd:
     """Return how a call ends when Plivo cannot go on with it."""
     return CallEnd(
         cause="NORMAL_CLEARING",
@@ -128,8 +105,8 @@ def end_by_verdict(verdict: Verdict, *, answered: bool) -> CallEnd:
     )
 
 
-def end_of_called(does: Does) -> CallEnd:
-    """Return how an outbound call ends whose called person did not answer."""
-    end = NEVER_CONNECTED.get(does, RING_TIMEOUT)
+def end_of_outbound(behaviour: Behaviour) -> CallEnd:
+    """Return how an outbound call ends whose callee did not answer."""
+    end = NEVER_CONNECTED.get(behaviour, RING_TIMEOUT)
     status = "failed" if end.dial_status == "completed" else end.dial_status
-    return CallEnd(cause=end.cause, code=end.code, name=end.name, source=end.source, call_status=status)
+    return _call(end.cause, end.code, end.source, status)

@@ -1,4 +1,4 @@
-"""The server's API, asked over HTTP as anybody would."""
+"""The server's reports API, called over HTTP like any other client."""
 
 import http
 import json
@@ -7,45 +7,45 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
-from app.simulator.wire.http_exchange import WireError
-from app.simulator.wire.transport import Request, Wire
+from app.simulator.wire.http_exchange import NoReplyError
+from app.simulator.wire.transport import HttpRequest, Transport
 
-Record = Mapping[str, object]
-
-
-class ApiError(Exception):
-    """The server's API does not answer as it should; the message says what to do."""
+JsonObject = Mapping[str, object]
 
 
-class Api:
-    """The server's API, beside the answer URL, with the token for its reports."""
+class ReportsApiError(Exception):
+    """The server's API cannot be used; the message says what to do."""
 
-    def __init__(self, answer_url: str, token: str, wire: Wire) -> None:
-        """Ask the same host that the simulator calls."""
+
+class ReportsApi:
+    """The reports API of the server whose answer URL is called."""
+
+    def __init__(self, answer_url: str, token: str, transport: Transport) -> None:
+        """Send requests to the answer URL's host, with this bearer token."""
         parts = urlsplit(answer_url)
         self.base = f"{parts.scheme}://{parts.netloc}/api/v1"
         self.headers = {"Authorization": f"Bearer {token}"}
-        self.wire = wire
+        self.transport = transport
 
-    def call(self, call_uuid: str) -> Record | None:
-        """Return what is kept of a call, None if nothing is; raise ApiError for any other answer."""
+    def fetch_call(self, call_uuid: str) -> JsonObject | None:
+        """Return the record of a call, None if there is none; raise ReportsApiError for any other reply."""
         url = f"{self.base}/calls/{call_uuid}"
-        request = Request(method="GET", url=url, params={}, at=datetime.now(UTC), headers=self.headers)
+        request = HttpRequest(method="GET", url=url, params={}, at=datetime.now(UTC), headers=self.headers)
         try:
-            reply = self.wire.send(request, random.SystemRandom())
-        except WireError as error:
-            raise ApiError(f"{url} does not answer: {error}") from error
+            reply = self.transport.send(request, random.SystemRandom())
+        except NoReplyError as error:
+            raise ReportsApiError(f"{url} does not answer: {error}") from error
         if reply.status == http.HTTPStatus.NOT_FOUND:
             return None
         if reply.status in {http.HTTPStatus.UNAUTHORIZED, http.HTTPStatus.FORBIDDEN}:
-            raise ApiError(f"{url} answers {reply.status}; give the server's REPORTS_TOKEN as --reports-token")
+            raise ReportsApiError(f"{url} answers {reply.status}; pass the server's REPORTS_TOKEN as --reports-token")
         if not reply.is_success:
-            raise ApiError(f"{url} answers {reply.status}")
-        return as_record(json.loads(reply.body))
+            raise ReportsApiError(f"{url} answers {reply.status}")
+        return as_object(json.loads(reply.body))
 
 
-def as_record(value: object) -> Record:
-    """Take a JSON object as a record, or raise ApiError."""
+def as_object(value: object) -> JsonObject:
+    """Return a JSON object, or raise ReportsApiError for any other value."""
     if not isinstance(value, dict):
-        raise ApiError(f"the API answers {str(value)[:80]!r} where an object is due")
+        raise ReportsApiError(f"the API answers {str(value)[:80]!r} instead of a JSON object")
     return value

@@ -1,4 +1,4 @@
-"""Play many calls at once, each with its own seed, and bring at the end what came late."""
+"""Play many calls at once, each with its own seed, and deliver the late requests at the end."""
 
 import random
 import threading
@@ -10,27 +10,27 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from app.simulator.carrier.a_leg import ALeg
-from app.simulator.carrier.call import Call
-from app.simulator.carrier.call_requests import Urls
-from app.simulator.carrier.payloads import Line
+from app.simulator.carrier.call import play_call
+from app.simulator.carrier.call_requests import ApplicationUrls
+from app.simulator.carrier.payloads import CallContext
 from app.simulator.ground_truth import CallTruth
-from app.simulator.reports_api import Api
+from app.simulator.reports_api import ReportsApi
 from app.simulator.scenario import Scenario, pick, vary
 from app.simulator.verify import Difference, compare
-from app.simulator.wire.delivery import Postman
+from app.simulator.wire.delivery import FaultyDelivery
 from app.simulator.wire.faults import Fault
-from app.simulator.wire.transport import Wire
+from app.simulator.wire.transport import Transport
 
-# How many calls a line gets in each hour of the day, beside each other: quiet nights, busy mornings.
+# Relative number of calls in each hour of the day: quiet nights, busy mornings.
 _CALLS_BY_HOUR = (1, 1, 1, 1, 1, 2, 4, 8, 14, 18, 18, 16, 12, 14, 17, 16, 14, 11, 8, 6, 4, 3, 2, 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """What to play. `named` scenarios are played in turn; without any, the mix is thrown by weight and varied.
+    """What to play. `named` scenarios are played in turn; without any, random ones of `mix`, varied.
 
-    `rate` is calls a second (0: as fast as they go); `spread_days` puts their beginnings into the days before
-    `begun_at`, else each begins when it is played.
+    `rate` is calls a second (0: no limit). `spread_days` spreads the calls over the days before `begun_at`;
+    with 0 each begins when it is played.
     """
 
     named: Sequence[Scenario]
@@ -38,8 +38,8 @@ class Run:
     calls: int
     concurrency: int
     seed: int
-    urls: Urls
-    wire: Wire
+    urls: ApplicationUrls
+    transport: Transport
     faults: Sequence[Fault]
     from_number: str | None
     to_number: str
@@ -51,16 +51,16 @@ class Run:
 
 
 def play(run: Run, on_end: Callable[[CallTruth], None]) -> list[CallTruth]:
-    """Play all calls and return them in the order they began; `on_end` is told of each as it ends."""
+    """Play all calls and return them in the order they began; `on_end` is called as each ends."""
     beginnings = _beginnings(run)
     begun = time.monotonic()
-    ended: list[tuple[int, CallTruth, Postman]] = []
+    ended: list[tuple[int, CallTruth, FaultyDelivery]] = []
     lock = threading.Lock()
 
     def play_one(index: int) -> None:
-        truth, postman = _play_one(run, index, beginnings[index] or datetime.now(UTC))
+        truth, delivery = _play_one(run, index, beginnings[index] or datetime.now(UTC))
         with lock:
-            ended.append((index, truth, postman))
+            ended.append((index, truth, delivery))
             on_end(truth)
 
     with ThreadPoolExecutor(run.concurrency) as pool:
@@ -76,25 +76,25 @@ def play(run: Run, on_end: Callable[[CallTruth], None]) -> list[CallTruth]:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
         ended.sort(key=lambda item: item[0])
-        list(pool.map(Postman.deliver_late, [postman for _, _, postman in ended if postman.late]))
+        list(pool.map(FaultyDelivery.deliver_late, [delivery for _, _, delivery in ended]))
     return [truth for _, truth, _ in ended]
 
 
-def verify(truths: Sequence[CallTruth], api: Api, concurrency: int) -> list[Difference]:
-    """Ask the server's API about every call and return all differences; raises ApiError."""
+def verify(truths: Sequence[CallTruth], api: ReportsApi, concurrency: int) -> list[Difference]:
+    """Fetch every call from the server's API and return all differences; raises ReportsApiError."""
     with ThreadPoolExecutor(concurrency) as pool:
-        found = pool.map(lambda truth: compare(truth, api.call(truth.call_uuid)), truths)
+        found = pool.map(lambda truth: compare(truth, api.fetch_call(truth.call_uuid)), truths)
         return [difference for differences in found for difference in differences]
 
 
-def _play_one(run: Run, index: int, begun_at: datetime) -> tuple[CallTruth, Postman]:
-    """Play one call; its seed and its number in the run decide everything about it."""
-    chance = random.Random(f"{run.seed}:{index}:call")  # noqa: S311 - repeatable on purpose
-    wire_chance = random.Random(f"{run.seed}:{index}:wire")  # noqa: S311 - repeatable on purpose
-    scenario = run.named[index % len(run.named)] if run.named else vary(pick(run.mix, chance), chance)
-    line = Line(
+def _play_one(run: Run, index: int, begun_at: datetime) -> tuple[CallTruth, FaultyDelivery]:
+    """Play one call; the seed and its number in the run decide everything about it."""
+    rng = random.Random(f"{run.seed}:{index}:call")  # noqa: S311 - repeatable on purpose
+    wire_rng = random.Random(f"{run.seed}:{index}:wire")  # noqa: S311 - repeatable on purpose
+    scenario = run.named[index % len(run.named)] if run.named else vary(pick(run.mix, rng), rng)
+    context = CallContext(
         call_uuid="",
-        from_number=run.from_number or f"+1415555{chance.randrange(100, 200):04d}",
+        from_number=run.from_number or f"+1415555{rng.randrange(100, 200):04d}",
         to_number=run.to_number,
         begun_at=begun_at,
         zone=run.zone,
@@ -104,17 +104,17 @@ def _play_one(run: Run, index: int, begun_at: datetime) -> tuple[CallTruth, Post
         call_uuid="",
         scenario=scenario.name,
         begun_at=begun_at,
-        from_number=line.from_number,
-        to_number=line.to_number,
+        from_number=context.from_number,
+        to_number=context.to_number,
     )
-    postman = Postman(run.wire, run.faults, wire_chance, truth)
-    a_leg = ALeg(scenario=scenario, line=line, urls=run.urls, postman=postman, chance=chance, real_time=run.real_time)
-    line.call_uuid = truth.call_uuid = a_leg.make_uuid()
-    return Call(a_leg).play(), postman
+    delivery = FaultyDelivery(run.transport, run.faults, wire_rng, truth)
+    a_leg = ALeg(scenario=scenario, context=context, urls=run.urls, delivery=delivery, rng=rng, real_time=run.real_time)
+    context.call_uuid = truth.call_uuid = a_leg.make_uuid()
+    return play_call(a_leg), delivery
 
 
 def _take_done(pending: set[Future[None]], at_most: int) -> set[Future[None]]:
-    """Wait until no more than so many are pending; an error of one is raised here."""
+    """Wait until at most this many are pending; raise the error of any that failed."""
     while len(pending) > at_most:
         done, pending = wait(pending, return_when=FIRST_COMPLETED)
         for future in done:
@@ -123,18 +123,18 @@ def _take_done(pending: set[Future[None]], at_most: int) -> set[Future[None]]:
 
 
 def _beginnings(run: Run) -> Sequence[datetime | None]:
-    """Return when each call begins in simulated time, oldest first; None for the moment it is played."""
+    """Return when each call begins in simulated time, oldest first; None means when it is played."""
     if not run.spread_days:
         return [None] * run.calls
-    chance = random.Random(f"{run.seed}:days")  # noqa: S311 - repeatable on purpose
-    moments = _moments(run, chance)
+    rng = random.Random(f"{run.seed}:days")  # noqa: S311 - repeatable on purpose
+    moments = _moments(run, rng)
     return sorted(next(moments) for _ in range(run.calls))
 
 
-def _moments(run: Run, chance: random.Random) -> Iterator[datetime]:
-    """Yield moments of the last days, more of them in busy hours of the account's zone."""
+def _moments(run: Run, rng: random.Random) -> Iterator[datetime]:
+    """Yield moments of the last days; busy hours of the account's zone get more of them."""
     busiest = max(_CALLS_BY_HOUR)
     while True:
-        moment = run.begun_at - timedelta(days=chance.random() * run.spread_days)
-        if chance.random() < _CALLS_BY_HOUR[moment.astimezone(run.zone).hour] / busiest:
+        moment = run.begun_at - timedelta(days=rng.random() * run.spread_days)
+        if rng.random() < _CALLS_BY_HOUR[moment.astimezone(run.zone).hour] / busiest:
             yield moment.astimezone(UTC)

@@ -1,4 +1,4 @@
-"""Scenarios as data: who answers, after how long, and why it ended. Read from TOML, the built-in ones too."""
+"""Scenarios as data: who answers, after how long, and why the call ends. All are read from TOML."""
 
 import random
 import tomllib
@@ -10,8 +10,8 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 
-class Does(StrEnum):
-    """What somebody who is called does."""
+class Behaviour(StrEnum):
+    """What a called person or line does."""
 
     ANSWERS = "answers"
     RINGS = "rings"
@@ -24,7 +24,7 @@ class Does(StrEnum):
 
 
 class EndedBy(StrEnum):
-    """Who ends a conversation; `star` is the caller pressing * where the Dial allows it."""
+    """Who ends a conversation; `star`: the caller presses * where the Dial allows it."""
 
     CALLEE = "callee"
     CALLER = "caller"
@@ -45,14 +45,14 @@ class MessageEndedBy(StrEnum):
     HANGUP = "hangup"
 
 
-class _Table(BaseModel):
+class _TomlTable(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
 
 
-class Person(_Table):
-    """One who is called. Times in seconds: `after` until it happens, `talks` from being connected."""
+class Person(_TomlTable):
+    """The person or line behind one target. In seconds: `after` until it happens, `talks` once connected."""
 
-    does: Does
+    does: Behaviour
     after: float = Field(default=6, ge=0, le=86_400)
     talks: float = Field(default=40, ge=0, le=86_400)
     ended_by: EndedBy = EndedBy.CALLEE
@@ -60,25 +60,25 @@ class Person(_Table):
     digits_by: Presser | None = None
 
 
-class Dial(_Table):
-    """The people behind the targets of one Dial, in its order; the last stands for all further targets."""
+class DialScript(_TomlTable):
+    """The people behind the targets of one Dial, in order; the last stands for all further targets."""
 
     person: tuple[Person, ...] = Field(min_length=1)
 
 
-class Scenario(_Table):
+class Scenario(_TomlTable):
     """One kind of call.
 
-    `dial` lists what happens to the call's first Dial, its second…; the last stands for all further ones.
-    `caller_gives_up_after` counts seconds from the beginning of the call and holds until somebody is
-    connected. `message` is the length of a voicemail in seconds; without it the caller hangs up at the beep.
-    `called` makes it an outbound API call, and says what the called person does.
+    `dial` describes the call's Dials in order; the last stands for all further ones. `caller_gives_up_after`
+    counts seconds from the beginning of the call and holds until somebody is connected. `message` is the length
+    of a voicemail in seconds; without it the caller hangs up at the beep. `called` makes it an outbound API call
+    to this person.
     """
 
     name: str = Field(min_length=1, max_length=60)
     about: str = ""
     weight: float = Field(default=1, ge=0)
-    dial: tuple[Dial, ...] = Field(min_length=1)
+    dial: tuple[DialScript, ...] = Field(min_length=1)
     caller_gives_up_after: float | None = Field(default=None, ge=0)
     asks_action_after_caller_left: bool = True
     hangup_url: bool = True
@@ -89,17 +89,17 @@ class Scenario(_Table):
     phlo: bool = False
 
     def person(self, dial: int, target: int) -> Person:
-        """Return who is behind a target, both counted from 0."""
+        """Return the person behind a target; dials and targets are counted from 0."""
         people = self.dial[min(dial, len(self.dial) - 1)].person
         return people[min(target, len(people) - 1)]
 
 
-class _Script(_Table):
+class _Script(_TomlTable):
     scenario: tuple[Scenario, ...] = Field(min_length=1)
 
 
 class ScriptError(Exception):
-    """A script cannot be read; the message names the file, the table, the key and what to write."""
+    """A script cannot be read; the message names the file, the table, the key and the remedy."""
 
 
 def load_scenarios(path: Path) -> tuple[Scenario, ...]:
@@ -111,11 +111,11 @@ def load_scenarios(path: Path) -> tuple[Scenario, ...]:
     except tomllib.TOMLDecodeError as error:
         raise ScriptError(f"{path} is not TOML: {error}") from error
     except ValidationError as error:
-        raise ScriptError("\n".join(_say(path, fault["loc"], fault["msg"]) for fault in error.errors())) from error
+        raise ScriptError("\n".join(_problem(path, fault["loc"], fault["msg"]) for fault in error.errors())) from error
     names = [scenario.name for scenario in script.scenario]
     for name in names:
         if names.count(name) > 1:
-            raise ScriptError(f"{path}: two scenarios are named {name!r}; give each its own name")
+            raise ScriptError(f"{path}: two scenarios are named {name!r}; rename one of them")
     return script.scenario
 
 
@@ -125,31 +125,31 @@ def built_in() -> tuple[Scenario, ...]:
     return load_scenarios(Path(__file__).with_name("scenarios.toml"))
 
 
-def pick(scenarios: Sequence[Scenario], chance: random.Random) -> Scenario:
-    """Return one scenario by weight."""
-    return chance.choices(scenarios, weights=[scenario.weight for scenario in scenarios])[0]
+def pick(scenarios: Sequence[Scenario], rng: random.Random) -> Scenario:
+    """Return a random scenario by weight."""
+    return rng.choices(scenarios, weights=[scenario.weight for scenario in scenarios])[0]
 
 
-def vary(scenario: Scenario, chance: random.Random) -> Scenario:
-    """Let phones ring and people talk for longer or shorter than a scenario says, as on a real line.
+def vary(scenario: Scenario, rng: random.Random) -> Scenario:
+    """Return a scenario with random ringing and talking times around its own, as on a real line.
 
-    All people of a Dial are moved alike, so that who comes first stays first.
+    All people of a Dial are shifted by the same time, so that the first to act stays the first.
     """
-    message = None if scenario.message is None else max(1, round(scenario.message * chance.uniform(0.4, 2.5)))
+    message = None if scenario.message is None else max(1, round(scenario.message * rng.uniform(0.4, 2.5)))
     return scenario.model_copy(
-        update={"dial": tuple(_vary_dial(dial, chance) for dial in scenario.dial), "message": message}
+        update={"dial": tuple(_vary_dial(dial, rng) for dial in scenario.dial), "message": message}
     )
 
 
-def _vary_dial(dial: Dial, chance: random.Random) -> Dial:
+def _vary_dial(dial: DialScript, rng: random.Random) -> DialScript:
     first = int(min(person.after for person in dial.person))
-    moved = chance.randint(-(first // 2), first * 3 // 4)
-    longer = min(chance.lognormvariate(0, 0.8), 15)  # Most conversations are short, a few are very long.
-    return Dial(
+    shift = rng.randint(-(first // 2), first * 3 // 4)
+    longer = min(rng.lognormvariate(0, 0.8), 15)  # Most conversations are short, a few are very long.
+    return DialScript(
         person=tuple(
             person.model_copy(
                 update={
-                    "after": person.after + moved,
+                    "after": person.after + shift,
                     "talks": max(1, round(person.talks * longer)) if person.talks else 0,
                 }
             )
@@ -158,7 +158,7 @@ def _vary_dial(dial: Dial, chance: random.Random) -> Dial:
     )
 
 
-def _say(path: Path, location: tuple[int | str, ...], message: str) -> str:
-    """Say one fault of a script as `file: table.key: what is wrong`; tables are counted from 1."""
+def _problem(path: Path, location: tuple[int | str, ...], message: str) -> str:
+    """Return one fault of a script as `file: table.key: problem`; tables are counted from 1."""
     place = ".".join(str(part + 1) if isinstance(part, int) else part for part in location)
     return f"{path}: {place or 'file'}: {message}"

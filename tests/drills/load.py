@@ -7,12 +7,12 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
-from app.simulator.carrier.call_requests import Urls
+from app.simulator.carrier.call_requests import ApplicationUrls
 from app.simulator.ground_truth import CallTruth
-from app.simulator.reports_api import Api
+from app.simulator.reports_api import ReportsApi
 from app.simulator.run import Run, play, verify
 from app.simulator.scenario import built_in
-from app.simulator.wire.transport import Request, Wire
+from app.simulator.wire.transport import HttpRequest, Transport
 from tests.support.server import DEADLINE, REPORTS_TOKEN, TOKEN
 
 _AT_ONCE = 8
@@ -20,7 +20,7 @@ _FRAGMENT = "#rc=3&rp=ct,rt,5xx"
 # A PHLO is only told on a server that has a token for it; everything else that can happen is played.
 _SCENARIOS = [scenario for scenario in built_in() if not scenario.phlo]
 # A machine that runs other tests too may stand still for longer than Plivo would wait.
-_WIRE = Wire(token=TOKEN, tell_simulated_time=False, patience=20)
+_WIRE = Transport(token=TOKEN, sends_simulated_time=False, patience=20)
 
 
 class Load(threading.Thread):
@@ -36,7 +36,7 @@ class Load(threading.Thread):
     def run(self) -> None:
         """Play one second's calls after the other."""
         answer = f"{self.url}/dialstatus/"
-        urls = Urls(
+        urls = ApplicationUrls(
             answer=answer + _FRAGMENT,
             hangup=f"{answer}hangup/{_FRAGMENT}",
             ring=f"{answer}ring/{_FRAGMENT}",
@@ -51,7 +51,7 @@ class Load(threading.Thread):
                 concurrency=_AT_ONCE,
                 seed=seed,
                 urls=urls,
-                wire=_WIRE,
+                transport=_WIRE,
                 faults=(),
                 from_number=None,
                 to_number="+14155550199",
@@ -73,20 +73,18 @@ class Load(threading.Thread):
         """Bring every notice that was answered 503, as Plivo's later tries would; tell how many."""
         brought = 0
         for call in self.calls:
-            for place, exchange in enumerate(call.trace):
-                if exchange.status != 503:
+            for place, sent in enumerate(call.requests):
+                if sent.status != 503:
                     continue
-                request = Request(
-                    method=exchange.method, url=exchange.url, params=exchange.params, at=datetime.now(UTC)
-                )
+                request = HttpRequest(method=sent.method, url=sent.url, params=sent.params, at=datetime.now(UTC))
                 assert _WIRE.send(request, random.Random(place)).is_success
-                call.sent[place] = replace(call.sent[place], acknowledged=True)
+                call.requests[place] = replace(sent, acknowledged=True)
                 brought += 1
         return brought
 
     def assert_kept(self) -> None:
         """See that the records are what happened in every call, told by whatever was acknowledged."""
-        api = Api(f"{self.url}/dialstatus/", REPORTS_TOKEN, _WIRE)
+        api = ReportsApi(f"{self.url}/dialstatus/", REPORTS_TOKEN, _WIRE)
 
         differences = verify(self.calls, api, _AT_ONCE)
         # Here it rings in no time while the server's clock is the real one: of all that is compared, only this differs
@@ -98,7 +96,7 @@ class Load(threading.Thread):
 def assert_callers_were_served(calls: Sequence[CallTruth]) -> None:
     """See that each control request got its XML, and each notice its 200 or a 503."""
     for call in calls:
-        for exchange in call.trace:
+        for exchange in call.requests:
             assert exchange.status in ({200, 503} if exchange.kind.is_notice else {200}), exchange
         # What the simulator finds wrong with a document is a verdict too.
         assert [verdict for verdict in call.verdicts if not verdict.reason.endswith("the status is 503")] == []
@@ -106,5 +104,5 @@ def assert_callers_were_served(calls: Sequence[CallTruth]) -> None:
 
 def longest_control_reply(calls: Sequence[CallTruth]) -> float:
     """Give the longest time in seconds that a caller waited for a reply."""
-    waits = [exchange.milliseconds for call in calls for exchange in call.trace if not exchange.kind.is_notice]
+    waits = [exchange.milliseconds for call in calls for exchange in call.requests if not exchange.kind.is_notice]
     return max(waits) / 1000

@@ -41,7 +41,8 @@ def test_webhooks_of_one_call_spread_over_two_nodes(
         load.assert_kept()
     by_call = rows(postgresql_url, tmp_path, "SELECT count(*), count(DISTINCT call_uuid) FROM calls")
     assert by_call == [(len(calls), len(calls))]
-    tell(f"{len(calls)} calls, {sum(len(call.trace) for call in calls)} requests in turn over two nodes: records right")
+    requests = sum(len(call.requests) for call in calls)
+    tell(f"{len(calls)} calls, {requests} requests in turn over two nodes: records right")
 
 
 @pytest.fixture
@@ -84,7 +85,7 @@ def test_the_primary_is_killed_under_load_and_the_standby_promoted(
     until(lambda: is_everything_in(server))
     load.assert_kept()
     tell(
-        f"{len(calls)} calls, {sum(len(call.trace) for call in calls)} requests: 0 acknowledged receipts lost, "
+        f"{len(calls)} calls, {sum(len(call.requests) for call in calls)} requests: 0 acknowledged receipts lost, "
         f"ready again {back - promoted:.1f} s after the promotion, which took {promoted - killed:.1f} s; the longest "
         f"control reply after {longest_control_reply(calls):.2f} s; {brought_again} notices brought again"
     )

@@ -53,7 +53,7 @@ def drill(server: Server, break_it: Callable[[], object], mend_it: Callable[[], 
     brought_again = load.bring_again()
     load.assert_kept()
     return (
-        f"{seconds} s away, {len(calls)} calls, {sum(len(call.trace) for call in calls)} requests: 0 outcomes lost, "
+        f"{seconds} s away, {len(calls)} calls, {sum(len(call.requests) for call in calls)} requests: 0 outcomes lost, "
         f"0 control replies that are not 2xx XML, the longest after {longest_control_reply(calls):.2f} s; "
         f"{brought_again} notices answered 503 and brought again; "
         f"{waiting} receipts waited on the spool and were in {drained:.1f} s after the store was back"

@@ -9,14 +9,14 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from app.simulator.carrier.a_leg import ALeg
-from app.simulator.carrier.call import Call
-from app.simulator.carrier.call_requests import Urls
-from app.simulator.carrier.payloads import Line
+from app.simulator.carrier.call import play_call
+from app.simulator.carrier.call_requests import ApplicationUrls
+from app.simulator.carrier.payloads import CallContext
 from app.simulator.ground_truth import CallTruth
 from app.simulator.scenario import Scenario, built_in
-from app.simulator.wire.delivery import Postman
+from app.simulator.wire.delivery import FaultyDelivery
 from app.simulator.wire.faults import parse_fault
-from app.simulator.wire.transport import Wire
+from app.simulator.wire.transport import Transport
 from tests.simulator.stage import Says, Stage, dial_xml
 
 TOKEN = "a-made-up-auth-token"
@@ -47,7 +47,7 @@ class Player:
     ) -> CallTruth:
         """Play one call to its end."""
         chosen = scenario(played) if isinstance(played, str) else played
-        line = Line(
+        context = CallContext(
             call_uuid="",
             from_number="+14155550100",
             to_number="+14155550199",
@@ -59,11 +59,11 @@ class Player:
             call_uuid="",
             scenario=chosen.name,
             begun_at=BEGUN_AT,
-            from_number=line.from_number,
-            to_number=line.to_number,
+            from_number=context.from_number,
+            to_number=context.to_number,
         )
         url = self.stage.url
-        urls = Urls(
+        urls = ApplicationUrls(
             answer=f"{url}/{fragment}",
             hangup=f"{url}/hangup/",
             ring=f"{url}/ring/",
@@ -72,13 +72,14 @@ class Player:
             method=method,
             phlo_token="a-made-up-phlo-token",
         )
-        chance = random.Random(seed)
-        postman = Postman(Wire(token=TOKEN), [parse_fault(text) for text in faults], random.Random(-seed), truth)
-        a_leg = ALeg(scenario=chosen, line=line, urls=urls, postman=postman, chance=chance)
-        line.call_uuid = truth.call_uuid = a_leg.make_uuid()
-        played_truth = Call(a_leg).play()
-        postman.deliver_late()
-        return played_truth
+        rng = random.Random(seed)
+        parsed = [parse_fault(text) for text in faults]
+        delivery = FaultyDelivery(Transport(token=TOKEN), parsed, random.Random(-seed), truth)
+        a_leg = ALeg(scenario=chosen, context=context, urls=urls, delivery=delivery, rng=rng)
+        context.call_uuid = truth.call_uuid = a_leg.make_uuid()
+        play_call(a_leg)
+        delivery.deliver_late()
+        return truth
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import uuid
 import pytest
 
 from app.simulator.ground_truth import CallTruth
-from app.simulator.scenario import Dial, Does, Person, Scenario, built_in
+from app.simulator.scenario import Behaviour, DialScript, Person, Scenario, built_in
 from app.voice.outcome import Outcome
 from tests.simulator.conftest import Player, scenario
 from tests.simulator.stage import Heard, Says, Stage, dial_xml
@@ -276,7 +276,7 @@ def test_a_star_ends_the_talk_but_not_the_call(stage: Stage, player: Player) -> 
     stage.replies["/"] = Says(body=dial_xml(stage, attributes='hangupOnStar="true"'))
     star = Scenario(
         name="star",
-        dial=(Dial(person=(Person.model_validate({"does": "answers", "talks": 5, "ended_by": "star"}),)),),
+        dial=(DialScript(person=(Person.model_validate({"does": "answers", "talks": 5, "ended_by": "star"}),)),),
     )
 
     call = player.play(star)
@@ -288,7 +288,7 @@ def test_a_star_ends_the_talk_but_not_the_call(stage: Stage, player: Player) -> 
 
 def test_nobody_picks_up_after_the_ring_timeout(stage: Stage, player: Player) -> None:
     stage.replies["/"] = Says(body=dial_xml(stage, timeout=5))
-    late = Scenario(name="late", dial=(Dial(person=(Person(does=Does.ANSWERS, after=9),)),))
+    late = Scenario(name="late", dial=(DialScript(person=(Person(does=Behaviour.ANSWERS, after=9),)),))
 
     call = player.play(late)
 

@@ -55,7 +55,7 @@ def test_every_scenario_is_kept_as_it_happened(start_server: StartServer, databa
     result = run(server, *all_scenarios(), "--method", method)
 
     assert result.exit_code == 0, result.output
-    assert f"the server keeps what happened in all {len(all_scenarios())} calls" in result.output
+    assert f"the records of all {len(all_scenarios())} calls are right" in result.output
 
 
 @pytest.mark.parametrize("plan", sorted((ROOT / "docs" / "plans").glob("*.toml")), ids=lambda plan: plan.stem)
@@ -146,4 +146,4 @@ def play_over_a_bad_wire(server: Server, calls: int) -> None:
     result = run(server, "--calls", str(calls), "--concurrency", "32", "--seed", "2026", *faults)
 
     assert result.exit_code == 0, result.output
-    assert f"in all {calls} calls" in result.output
+    assert f"the records of all {calls} calls are right" in result.output

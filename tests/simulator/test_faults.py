@@ -2,27 +2,29 @@
 
 import pytest
 
-from app.simulator.ground_truth import Kind
-from app.simulator.wire.faults import Breakage, FaultError, parse_fault
+from app.simulator.ground_truth import RequestKind
+from app.simulator.wire.faults import FaultError, FaultKind, parse_fault
 from tests.simulator.conftest import Player
 from tests.simulator.stage import Says, Stage
 
 
 @pytest.mark.parametrize(
-    ("text", "breakage", "kinds", "probability", "seconds"),
+    ("text", "kind", "kinds", "probability", "seconds"),
     [
-        ("lost:action@0.1", Breakage.LOST, {Kind.ACTION}, 0.1, 0),
-        ("duplicate:callback", Breakage.DUPLICATE, {Kind.CALLBACK}, 1, 0),
-        ("slow:2s", Breakage.SLOW, set(Kind), 1, 2),
-        ("slow:action:50ms@0.5", Breakage.SLOW, {Kind.ACTION}, 0.5, 0.05),
-        ("unsigned", Breakage.UNSIGNED, set(Kind), 1, 0),
-        ("reorder", Breakage.REORDER, {kind for kind in Kind if kind.is_notice}, 1, 0),
+        ("lost:action@0.1", FaultKind.LOST, {RequestKind.ACTION}, 0.1, 0),
+        ("duplicate:callback", FaultKind.DUPLICATE, {RequestKind.CALLBACK}, 1, 0),
+        ("slow:2s", FaultKind.SLOW, set(RequestKind), 1, 2),
+        ("slow:action:50ms@0.5", FaultKind.SLOW, {RequestKind.ACTION}, 0.5, 0.05),
+        ("unsigned", FaultKind.UNSIGNED, set(RequestKind), 1, 0),
+        ("reorder", FaultKind.REORDER, {kind for kind in RequestKind if kind.is_notice}, 1, 0),
     ],
 )
-def test_a_fault_is_read(text: str, breakage: Breakage, kinds: set[Kind], probability: float, seconds: float) -> None:
+def test_a_fault_is_read(
+    text: str, kind: FaultKind, kinds: set[RequestKind], probability: float, seconds: float
+) -> None:
     fault = parse_fault(text)
 
-    assert (fault.breakage, set(fault.kinds)) == (breakage, kinds)
+    assert (fault.kind, set(fault.requests)) == (kind, kinds)
     assert (fault.probability, fault.seconds) == (probability, seconds)
 
 
@@ -39,7 +41,7 @@ def test_a_lost_action_drops_the_caller_and_is_excused(stage: Stage, player: Pla
     assert call.end is not None
     assert call.end.code == 7012
     assert call.is_right
-    assert not call.reached(Kind.ACTION, "0")
+    assert not call.reached(RequestKind.ACTION, "0")
 
 
 def test_a_lost_notice_leaves_the_rest_of_the_call_alone(stage: Stage, player: Player) -> None:

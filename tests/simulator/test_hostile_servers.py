@@ -2,13 +2,13 @@
 
 import pytest
 
-from app.simulator.ground_truth import CallTruth, Kind
-from app.simulator.xml.findings import Verdict
+from app.simulator.ground_truth import CallTruth, RequestKind
+from app.simulator.xml.verdicts import PlivoVerdict
 from tests.simulator.conftest import Player
 from tests.simulator.stage import Says, Stage, dial_xml
 
 
-def only_verdict(call: CallTruth) -> Verdict:
+def only_verdict(call: CallTruth) -> PlivoVerdict:
     assert len(call.verdicts) == 1, call.verdicts
     assert not call.is_right
     assert call.verdicts[0].advice
@@ -143,7 +143,7 @@ def test_the_fallback_url_takes_over_and_the_verdict_stays(stage: Stage, player:
     call = player.play("answered", fallback=True)
 
     assert only_verdict(call).code == 7011
-    assert call.reached(Kind.FALLBACK)
+    assert call.reached(RequestKind.FALLBACK)
     assert call.dials[0].status == "completed"
 
 

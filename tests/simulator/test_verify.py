@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from app.simulator.ground_truth import CallTruth, DialTruth
-from app.simulator.reports_api import Api, ApiError
+from app.simulator.reports_api import ReportsApi, ReportsApiError
 from app.simulator.verify import allowed_outcomes, compare
-from app.simulator.wire.transport import Wire
+from app.simulator.wire.transport import Transport
 from app.voice.outcome import Outcome
 from tests.simulator.conftest import Player
 from tests.simulator.stage import Says, Stage
@@ -54,7 +54,7 @@ def record_of(call: CallTruth) -> dict[str, Any]:
             if leg.end
         ],
         "receipts": [
-            {"kind": sent.kind.value, "deliveries": 1, "received_at": "2026-01-01T00:00:00Z"} for sent in call.sent
+            {"kind": sent.kind.value, "deliveries": 1, "received_at": "2026-01-01T00:00:00Z"} for sent in call.requests
         ],
     }
 
@@ -136,7 +136,7 @@ def test_the_outcome_is_asked_for_as_far_as_it_could_be_known(
 def test_ringing_is_compared_where_the_server_believes_the_simulated_time(player: Player) -> None:
     call = player.play("answered")
     record = record_of(call)
-    for receipt, sent in zip(record["receipts"], call.sent, strict=True):
+    for receipt, sent in zip(record["receipts"], call.requests, strict=True):
         receipt["received_at"] = (call.begun_at + timedelta(seconds=sent.at)).isoformat()
 
     assert [difference.field for difference in compare(call, record)] == ["ring_seconds"]
@@ -145,19 +145,19 @@ def test_ringing_is_compared_where_the_server_believes_the_simulated_time(player
 def test_the_api_is_asked_with_the_reports_token(stage: Stage) -> None:
     stage.replies["/api/v1/calls/a"] = Says(body=json.dumps({"call": {}}), content_type="application/json")
 
-    assert Api(f"{stage.url}/dialstatus/", "r", Wire()).call("a") == {"call": {}}
+    assert ReportsApi(f"{stage.url}/dialstatus/", "r", Transport()).fetch_call("a") == {"call": {}}
     assert stage.heard[0].headers["Authorization"] == "Bearer r"
 
 
 def test_a_call_unknown_to_the_api_is_none(stage: Stage) -> None:
     stage.replies["/api/v1/calls/a"] = Says(status=404)
 
-    assert Api(f"{stage.url}/", "r", Wire()).call("a") is None
+    assert ReportsApi(f"{stage.url}/", "r", Transport()).fetch_call("a") is None
 
 
 @pytest.mark.parametrize(("status", "said"), [(401, "--reports-token"), (500, "500")])
 def test_an_api_that_refuses_says_what_to_do(stage: Stage, status: int, said: str) -> None:
     stage.replies["/api/v1/calls/a"] = Says(status=status)
 
-    with pytest.raises(ApiError, match=said):
-        Api(f"{stage.url}/", "r", Wire()).call("a")
+    with pytest.raises(ReportsApiError, match=said):
+        ReportsApi(f"{stage.url}/", "r", Transport()).fetch_call("a")

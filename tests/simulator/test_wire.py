@@ -8,21 +8,20 @@ from urllib.parse import urlsplit
 import plivo.utils
 import pytest
 
-from app.simulator.wire.callback_settings import CallbackSettings, split_url
-from app.simulator.wire.http_exchange import Damage, WireError
-from app.simulator.wire.transport import RemoteTargetError, Request, Wire, send_again
+from app.simulator.wire.http_exchange import CallbackSettings, Damage, NoReplyError, split_url
+from app.simulator.wire.transport import HttpRequest, RemoteTargetError, Transport, send_again
 from tests.simulator.conftest import TOKEN
 from tests.simulator.stage import Heard, Says, Stage
 
 PARAMS = {"To": "14155550199", "CallerName": "José Ñ", "From": "+14155550100", "DialBLegUUID": "", "ALegUUID": "a"}
 
 
-def request(url: str, method: str = "POST") -> Request:
-    return Request(method=method, url=url, params=PARAMS, at=datetime(2026, 3, 2, 8, 0, 0, 5, tzinfo=UTC))
+def request(url: str, method: str = "POST") -> HttpRequest:
+    return HttpRequest(method=method, url=url, params=PARAMS, at=datetime(2026, 3, 2, 8, 0, 0, 5, tzinfo=UTC))
 
 
 def send(stage: Stage, target: str, method: str = "POST", damage: Damage | None = None) -> Heard:
-    Wire(token=TOKEN).send(request(f"{stage.url}{target}", method), random.Random(1), damage=damage)
+    Transport(token=TOKEN).send(request(f"{stage.url}{target}", method), random.Random(1), damage=damage)
     return stage.heard[-1]
 
 
@@ -41,11 +40,11 @@ def test_the_sdk_accepts_the_signature_of_a_post(stage: Stage, target: str, head
 
 
 def test_the_sdk_accepts_the_signature_of_a_get(stage: Stage) -> None:
-    ascii_only = Request(
+    ascii_only = HttpRequest(
         method="GET", url=f"{stage.url}/a/?dial=x", params={"To": "1", "From": "+2"}, at=datetime.now(UTC)
     )
 
-    Wire(token=TOKEN).send(ascii_only, random.Random(1))
+    Transport(token=TOKEN).send(ascii_only, random.Random(1))
 
     assert plivo_accepts(stage, stage.heard[-1])
 
@@ -67,7 +66,7 @@ def test_each_nonce_has_20_digits_and_the_two_differ(stage: Stage) -> None:
 
 
 def test_a_subaccounts_call_is_signed_with_both_tokens(stage: Stage) -> None:
-    Wire(token="sub", main_token="main").send(request(f"{stage.url}/"), random.Random(1))
+    Transport(token="sub", main_token="main").send(request(f"{stage.url}/"), random.Random(1))
     headers = stage.heard[-1].headers
 
     assert headers["X-Plivo-Signature-V3"] != headers["X-Plivo-Signature-Ma-V3"]
@@ -120,7 +119,7 @@ def test_the_simulated_time_is_told(stage: Stage) -> None:
 def test_a_status_is_retried_as_the_fragment_says(stage: Stage, fragment: str, statuses: list[int], tries: int) -> None:
     stage.replies["/a/"] = [Says(status=status) for status in statuses]
 
-    reply = Wire().send(request(f"{stage.url}/a/{fragment}"), random.Random(1))
+    reply = Transport().send(request(f"{stage.url}/a/{fragment}"), random.Random(1))
 
     assert len(stage.heard) == tries
     assert reply.attempts == tries
@@ -131,8 +130,8 @@ def test_a_status_is_retried_as_the_fragment_says(stage: Stage, fragment: str, s
 def test_no_reply_is_retried_as_the_fragment_says(stage: Stage, fragment: str, tries: int) -> None:
     stage.replies["/a/"] = Says(closes=True)
 
-    with pytest.raises(WireError, match="without a reply"):
-        Wire().send(request(f"{stage.url}/a/{fragment}"), random.Random(1))
+    with pytest.raises(NoReplyError, match="without a reply"):
+        Transport().send(request(f"{stage.url}/a/{fragment}"), random.Random(1))
 
     assert len(stage.heard) == tries
 
@@ -140,8 +139,8 @@ def test_no_reply_is_retried_as_the_fragment_says(stage: Stage, fragment: str, t
 def test_a_part_of_a_reply_is_never_retried(stage: Stage) -> None:
     stage.replies["/a/"] = Says(hangs=True)
 
-    with pytest.raises(WireError, match="the body stopped"):
-        Wire().send(request(f"{stage.url}/a/#rt=2000&rc=5&rp=all"), random.Random(1))
+    with pytest.raises(NoReplyError, match="the body stopped"):
+        Transport().send(request(f"{stage.url}/a/#rt=2000&rc=5&rp=all"), random.Random(1))
 
     assert len(stage.heard) == 1
 
@@ -155,7 +154,7 @@ def test_patience_multiplies_the_time_limits() -> None:
 
 @pytest.mark.parametrize("damage", [Damage.CUT_REPLY, Damage.CUT_BODY])
 def test_a_cut_connection_is_tried_again(stage: Stage, damage: Damage) -> None:
-    reply = Wire().send(request(f"{stage.url}/a/"), random.Random(1), damage=damage)
+    reply = Transport().send(request(f"{stage.url}/a/"), random.Random(1), damage=damage)
 
     assert reply.attempts == 2
     assert stage.heard[-1].params == PARAMS
@@ -166,8 +165,8 @@ def test_a_closed_port_is_a_failure_to_connect() -> None:
         taken.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{taken.getsockname()[1]}/"
 
-        with pytest.raises(WireError) as caught:
-            Wire().send(request(url), random.Random(1))
+        with pytest.raises(NoReplyError) as caught:
+            Transport().send(request(url), random.Random(1))
 
     assert caught.value.retry_word == "ct"
 
@@ -177,13 +176,15 @@ def test_a_closed_port_is_a_failure_to_connect() -> None:
 )
 def test_another_machine_is_not_called(url: str) -> None:
     with pytest.raises(RemoteTargetError, match="--allow-remote"):
-        Wire().send(request(url), random.Random(1))
+        Transport().send(request(url), random.Random(1))
 
 
 def test_the_public_url_is_signed_and_sent_while_this_machine_is_called(stage: Stage) -> None:
     parts = urlsplit(stage.url)
-    wire = Wire(token=TOKEN, connect_to=("127.0.0.1", parts.port or 0))
-    public = Request(method="POST", url="https://calls.example.com/a/?x=1", params={"To": "1"}, at=datetime.now(UTC))
+    wire = Transport(token=TOKEN, connect_to=("127.0.0.1", parts.port or 0))
+    public = HttpRequest(
+        method="POST", url="https://calls.example.com/a/?x=1", params={"To": "1"}, at=datetime.now(UTC)
+    )
 
     wire.send(public, random.Random(1))
 

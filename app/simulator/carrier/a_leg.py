@@ -4,19 +4,18 @@ import random
 import time
 import uuid
 
-from app.simulator import hangups as ends
+from app.simulator import hangups
 from app.simulator.carrier import payloads
-from app.simulator.carrier.call_requests import Errands, Urls
-from app.simulator.carrier.payloads import Line
-from app.simulator.carrier.recorder import Recorder
-from app.simulator.ground_truth import Kind, LegTruth
+from app.simulator.carrier.call_requests import ApplicationUrls, CallRequests
+from app.simulator.carrier.payloads import CallContext, Params
+from app.simulator.ground_truth import LegTruth, RequestKind
 from app.simulator.hangups import CallEnd
 from app.simulator.scenario import Scenario
-from app.simulator.wire.delivery import Postman
-from app.simulator.xml import findings as verdict
-from app.simulator.xml.findings import Asked, Verdict
+from app.simulator.wire.delivery import FaultyDelivery
+from app.simulator.xml import verdicts
 from app.simulator.xml.grammar import is_absolute
-from app.simulator.xml.parser import Document, Element
+from app.simulator.xml.parser import XmlDocument, XmlElement
+from app.simulator.xml.verdicts import PlivoVerdict, XmlSource
 
 
 class ALeg:
@@ -26,146 +25,133 @@ class ALeg:
         self,
         *,
         scenario: Scenario,
-        line: Line,
-        urls: Urls,
-        postman: Postman,
-        chance: random.Random,
+        context: CallContext,
+        urls: ApplicationUrls,
+        delivery: FaultyDelivery,
+        rng: random.Random,
         real_time: bool = False,
     ) -> None:
-        """Begin at second 0 with nothing sent."""
+        """Start at second 0 with nothing sent."""
         self.scenario = scenario
-        self.line = line
+        self.context = context
         self.urls = urls
-        self.postman = postman
-        self.truth = postman.truth
-        self.errands = Errands(postman, line)
-        self.chance = chance
+        self.delivery = delivery
+        self.truth = delivery.truth
+        self.requests = CallRequests(delivery, context)
+        self.rng = rng
         self.real_time = real_time
         self.now = 0.0
         self.end: CallEnd | None = None
         self.gives_up_at = scenario.caller_gives_up_after
-        self.recorder = Recorder(self.make_uuid)
 
-    def fail(self, why: verdict.Verdict) -> None:
-        """Keep a verdict, and end the call by it if it has not ended."""
-        self.truth.verdicts.append(why)
-        if self.end is None:
-            self.end = ends.end_by_verdict(why, answered=self.line.answered_at is not None)
+    def make_uuid(self) -> str:
+        """Return the next UUID of this call."""
+        return str(uuid.UUID(int=self.rng.getrandbits(128), version=4))
 
-    def answered(self) -> None:
-        """Note when the caller's side was answered, the first time."""
-        if self.line.answered_at is None:
-            self.line.answered_at = self.now
-
-    def pass_time(self, seconds: float) -> None:
-        """Let time pass on the line, unless the caller's patience ends before."""
-        to = self.now + seconds
-        if self.gives_up_at is not None and to >= self.gives_up_at:
-            self.advance(self.gives_up_at)
-            self.caller_left()
-        else:
-            self.advance(to)
-
-    # What a Dial needs of the call around it.
+    # State and time.
 
     def advance(self, to: float) -> None:
-        """Let simulated time pass; really, where asked for."""
+        """Move the clock forward, and wait as long if the call runs in real time."""
         if self.real_time and to > self.now:
             time.sleep(to - self.now)
         self.now = max(self.now, to)
 
-    def make_uuid(self) -> str:
-        """Return the next UUID of this call."""
-        return str(uuid.UUID(int=self.chance.getrandbits(128), version=4))
+    def pass_time(self, seconds: float) -> None:
+        """Let time pass; the caller may hang up meanwhile."""
+        to = self.now + seconds
+        if self.gives_up_at is not None and to >= self.gives_up_at:
+            self.advance(self.gives_up_at)
+            self.hang_up()
+        else:
+            self.advance(to)
 
-    def report_leg(self, dial: Element, leg: LegTruth, event: str) -> None:
-        """Tell the Dial's callback URL about a leg."""
-        params = payloads.leg_event(self.line, leg, event)
-        self.call_back(dial, params, f"{leg.b_leg_uuid} {event}")
+    def answer(self) -> None:
+        """Mark the A leg as answered, the first time."""
+        if self.context.answered_at is None:
+            self.context.answered_at = self.now
 
-    def report_digits(self, dial: Element, leg: LegTruth, pressed: str, by: str) -> None:
-        """Tell the Dial's callback URL about digits."""
-        params = payloads.digits(self.line, leg, pressed, by)
-        self.call_back(dial, params, f"{leg.b_leg_uuid} digits")
-
-    def fetch_confirm_sound(self, dial: Element) -> bool:
-        """Fetch what the callee hears, by POST, and tell whether it can be played."""
-        return self.fetch_prompt(Kind.CONFIRM, dial, "confirmSound")
-
-    def connected(self) -> None:
-        """Note that the caller's side is answered, because somebody picked up."""
-        self.answered()
+    def connect(self) -> None:
+        """Mark the A leg as talking to a callee: from now on the caller stays."""
+        self.answer()
         self.gives_up_at = None
-        for element, recording_id in self.recorder.start_waiting(self.now):
-            self.follow_record(element, recording_id, self.now, None, "")
 
-    def caller_left(self) -> None:
-        """Note that the caller hung up."""
+    def hang_up(self) -> None:
+        """End the call because the person on the A leg hung up."""
+        if self.end is not None:
+            return
+        if self.context.answered_at is None:
+            self.end = hangups.CALLER_GONE_UNANSWERED
+        else:
+            self.end = hangups.CALLEE_GONE if self.context.outbound else hangups.CALLER_GONE
+
+    def fail(self, verdict: PlivoVerdict) -> None:
+        """Record a verdict, and end the call by it if it has not ended."""
+        self.truth.verdicts.append(verdict)
         if self.end is None:
-            if self.line.answered_at is None:
-                self.end = ends.CALLER_GONE_UNANSWERED
-            else:
-                self.end = ends.CALLED_GONE if self.line.outbound else ends.CALLER_GONE
+            self.end = hangups.end_by_verdict(verdict, answered=self.context.answered_at is not None)
 
     # Requests.
 
     def follow(
         self,
-        asked: Asked,
-        kind: Kind,
+        source: XmlSource,
+        kind: RequestKind,
         url: str,
         method: str,
-        params: payloads.Params,
+        params: Params,
         *,
         about: str = "",
         byte: int | None = None,
-    ) -> Document | None:
-        """Ask a URL for XML; what Plivo cannot use ends the call, if it is still there to be ended."""
-        was_gone = self.end is not None
-        letter = self.errands.letter(kind, url, method, params, self.now, about)
-        answer = self.errands.ask_for_xml(asked, letter, byte)
-        if isinstance(answer, Verdict):
-            self.fail(answer)
+    ) -> XmlDocument | None:
+        """Return the document at a URL; an invalid one ends the call, and for an ended call it is discarded."""
+        had_ended = self.end is not None
+        found = self.requests.fetch_document(source, kind, url, method, params, self.now, about=about, byte=byte)
+        if isinstance(found, PlivoVerdict):
+            self.fail(found)
             return None
-        return None if was_gone else answer
+        return None if had_ended else found
 
-    def fetch_prompt(self, kind: Kind, dial: Element, attribute: str) -> bool:
-        """Fetch what is to be played, by POST; a fault is a verdict, but the call goes on."""
-        params = payloads.redirected(self.line)
-        letter = self.errands.letter(kind, dial.get(attribute), "POST", params, self.now)
-        fault = self.errands.ask_for_prompt(attribute, letter)
+    def follow_action(
+        self, kind: RequestKind, element: XmlElement, params: Params, about: str = ""
+    ) -> XmlDocument | None:
+        """Request an element's action URL, and return the next document if the element redirects to it."""
+        url, method = element.get("action"), element.get("method", "POST")
+        if not url:
+            return None
+        byte = element.byte_of("action")
+        if element.is_true("redirect", default=True):
+            return self.follow(XmlSource.ACTION, kind, url, method, params, about=about, byte=byte)
+        if is_absolute(url) and method in {"GET", "POST"}:
+            self.notify(kind, url, method, params, about)
+            return None
+        reason = f"action {url!r} with method {method!r} is never requested"
+        advice = "write an absolute URL, and GET or POST"
+        self.truth.verdicts.append(verdicts.without_code(url, reason, advice, byte=byte))
+        return None
+
+    def fetch_prompt(self, kind: RequestKind, dial: XmlElement, attribute: str) -> bool:
+        """Fetch a prompt and return whether it can be played; a fault does not end the call."""
+        params = payloads.redirected(self.context)
+        fault = self.requests.check_prompt(kind, attribute, dial.get(attribute), params, self.now)
         if fault is not None:
             self.truth.verdicts.append(fault)
         return fault is None
 
-    def call_back(self, element: Element, params: payloads.Params, about: str) -> None:
-        """Send a notice to an element's callback URL, if it has one."""
-        url = element.get("callbackUrl")
-        if url:
-            self.tell(Kind.CALLBACK, url, element.get("callbackMethod", "POST"), params, about)
-
-    def tell(self, kind: Kind, url: str, method: str, params: payloads.Params, about: str = "") -> None:
+    def notify(self, kind: RequestKind, url: str, method: str, params: Params, about: str = "") -> None:
         """Send a notice."""
-        self.postman.tell(self.errands.letter(kind, url, method, params, self.now, about))
+        self.requests.notify(kind, url, method, params, self.now, about)
 
-    def follow_action(self, kind: Kind, element: Element, params: payloads.Params, about: str = "") -> Document | None:
-        """Ask an element's action URL and return what to do next; nothing without redirect or a caller."""
-        url, method = element.get("action"), element.get("method", "POST")
-        if not url:
-            return None
-        if element.is_true("redirect", default=True):
-            return self.follow(Asked.ACTION, kind, url, method, params, about=about, byte=element.byte_of("action"))
-        if is_absolute(url) and method in {"GET", "POST"}:
-            self.tell(kind, url, method, params, about)
-            return None
-        reason = f"action {url!r} with method {method!r} is never asked"
-        advice = "write an absolute URL, and GET or POST"
-        self.truth.verdicts.append(verdict.undocumented(url, reason, advice, byte=element.byte_of("action")))
-        return None
+    def call_back(self, kind: RequestKind, element: XmlElement, params: Params, about: str) -> None:
+        """Send a notice to an element's callback URL, if it has one."""
+        if url := element.get("callbackUrl"):
+            self.notify(kind, url, element.get("callbackMethod", "POST"), params, about)
 
-    def follow_record(
-        self, element: Element, recording_id: str, begun: float, seconds: float | None, key: str
-    ) -> Document | None:
-        """Ask a Record's action URL; `seconds` None while it still records."""
-        params = payloads.recording(self.line, recording_id, begun, seconds) | {"Digits": key}
-        return self.follow_action(Kind.RECORD, element, params)
+    def report_leg(self, dial: XmlElement, leg: LegTruth, event: str) -> None:
+        """Report a leg's `answer`, `connected` or `hangup` to the Dial's callback URL."""
+        params = payloads.leg_event(self.context, leg, event)
+        self.call_back(RequestKind.CALLBACK, dial, params, f"{leg.b_leg_uuid} {event}")
+
+    def report_digits(self, dial: XmlElement, leg: LegTruth, pressed: str, side: str) -> None:
+        """Report matched digits to the Dial's callback URL; `side` is ALeg or BLeg."""
+        params = payloads.digits(self.context, leg, pressed, side)
+        self.call_back(RequestKind.CALLBACK, dial, params, f"{leg.b_leg_uuid} digits")

@@ -1,12 +1,11 @@
-"""The parameters of Plivo's voice webhooks: names, values and formats as seen on the wire or documented.
+"""The parameters of Plivo's voice webhooks: names, values and formats as documented or seen on the wire.
 
-Sources: Plivo, "Request parameters", "Dial", "Record", "Application"; real bodies in public code. What is
-assumed is named in docs/simulator.md.
+Sources: Plivo, "Request parameters", "Dial", "Record", "Application"; real bodies in public code.
+docs/simulator.md names every assumption.
 """
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -22,8 +21,8 @@ BILLING_PULSE = 60
 
 
 @dataclass(slots=True, kw_only=True)
-class Line:
-    """What all requests of one call have in common. Times are seconds from `begun_at`."""
+class CallContext:
+    """What all requests of one call have in common. Times in seconds from `begun_at`."""
 
     call_uuid: str
     from_number: str
@@ -32,24 +31,23 @@ class Line:
     zone: ZoneInfo
     outbound: bool = False
     answered_at: float | None = None
-    sip_headers: Mapping[str, str] = field(default_factory=dict)
 
     def at(self, seconds: float) -> datetime:
         """Return the simulated time, in UTC."""
         return self.begun_at + timedelta(seconds=seconds)
 
     def session_start(self) -> str:
-        """Return the session's start: UTC with microseconds."""
+        """Return the start of the session in UTC, with microseconds."""
         return self.begun_at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
 
     def local(self, seconds: float | None) -> str:
-        """Return a time in the account's zone without offset; empty where it never came."""
+        """Return a time in the account's zone, without offset; empty for None."""
         if seconds is None:
             return ""
         return self.at(seconds).astimezone(self.zone).strftime("%Y-%m-%d %H:%M:%S")
 
     def standard(self, status: str, *, plus: bool = False) -> Params:
-        """Return what accompanies every request. `From` carries its + only in some (seen on the wire)."""
+        """Return the parameters of every request; only some carry `From` with its + (seen on the wire)."""
         params = {
             "CallUUID": self.call_uuid,
             "From": self.from_number if plus else self.from_number.removeprefix("+"),
@@ -67,57 +65,47 @@ class Line:
         return params
 
 
-def ring(line: Line) -> Params:
-    """Return the ring URL's parameters, for calls made by the API."""
-    own = {"Event": "Ring", "SessionStart": line.session_start(), "CallerName": ""}
-    return line.standard("ringing", plus=True) | own
+def ring(context: CallContext) -> Params:
+    """Return the ring URL's parameters, for calls placed through the API."""
+    own = {"Event": "Ring", "SessionStart": context.session_start(), "CallerName": ""}
+    return context.standard("ringing", plus=True) | own
 
 
-def answer(line: Line) -> Params:
+def answer(context: CallContext) -> Params:
     """Return the answer or fallback URL's parameters."""
-    return line.standard(_status(line)) | {
+    return context.standard(_status(context)) | {
         "Event": "StartApp",
         "BillRate": f"{BILL_RATE:g}",
         "CountryCode": "US",
         "RouteType": "",
         "STIRAttestation": "Not Applicable",
         "STIRVerification": "Not Applicable",
-        "SessionStart": line.session_start(),
+        "SessionStart": context.session_start(),
     }
 
 
-def redirected(line: Line) -> Params:
+def redirected(context: CallContext) -> Params:
     """Return the parameters of a Redirect element's URL: the standard ones (assumed)."""
-    return line.standard(_status(line))
+    return context.standard(_status(context))
 
 
-def action(line: Line, dial: DialTruth, end: CallEnd | None) -> Params:
-    """Return the Dial action URL's parameters; `end` when the A leg has gone already."""
-    gone = {} if end is None else {"HangupCause": end.cause}
-    status = _status(line) if end is None else end.call_status
-    return (
-        line.standard(status)
-        | gone
-        | {
-            "DialStatus": dial.status,
-            "DialRingStatus": "true" if dial.rang else "false",
-            "DialHangupCause": dial.cause,
-            "DialALegUUID": line.call_uuid,
-            "DialBLegUUID": dial.b_leg_uuid,
-        }
-    )
+def action(context: CallContext, dial: DialTruth, end: CallEnd | None) -> Params:
+    """Return the Dial action URL's parameters; `end` if the A leg has ended already."""
+    status = _status(context) if end is None else end.call_status
+    params = context.standard(status) | dial_fields(context, dial)
+    return params if end is None else params | {"HangupCause": end.cause}
 
 
-def leg_event(line: Line, leg: LegTruth, event: str) -> Params:
+def leg_event(context: CallContext, leg: LegTruth, event: str) -> Params:
     """Return a Dial callback's parameters for `answer`, `connected` or `hangup`."""
     params = {
-        "CallUUID": line.call_uuid,
+        "CallUUID": context.call_uuid,
         "DialAction": event,
         "Event": {"answer": "DialAnswer", "connected": "DialConnected", "hangup": "DialHangup"}[event],
-        "DialALegUUID": line.call_uuid,
+        "DialALegUUID": context.call_uuid,
         "DialBLegUUID": leg.b_leg_uuid,
         "DialBLegStatus": event,
-        "DialBLegFrom": _with_plus(line.from_number),
+        "DialBLegFrom": _with_plus(context.from_number),
         "DialBLegTo": leg.target.removeprefix("+"),
         "DialBLegPosition": str(leg.position),
         "DialBLegBillRate": f"{B_LEG_BILL_RATE:g}",
@@ -126,29 +114,29 @@ def leg_event(line: Line, leg: LegTruth, event: str) -> Params:
     return params | _leg_hangup(leg) if event == "hangup" else params
 
 
-def digits(line: Line, leg: LegTruth, pressed: str, by: str) -> Params:
+def digits(context: CallContext, leg: LegTruth, pressed: str, by: str) -> Params:
     """Return a Dial callback's parameters for matched digits; `by` is ALeg or BLeg."""
-    return line.standard("in-progress") | {
+    return context.standard("in-progress") | {
         "DialAction": "digits",
         "Event": "DialDigitsMatch",
-        "DialALegUUID": line.call_uuid,
+        "DialALegUUID": context.call_uuid,
         "DialBLegUUID": leg.b_leg_uuid,
         "DialDigitsMatch": pressed,
         "DialDigitsPressedBy": by,
     }
 
 
-def hangup(line: Line, end: CallEnd, ended_at: float) -> Params:
+def hangup(context: CallContext, end: CallEnd, ended_at: float) -> Params:
     """Return the hangup URL's parameters: Duration and BillDuration in seconds."""
-    answered = line.answered_at is not None
-    seconds = round(ended_at - line.answered_at) if line.answered_at is not None else 0
+    answered = context.answered_at is not None
+    seconds = round(ended_at - context.answered_at) if context.answered_at is not None else 0
     billed = _billed(seconds)
-    return line.standard(end.call_status, plus=not answered) | {
+    return context.standard(end.call_status, plus=not answered) | {
         "Event": "Hangup",
-        "StartTime": line.local(0),
-        "AnswerTime": line.local(line.answered_at),
-        "EndTime": line.local(ended_at),
-        "SessionStart": line.session_start(),
+        "StartTime": context.local(0),
+        "AnswerTime": context.local(context.answered_at),
+        "EndTime": context.local(ended_at),
+        "SessionStart": context.session_start(),
         "Duration": str(seconds),
         "BillDuration": str(billed),
         "BillRate": f"{BILL_RATE:g}",
@@ -162,11 +150,11 @@ def hangup(line: Line, end: CallEnd, ended_at: float) -> Params:
     }
 
 
-def recording(line: Line, recording_id: str, started_at: float, seconds: float | None) -> Params:
-    """Return a Record action's or callback's own parameters; `seconds` None while it still runs (-1)."""
-    begun = round(line.at(started_at).timestamp() * 1000)
+def recording(context: CallContext, recording_id: str, started_at: float, seconds: float | None) -> Params:
+    """Return a Record's parameters; `seconds` is None while it still records, reported as -1."""
+    begun = round(context.at(started_at).timestamp() * 1000)
     length = -1 if seconds is None else round(seconds * 1000)
-    return line.standard("in-progress") | {
+    return context.standard("in-progress") | {
         "RecordUrl": f"https://media.plivo.com/v1/Account/{PARENT_AUTH_ID}/Recording/{recording_id}.mp3",
         "RecordingID": recording_id,
         "RecordingDuration": str(-1 if seconds is None else round(seconds)),
@@ -176,13 +164,13 @@ def recording(line: Line, recording_id: str, started_at: float, seconds: float |
     }
 
 
-def phlo(line: Line, dial: DialTruth) -> Params:
-    """Return the five fields that Plivo's guide tells PHLO's HTTP Request node to send."""
+def dial_fields(context: CallContext, dial: DialTruth) -> Params:
+    """Return the five fields of a Dial, as Plivo's guide sends them from a PHLO's HTTP Request node."""
     return {
         "DialStatus": dial.status,
         "DialRingStatus": "true" if dial.rang else "false",
         "DialHangupCause": dial.cause,
-        "DialALegUUID": line.call_uuid,
+        "DialALegUUID": context.call_uuid,
         "DialBLegUUID": dial.b_leg_uuid,
     }
 
@@ -202,8 +190,8 @@ def _leg_hangup(leg: LegTruth) -> Params:
     }
 
 
-def _status(line: Line) -> str:
-    return "ringing" if line.answered_at is None else "in-progress"
+def _status(context: CallContext) -> str:
+    return "ringing" if context.answered_at is None else "in-progress"
 
 
 def _billed(seconds: int) -> int:

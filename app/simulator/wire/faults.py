@@ -1,4 +1,4 @@
-"""The faults of a wire, read from the command line: `lost:action@0.1`, `slow:2s`, `reorder`."""
+"""Faults of the wire, as written on the command line: `lost:action@0.1`, `slow:2s`, `reorder`."""
 
 import random
 import re
@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from app.simulator.ground_truth import Kind
+from app.simulator.ground_truth import RequestKind
 
 
-class Breakage(StrEnum):
+class FaultKind(StrEnum):
     """What can go wrong with a request."""
 
     LOST = "lost"
@@ -23,68 +23,66 @@ class Breakage(StrEnum):
 
 
 class FaultError(ValueError):
-    """A fault cannot be read; the message says what to write."""
+    """A fault cannot be parsed; the message says what to write."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """One way of breaking the wire, for these kinds of request, with this probability.
+    """One fault, for these kinds of request, with this probability; `seconds` is the pause of `slow`."""
 
-    `seconds` is the pause of `slow`.
-    """
-
-    breakage: Breakage
-    kinds: frozenset[Kind]
+    kind: FaultKind
+    requests: frozenset[RequestKind]
     probability: float = 1.0
     seconds: float = 0.0
 
-    def strikes(self, kind: Kind, chance: random.Random) -> bool:
-        """Throw the dice for one request."""
-        return kind in self.kinds and chance.random() < self.probability
 
-
-_ALL = frozenset(Kind)
-_NOTICES = frozenset(kind for kind in Kind if kind.is_notice)
-_TARGETS = {"control": _ALL - _NOTICES, "notice": _NOTICES} | {kind.value: frozenset({kind}) for kind in Kind}
-_FAULT = re.compile(r"(?P<what>[a-z-]+)(?P<rest>(:[^:@]+)*)(@(?P<probability>[0-9.]+))?")
+_ALL = frozenset(RequestKind)
+_NOTICES = frozenset(kind for kind in RequestKind if kind.is_notice)
+_TARGETS = {
+    "control": _ALL - _NOTICES,
+    "notice": _NOTICES,
+    **{kind.value: frozenset({kind}) for kind in RequestKind},
+}
+_FAULT = re.compile(r"(?P<kind>[a-z-]+)(?P<rest>(:[^:@]+)*)(@(?P<probability>[0-9.]+))?")
 _PAUSE = re.compile(r"(?P<number>[0-9]+(\.[0-9]+)?)(?P<unit>ms|s)")
 
 
 def parse_fault(text: str) -> Fault:
-    """Read `WHAT[:REQUEST][:PAUSE][@PROBABILITY]`, or raise FaultError."""
+    """Parse `WHAT[:REQUEST][:PAUSE][@PROBABILITY]`, or raise FaultError."""
     found = _FAULT.fullmatch(text.strip())
     if found is None:
         raise FaultError(f"{text!r} is not a fault; write it as lost:action@0.1")
     try:
-        breakage = Breakage(found["what"])
+        kind = FaultKind(found["kind"])
     except ValueError as error:
-        raise FaultError(f"{found['what']!r} is not a fault; write one of {', '.join(Breakage)}") from error
-    kinds, seconds = _read_words(found["rest"].split(":")[1:])
-    if breakage is Breakage.SLOW and not seconds:
-        raise FaultError(f"{text!r} does not say how slow; write slow:2s")
-    if breakage is Breakage.REORDER:
-        kinds &= _NOTICES
-    return Fault(breakage=breakage, kinds=kinds, seconds=seconds, probability=_read_probability(found["probability"]))
+        raise FaultError(f"{found['kind']!r} is not a fault; write one of {', '.join(FaultKind)}") from error
+    requests, seconds = _parse_words(found["rest"].split(":")[1:])
+    if kind is FaultKind.SLOW and not seconds:
+        raise FaultError(f"{text!r} has no pause; write slow:2s")
+    if kind is FaultKind.REORDER:
+        requests &= _NOTICES
+    return Fault(kind=kind, requests=requests, seconds=seconds, probability=_parse_probability(found["probability"]))
 
 
-def striking(faults: Iterable[Fault], breakage: Breakage, kind: Kind, chance: random.Random) -> Fault | None:
-    """Return the fault of this sort that strikes this request, if one does."""
-    return next((fault for fault in faults if fault.breakage is breakage and fault.strikes(kind, chance)), None)
+def find_fault(faults: Iterable[Fault], kind: FaultKind, request: RequestKind, rng: random.Random) -> Fault | None:
+    """Return the first fault of this kind that hits this request, if any; each throws its own dice."""
+    candidates = (fault for fault in faults if fault.kind is kind and request in fault.requests)
+    return next((fault for fault in candidates if rng.random() < fault.probability), None)
 
 
-def _read_words(words: list[str]) -> tuple[frozenset[Kind], float]:
-    kinds, seconds = _ALL, 0.0
+def _parse_words(words: list[str]) -> tuple[frozenset[RequestKind], float]:
+    requests, seconds = _ALL, 0.0
     for word in words:
         if word in _TARGETS:
-            kinds = _TARGETS[word]
+            requests = _TARGETS[word]
         elif pause := _PAUSE.fullmatch(word):
             seconds = float(pause["number"]) / (1000 if pause["unit"] == "ms" else 1)
         else:
             raise FaultError(f"{word!r} is neither a request nor a time; write one of {', '.join(_TARGETS)}, or 2s")
-    return kinds, seconds
+    return requests, seconds
 
 
-def _read_probability(text: str | None) -> float:
+def _parse_probability(text: str | None) -> float:
     try:
         probability = 1.0 if text is None else float(text)
     except ValueError:

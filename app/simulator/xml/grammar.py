@@ -1,4 +1,4 @@
-"""What Plivo's XML may hold, as data: elements, their attributes, values and children.
+"""Plivo's XML grammar as data: elements, their attributes, values and children.
 
 Sources: Plivo, "XML reference" (Response, Dial, Record, Speak, Play, Wait, Hangup, Redirect, GetDigits),
 and the nesting that plivo-python 4.63.0 allows.
@@ -13,25 +13,25 @@ Check = Callable[[str], bool]
 
 
 @dataclass(frozen=True, slots=True)
-class Value:
-    """What an attribute or a body may be: a test, and the words that say it to a person."""
+class ValueRule:
+    """The values an attribute or a body may have: a test, and its description for people."""
 
-    wanted: str
+    expected: str
     check: Check
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
-    """What one element may hold. `attributes` None: any, unchecked; `body` None: no text is expected."""
+class ElementRule:
+    """The contents of one element. `attributes` None: any, unchecked; `body` None: no text."""
 
-    attributes: Mapping[str, "Value"] | None = field(default_factory=dict)
+    attributes: Mapping[str, ValueRule] | None = field(default_factory=dict)
     children: frozenset[str] = frozenset()
     needs_child: bool = False
-    body: Value | None = None
+    body: ValueRule | None = None
 
 
 def is_absolute(url: str) -> bool:
-    """Tell whether a URL has a scheme that Plivo calls and a host."""
+    """Return whether a URL has a host and a scheme that Plivo calls."""
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -39,34 +39,34 @@ def is_absolute(url: str) -> bool:
     return parts.scheme in {"http", "https"} and bool(parts.hostname)
 
 
-def _matches(wanted: str, pattern: str) -> Value:
+def _matches(expected: str, pattern: str) -> ValueRule:
     compiled = re.compile(pattern)
-    return Value(wanted, lambda text: compiled.fullmatch(text) is not None)
+    return ValueRule(expected, lambda text: compiled.fullmatch(text) is not None)
 
 
-def _whole(least: int, wanted: str) -> Value:
-    return Value(wanted, lambda text: text.isascii() and text.isdigit() and int(text) >= least)
+def _whole(least: int, expected: str) -> ValueRule:
+    return ValueRule(expected, lambda text: text.isascii() and text.isdigit() and int(text) >= least)
 
 
-ANY = Value("any text", lambda _text: True)
-TEXT = Value("some text", lambda text: bool(text.strip()))
+ANY = ValueRule("any text", lambda _text: True)
+TEXT = ValueRule("some text", lambda text: bool(text.strip()))
 BOOLEAN = _matches("true or false", "true|false")
 METHOD = _matches("GET or POST", "GET|POST")
 SECONDS = _whole(1, "a whole number of seconds, at least 1")
 COUNT = _whole(0, "a whole number")
-ABSOLUTE_URL = Value("an absolute http:// or https:// URL", is_absolute)
-MUSIC = Value("an absolute URL, real or none", lambda text: text in {"real", "none"} or is_absolute(text))
+ABSOLUTE_URL = ValueRule("an absolute http:// or https:// URL", is_absolute)
+MUSIC = ValueRule("an absolute URL, real or none", lambda text: text in {"real", "none"} or is_absolute(text))
 NUMBER = _matches("a number in E.164 form, as +14155550100", r"\+?[1-9][0-9]{4,14}")
 SIP_USER = _matches("a SIP address, as sip:alice@phone.plivo.com", r"sips?:[^@\s]+@[^@\s]+")
 CALLER_ID = _matches("a number in E.164 form or a SIP user", r"\+?[0-9]{3,15}|(sips?:)?[^\s@]+(@[^\s@]+)?|")
-CALLER_NAME = Value("at most 50 characters", lambda text: len(text) <= 50)
+CALLER_NAME = ValueRule("at most 50 characters", lambda text: len(text) <= 50)
 KEY = _matches("one digit, # or *", r"[0-9#*]")
-PATTERNS = _matches("digits, parted by commas", r"[0-9#*wW]+(,[0-9#*wW]+)*")
+PATTERNS = _matches("digits, separated by commas", r"[0-9#*wW]+(,[0-9#*wW]+)*")
 SEND_DIGITS = _matches("digits, #, *, w and W", r"[0-9#*wW]+")
 _PAIR = "[A-Za-z0-9]+=[A-Za-z0-9%]*"
 SIP_HEADERS = _matches("name=value,name2=value2 in letters and digits", f"{_PAIR}(,{_PAIR})*")
 REASON = _matches("busy or rejected", "busy|rejected")
-SIP_PASSWORD = Value("8 to 128 characters", lambda text: 8 <= len(text) <= 128)
+SIP_PASSWORD = ValueRule("8 to 128 characters", lambda text: 8 <= len(text) <= 128)
 
 _SSML = frozenset({"break", "cont", "emphasis", "lang", "p", "phoneme", "prosody", "s", "say-as", "sub", "w"})
 _PROMPTS = frozenset({"Speak", "Play", "Wait"})
@@ -79,11 +79,11 @@ _TARGET = {
     "callerName": CALLER_NAME,
 }
 
-# The action URL and its method have verdicts of their own (7022, 7032), found when the action is due.
+# A wrong action URL or method has its own code (7022, 7032), reported when the action is due.
 _ACTION = {"action": ANY, "method": ANY, "redirect": BOOLEAN}
 
-RULES: Mapping[str, Rule] = {
-    "Response": Rule(
+RULES: Mapping[str, ElementRule] = {
+    "Response": ElementRule(
         children=frozenset(
             {
                 "Conference",
@@ -104,7 +104,7 @@ RULES: Mapping[str, Rule] = {
             }
         )
     ),
-    "Dial": Rule(
+    "Dial": ElementRule(
         attributes=_ACTION
         | {
             "hangupOnStar": BOOLEAN,
@@ -127,14 +127,14 @@ RULES: Mapping[str, Rule] = {
         children=frozenset({"Number", "User"}),
         needs_child=True,
     ),
-    "Number": Rule(attributes=_TARGET | {"sendDigitsMode": ANY}, body=NUMBER),
-    "User": Rule(attributes=_TARGET | {"sipAuthUsername": TEXT, "sipAuthPassword": SIP_PASSWORD}, body=SIP_USER),
-    "Speak": Rule(attributes={"voice": ANY, "language": ANY, "loop": COUNT}, children=_SSML, body=TEXT),
-    "Play": Rule(attributes={"loop": COUNT}, body=ABSOLUTE_URL),
-    "Wait": Rule(attributes={"length": SECONDS, "silence": BOOLEAN, "minSilence": COUNT, "beep": BOOLEAN}),
-    "Hangup": Rule(attributes={"reason": REASON, "schedule": COUNT}),
-    "Redirect": Rule(attributes={"method": ANY}, body=TEXT),
-    "Record": Rule(
+    "Number": ElementRule(attributes=_TARGET | {"sendDigitsMode": ANY}, body=NUMBER),
+    "User": ElementRule(attributes=_TARGET | {"sipAuthUsername": TEXT, "sipAuthPassword": SIP_PASSWORD}, body=SIP_USER),
+    "Speak": ElementRule(attributes={"voice": ANY, "language": ANY, "loop": COUNT}, children=_SSML, body=TEXT),
+    "Play": ElementRule(attributes={"loop": COUNT}, body=ABSOLUTE_URL),
+    "Wait": ElementRule(attributes={"length": SECONDS, "silence": BOOLEAN, "minSilence": COUNT, "beep": BOOLEAN}),
+    "Hangup": ElementRule(attributes={"reason": REASON, "schedule": COUNT}),
+    "Redirect": ElementRule(attributes={"method": ANY}, body=TEXT),
+    "Record": ElementRule(
         attributes=_ACTION
         | {
             "fileFormat": _matches("mp3 or wav", "mp3|wav"),
@@ -153,7 +153,7 @@ RULES: Mapping[str, Rule] = {
             "recordChannelType": ANY,
         }
     ),
-    "GetDigits": Rule(
+    "GetDigits": ElementRule(
         attributes=_ACTION
         | {
             "timeout": SECONDS,
@@ -168,18 +168,18 @@ RULES: Mapping[str, Rule] = {
         },
         children=_PROMPTS,
     ),
-    "GetInput": Rule(attributes=None, children=_PROMPTS),
-    "PreAnswer": Rule(children=_PROMPTS | {"GetDigits", "Redirect", "Message", "DTMF"}),
-    "DTMF": Rule(attributes={"async": BOOLEAN}, body=SEND_DIGITS),
-    "Conference": Rule(attributes=None, body=TEXT),
-    "Message": Rule(attributes=None, body=TEXT),
-    "MultiPartyCall": Rule(attributes=None, body=TEXT),
-    "Stream": Rule(attributes=None, body=TEXT),
-    **{name: Rule(attributes=None, children=_SSML, body=ANY) for name in _SSML},
+    "GetInput": ElementRule(attributes=None, children=_PROMPTS),
+    "PreAnswer": ElementRule(children=_PROMPTS | {"GetDigits", "Redirect", "Message", "DTMF"}),
+    "DTMF": ElementRule(attributes={"async": BOOLEAN}, body=SEND_DIGITS),
+    "Conference": ElementRule(attributes=None, body=TEXT),
+    "Message": ElementRule(attributes=None, body=TEXT),
+    "MultiPartyCall": ElementRule(attributes=None, body=TEXT),
+    "Stream": ElementRule(attributes=None, body=TEXT),
+    **{name: ElementRule(attributes=None, children=_SSML, body=ANY) for name in _SSML},
 }
 
-PROMPTS_ONLY = _PROMPTS
-"""What a confirmSound or a dialMusic document may hold (Plivo, Dial XML reference)."""
+PROMPT_ELEMENTS = _PROMPTS
+"""The elements a confirmSound or dialMusic document may hold (Plivo, Dial XML reference)."""
 
 FOREIGN_NAMES: Mapping[str, str] = {
     "Say": "Speak",
@@ -190,4 +190,4 @@ FOREIGN_NAMES: Mapping[str, str] = {
     "Client": "User",
     "Enqueue": "Conference",
 }
-"""Names other providers use, and Plivo's for the same thing."""
+"""Names that other providers use, and Plivo's name for the same element."""

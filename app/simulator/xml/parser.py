@@ -1,23 +1,23 @@
-"""Read a reply as strictly as Plivo does, and say which byte of it is wrong and what to change."""
+"""Parse a reply as strictly as Plivo does; an error names the wrong byte and the remedy."""
 
 import re
 from dataclasses import dataclass, field
 from xml.parsers import expat
 
-from app.simulator.xml.grammar import FOREIGN_NAMES, PROMPTS_ONLY, RULES, Rule
+from app.simulator.xml.grammar import FOREIGN_NAMES, PROMPT_ELEMENTS, RULES, ElementRule
 
 LARGEST_REPLY = 100_000
-"""Bytes. Plivo says 100 KB; the smaller reading is the safe one."""
+"""Bytes. Plivo documents 100 KB; the smaller reading is the safe one."""
 
 _XML_TYPES = ("application/xml", "text/xml")
 _EXAMPLE = "<Response><Hangup/></Response>"
 
 
 class DocumentError(Exception):
-    """The reply is not a Plivo XML document: why, at which byte, and what to write instead."""
+    """The reply is not a Plivo XML document: the reason, the byte, and what to write instead."""
 
     def __init__(self, reason: str, advice: str, byte: int | None = None) -> None:
-        """Keep the three parts apart, so that a verdict can be made of them."""
+        """Keep the three parts for the verdict."""
         super().__init__(reason)
         self.reason = reason
         self.advice = advice
@@ -25,14 +25,14 @@ class DocumentError(Exception):
 
 
 @dataclass(slots=True)
-class Element:
+class XmlElement:
     """One element of a document; `byte` is where its tag begins in the reply."""
 
     name: str
     attributes: dict[str, str]
     byte: int
     tag: bytes = b""
-    children: list["Element"] = field(default_factory=list)
+    children: list["XmlElement"] = field(default_factory=list)
     text: str = ""
 
     def get(self, attribute: str, default: str = "") -> str:
@@ -43,8 +43,8 @@ class Element:
         """Return a true/false attribute."""
         return self.get(attribute, str(default).lower()) == "true"
 
-    def seconds(self, attribute: str, default: int) -> int:
-        """Return an attribute that counts seconds."""
+    def number(self, attribute: str, default: int) -> int:
+        """Return a numeric attribute, such as a number of seconds."""
         return int(self.get(attribute, str(default)))
 
     def byte_of(self, attribute: str) -> int:
@@ -54,23 +54,23 @@ class Element:
 
 
 @dataclass(frozen=True, slots=True)
-class Document:
-    """A valid document, with what Plivo would silently ignore in it."""
+class XmlDocument:
+    """A valid document, with a remark on everything in it that Plivo silently ignores."""
 
-    root: Element
+    root: XmlElement
     remarks: tuple[str, ...] = ()
 
 
-def read_document(body: bytes, *, content_type: str, prompts_only: bool = False) -> Document:
+def read_document(body: bytes, *, content_type: str, prompts_only: bool = False) -> XmlDocument:
     """Return the document in a reply, or raise DocumentError.
 
-    `prompts_only` is for confirmSound and dialMusic, which may hold Play, Speak and Wait alone
+    `prompts_only` is for confirmSound and dialMusic, which may hold only Play, Speak and Wait
     (Plivo, Dial XML reference).
     """
     if len(body) > LARGEST_REPLY:
         raise DocumentError(
             f"the reply has {len(body)} bytes, more than 100 KB",
-            "send a shorter document; lead on with <Redirect>",
+            "send a shorter document and continue with <Redirect>",
             LARGEST_REPLY,
         )
     media_type = content_type.partition(";")[0].strip().lower()
@@ -88,16 +88,16 @@ def read_document(body: bytes, *, content_type: str, prompts_only: bool = False)
     _check(root, remarks)
     if prompts_only:
         _check_prompts(root)
-    return Document(root, tuple(remarks))
+    return XmlDocument(root, tuple(remarks))
 
 
-class _Builder:
-    """Makes a tree from what the XML parser meets, with the byte at which each tag began."""
+class _TreeBuilder:
+    """Builds a tree from the parser's events, with the byte at which each tag begins."""
 
     def __init__(self, body: bytes) -> None:
         self.body = body
-        self.open: list[Element] = []
-        self.root: Element | None = None
+        self.open: list[XmlElement] = []
+        self.root: XmlElement | None = None
         self.parser = expat.ParserCreate()
         self.parser.buffer_text = True
         self.parser.StartElementHandler = self.start
@@ -108,7 +108,7 @@ class _Builder:
     def start(self, name: str, attributes: dict[str, str]) -> None:
         byte = self.parser.CurrentByteIndex
         tag = self.body[byte : self.body.find(b">", byte) + 1]
-        element = Element(name, attributes, byte, tag)
+        element = XmlElement(name, attributes, byte, tag)
         if self.open:
             self.open[-1].children.append(element)
         elif name != "Response":
@@ -128,31 +128,31 @@ class _Builder:
         raise DocumentError("the document declares a DOCTYPE", "leave the DOCTYPE out", byte)
 
 
-def _parse(body: bytes) -> Element:
+def _parse(body: bytes) -> XmlElement:
     """Return the root element of well-formed XML."""
     if not body.strip():
         raise DocumentError("the body is empty", f"send a document, at least {_EXAMPLE}", 0)
-    builder = _Builder(body)
+    builder = _TreeBuilder(body)
     try:
         builder.parser.Parse(body, True)
     except expat.ExpatError as error:
         at = max(builder.parser.ErrorByteIndex, 0)
-        at -= body[at - 1 : at] == b"&"  # A bare & is found out at the byte after it.
+        at -= body[at - 1 : at] == b"&"  # expat reports a bare & at the byte after it.
         shown = body[at : at + 20].decode("utf-8", "replace")
         raise DocumentError(
             f"this is not XML: {expat.ErrorString(error.code)}, at {shown!r}",
             f"send Plivo XML, at least {_EXAMPLE}; write & as &amp; and < as &lt;",
             at,
         ) from error
-    except (LookupError, ValueError) as error:  # An encoding that nobody knows.
+    except (LookupError, ValueError) as error:  # An unknown encoding.
         raise DocumentError(f"this cannot be decoded: {error}", "send UTF-8", 0) from error
-    if builder.root is None:  # A parser without error has seen a root; this tells the type checker.
+    if builder.root is None:  # Unreachable after a parse without error; for the type checker.
         raise DocumentError("there is no root element", f"send {_EXAMPLE}", 0)
     return builder.root
 
 
-def _check(element: Element, remarks: list[str]) -> None:
-    """Hold an element and all below it against the grammar."""
+def _check(element: XmlElement, remarks: list[str]) -> None:
+    """Check an element and its descendants against the grammar."""
     rule = RULES[element.name]
     _check_attributes(element, rule, remarks)
     for child in element.children:
@@ -170,10 +170,10 @@ def _check(element: Element, remarks: list[str]) -> None:
         if text:
             remarks.append(f"byte {element.byte}: Plivo ignores the text {text[:30]!r} in <{element.name}>")
     elif not (rule.body.check(text) or element.children):
-        raise DocumentError(f"<{element.name}> holds {text!r}", f"write {rule.body.wanted}", element.byte)
+        raise DocumentError(f"<{element.name}> holds {text!r}", f"write {rule.body.expected}", element.byte)
 
 
-def _check_attributes(element: Element, rule: Rule, remarks: list[str]) -> None:
+def _check_attributes(element: XmlElement, rule: ElementRule, remarks: list[str]) -> None:
     if rule.attributes is None:
         return
     for name, value in element.attributes.items():
@@ -181,11 +181,13 @@ def _check_attributes(element: Element, rule: Rule, remarks: list[str]) -> None:
         if name not in rule.attributes:
             remarks.append(f"byte {byte}: <{element.name}> has no attribute {name}; Plivo ignores it")
         elif not rule.attributes[name].check(value):
-            raise DocumentError(f'{name}="{value}" in <{element.name}>', f"write {rule.attributes[name].wanted}", byte)
+            raise DocumentError(
+                f'{name}="{value}" in <{element.name}>', f"write {rule.attributes[name].expected}", byte
+            )
 
 
-def _misplaced(child: Element, parent: Element, rule: Rule) -> DocumentError:
-    """Return the fault of an element that is unknown, or known and in the wrong place."""
+def _misplaced(child: XmlElement, parent: XmlElement, rule: ElementRule) -> DocumentError:
+    """Return the error for an element that is unknown or misplaced."""
     if child.name in FOREIGN_NAMES:
         advice = f"Plivo's element for this is <{FOREIGN_NAMES[child.name]}>"
     elif child.name in RULES:
@@ -196,9 +198,9 @@ def _misplaced(child: Element, parent: Element, rule: Rule) -> DocumentError:
     return DocumentError(f"<{child.name}> cannot stand in <{parent.name}>", advice, child.byte)
 
 
-def _check_prompts(root: Element) -> None:
+def _check_prompts(root: XmlElement) -> None:
     for child in root.children:
-        if child.name not in PROMPTS_ONLY:
+        if child.name not in PROMPT_ELEMENTS:
             raise DocumentError(
-                f"<{child.name}> cannot be played to the callee", "use Play, Speak and Wait alone", child.byte
+                f"<{child.name}> cannot be played to the callee", "use only Play, Speak and Wait", child.byte
             )
