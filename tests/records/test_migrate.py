@@ -113,7 +113,7 @@ def test_tables_of_a_newer_version_are_left_alone_with_a_sentence(store: Store) 
     with store.engine.connect() as connection:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
 
-    with pytest.raises(StoreUnavailable, match="the tables are those of another, newer version; run that one"):
+    with pytest.raises(StoreUnavailable, match="the tables belong to a newer version; run that version"):
         migrate.upgrade(store)
 
     with store.engine.connect() as connection:

@@ -16,13 +16,13 @@ from app.records.reading.read_session import read_session
 from app.records.reading.summaries import Summaries, summarise
 from app.records.rollups.counting import LOCK, update_rollups
 from app.records.rollups.groupings import (
+    ALL_COLUMNS,
     COLUMNS,
     LONGEST_WAIT,
-    NAMES,
     Grouping,
     Rollup,
     add_waits,
-    coarsest,
+    coarsest_grouping,
     count_dials,
     pack_waits,
     read_waits,
@@ -143,19 +143,19 @@ def test_whatever_the_counted_is_told_apart_by_it_adds_up_to_the_dials(caller: C
                 select(func.max(rollup_periods.c.finish)).where(rollup_periods.c.level == level.value)
             )
             assert until
-            for apart in Grouping:
-                columns = [dials.c[name] for name in COLUMNS[apart]]
+            for grouping in Grouping:
+                columns = [dials.c[name] for name in COLUMNS[grouping]]
                 recounted = count_dials(connection, [dials.c.dial_key < first_key(until)], columns)
-                counted = add_up(connection, level, apart)
-                assert counted == {names: as_tuple(rollup) for names, rollup in recounted.items()}, (level, apart)
+                counted = add_up(connection, level, grouping)
+                assert counted == {names: as_tuple(rollup) for names, rollup in recounted.items()}, (level, grouping)
 
 
-def add_up(connection: Connection, level: Level, apart: Grouping) -> dict[tuple[Any, ...], tuple[Any, ...]]:
+def add_up(connection: Connection, level: Level, grouping: Grouping) -> dict[tuple[Any, ...], tuple[Any, ...]]:
     """Add up all rows of a level that are told apart so, and see that they know nothing else."""
     sums: dict[tuple[Any, ...], Rollup] = {}
-    for row in connection.execute(select(rollups).where(*rows_in(level, apart, Period(0, END)))).mappings():
-        assert all(row[name] is None for name in set(NAMES) - set(COLUMNS[apart]))
-        names = tuple(row[name] for name in COLUMNS[apart])
+    for row in connection.execute(select(rollups).where(*rows_in(level, grouping, Period(0, END)))).mappings():
+        assert all(row[name] is None for name in set(ALL_COLUMNS) - set(COLUMNS[grouping]))
+        names = tuple(row[name] for name in COLUMNS[grouping])
         sums.setdefault(names, Rollup()).add(row["dials"], row["calls"], row["talk_seconds"], read_waits(row["waits"]))
     return {names: as_tuple(rollup) for names, rollup in sums.items()}
 
@@ -174,11 +174,11 @@ def as_tuple(rollup: Rollup) -> tuple[Any, ...]:
         ({"route"}, Grouping.ROUTE),
         ({"to_number"}, Grouping.NUMBER),
         ({"dial_hangup_cause"}, Grouping.CAUSE),
-        ({"dial_hangup_cause", "route"}, Grouping.EVERYTHING),
+        ({"dial_hangup_cause", "route"}, Grouping.ALL),
     ],
 )
 def test_the_fewest_rows_are_read_that_know_what_is_asked(needed: set[str], chosen: Grouping) -> None:
-    assert coarsest(needed) is chosen
+    assert coarsest_grouping(needed) is chosen
 
 
 def test_waits_come_back_as_they_were_packed_and_add_up() -> None:

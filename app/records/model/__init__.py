@@ -1,1 +1,1 @@
-"""Tables, state of a call, ids and receipts."""
+"""Tables, call state, ids and receipts."""

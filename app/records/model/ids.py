@@ -1,4 +1,4 @@
-"""Keys that any node can make alone and that sort by time."""
+"""Row keys and dial ids: any node makes them alone, and they sort by time."""
 
 import base64
 import time
@@ -11,56 +11,56 @@ _STEP_BITS = 10
 # 2020-01-01 UTC: 41 bits of milliseconds from here last until 2089.
 _EPOCH = 1_577_836_800_000
 
-# A dial whose key is older than this may be part of an hour that was counted; milliseconds. An hour is counted 35
-# minutes after its end, so the clocks of two nodes may differ by a quarter of an hour before a change could be missed.
+# Milliseconds. An hour is rolled up 35 minutes after its end, and a change to a dial older than 20 minutes is noted as
+# late: the clocks of two nodes may differ by 15 minutes before a change could be missed.
 LATE_AFTER = 20 * 60_000
 COUNTED_AFTER = 35 * 60_000
 
 
 def now() -> int:
-    """Tell the time in milliseconds since 1970-01-01 UTC."""
+    """Return the time in milliseconds since 1970-01-01 UTC."""
     return time.time_ns() // 1_000_000
 
 
-class _Keys:
-    """The keys of this process: those made one after the other for one millisecond ascend, by random steps.
+class _KeyMaker:
+    """Makes the row keys of this process; keys of one millisecond ascend in random steps.
 
-    So the rows of a batch come in the order of their keys, which SQLite adds to the end of a table without a look at
-    the pages before: these stay full, and fewer of them are written. For use by one thread, the one that writes.
+    SQLite appends ascending keys to full pages and so writes fewer pages. Not thread-safe: only the journal's thread
+    makes keys.
     """
 
     def __init__(self) -> None:
         self._last = 0
 
     def make(self, at: int) -> int:
-        """Make a row key for a moment in milliseconds: 41 bits of time, 22 random bits.
+        """Return a key for a time in milliseconds: 41 bits of time, then 22 random bits.
 
-        Two keys of one millisecond differ with all but certainty; the writer takes another where they do not.
+        Two nodes may make the same key, once in four million pairs; the insert fails and the writer tries again.
         """
         key = first_key(at) | getrandbits(_RANDOM_BITS)
         stepped = self._last + 1 + getrandbits(_STEP_BITS)
-        # The step before the first of a millisecond, or beyond its last, is in another one.
+        # A step that leaves the millisecond would change the time in the key.
         self._last = stepped if stepped >> _RANDOM_BITS == key >> _RANDOM_BITS else key
         return self._last
 
 
-make_key = _Keys().make
+make_key = _KeyMaker().make
 
 
 def first_key(at: int) -> int:
-    """Give the smallest key of a moment in milliseconds: what a time filter compares with."""
+    """Return the smallest key of a time in milliseconds: the bound that time filters compare with."""
     return min(max(at - _EPOCH, 0), (1 << 41) - 1) << _RANDOM_BITS
 
 
 def key_time(key: int) -> int:
-    """Tell the moment in milliseconds at which a key was made."""
+    """Return the time in milliseconds that a key holds."""
     return (key >> _RANDOM_BITS) + _EPOCH
 
 
 def make_dial_id(secret: bytes, *, call_uuid: str, turn: str, at: int) -> str:
-    """Name a dial: 26 letters and digits, the time first, then 80 bits that only this server can make.
+    """Return a dial id: 26 letters and digits, 48 bits of time, then 80 bits that need `secret`.
 
-    The same call, turn and moment give the same id on every node, so a repeated question gets the same answer.
+    Every node makes the same id of the same call, turn and time, so a repeated webhook gets the same reply.
     """
     tag = keyed_hash(secret, f"{call_uuid}\0{turn}".encode(errors="replace"))[:10]
     moment = min(max(at, 0), (1 << 48) - 1).to_bytes(6, "big")
@@ -68,7 +68,7 @@ def make_dial_id(secret: bytes, *, call_uuid: str, turn: str, at: int) -> str:
 
 
 def dial_id_time(dial_id: str) -> int | None:
-    """Read the moment in milliseconds from a dial id of ours; None from any other text."""
+    """Return the time in milliseconds in one of our dial ids; None for any other text."""
     if len(dial_id) != 26 or not dial_id.isascii():
         return None
     try:

@@ -1,4 +1,4 @@
-"""A receipt: one request of Plivo's as it came, with what we answered."""
+"""Receipts: webhooks as they were received, each with our reply."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -14,18 +14,18 @@ from app.voice.events import Event, Kind
 
 
 class StoreUnavailable(Exception):
-    """The store did not take the receipt in time. Spool it, or have Plivo bring it again."""
+    """The store cannot be used now. Spool the receipt, or let Plivo send the webhook again."""
 
 
 class ReceiptRefused(StoreUnavailable):
-    """The store is there and does not take this receipt: bringing it again would not help, so keep it elsewhere."""
+    """The store works and rejects this receipt; a retry would not help, so spool it."""
 
 
 class Receipt(NamedTuple):
-    """One request as received, translated, and with the reply that was decided.
+    """One webhook as received, its event, and the reply that was decided.
 
-    `params` are Plivo's decoded parameters in the order received, `query` our own URL's raw query. `received_at` in
-    milliseconds since 1970 UTC, `reply_micros` in microseconds. `reply` is None for the empty response.
+    `params` are Plivo's decoded parameters in the order received, `query` is the raw query of our URL. `received_at` is
+    in milliseconds since 1970 UTC, `reply_micros` in microseconds. `reply` is None for the empty response.
     """
 
     kind: Kind
@@ -45,15 +45,15 @@ class Receipt(NamedTuple):
     reply_micros: int = 0
 
     def digest(self) -> bytes:
-        """Give the identity: 16 bytes over kind, dial id and Plivo's parameters in whatever order."""
-        # Each value behind its length: so none can lend letters to its neighbour.
+        """Return the receipt's identity: 16 bytes over kind, dial id and Plivo's parameters in any order."""
+        # Lengths make the text unambiguous.
         pairs = "".join([f"{len(name)}:{name}{len(value)}:{value}" for name, value in sorted(self.params)])
-        text = f"{self.kind._value_},{self.dial_id},{pairs}"  # Neither a kind nor a dial id has a comma.
+        text = f"{self.kind.value},{self.dial_id},{pairs}"  # Neither a kind nor a dial id contains a comma.
         return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
 class StoredReceipt(NamedTuple):
-    """What became of a receipt: how often it has come, the reply it got the first time, and its dial as committed."""
+    """A receipt as committed: how often it was delivered, its first reply, and the state of its dial."""
 
     deliveries: int
     reply_status: int
@@ -63,15 +63,15 @@ class StoredReceipt(NamedTuple):
 
 
 def _compact(fields: Mapping[str, object]) -> str:
-    """Write a JSON object in plain ASCII. Pydantic's writer takes half of the time of Python's."""
+    """Return a JSON object in ASCII. Pydantic's encoder takes half the time of Python's."""
     try:
         return to_json(fields, ensure_ascii=True).decode("ascii")
-    except ValueError:  # Half of a surrogate pair, which JSON can spell and UTF-8 cannot.
+    except ValueError:  # A lone surrogate: JSON can escape it, UTF-8 cannot encode it.
         return json.dumps(fields, separators=(",", ":"))
 
 
 def params_to_json(params: Iterable[tuple[str, str]]) -> str:
-    """Write parameters as a JSON object in their order; a name that came several times gets an array."""
+    """Return parameters as a JSON object in their order; a repeated name gets an array."""
     pairs = list(params)
     fields: dict[str, str | list[str]] = dict(pairs)
     if len(fields) == len(pairs):
@@ -89,23 +89,23 @@ def params_to_json(params: Iterable[tuple[str, str]]) -> str:
 
 
 def first_params(text: str) -> dict[str, str]:
-    """Read what `params_to_json` wrote: the first value of each name."""
+    """Return the first value of each name in the output of `params_to_json`."""
     return {name: value[0] if isinstance(value, list) else value for name, value in json.loads(text).items()}
 
 
 def placement_to_json(placement: Placement) -> str:
-    """Write down which dial a reply started."""
+    """Return a placement as JSON."""
     return _compact(placement._asdict())
 
 
 def placement_from_json(text: str | None) -> Placement | None:
-    """Read what `placement_to_json` wrote."""
+    """Return the placement that `placement_to_json` wrote."""
     fields = json.loads(text) if text else None
     return Placement(**{**fields, "targets": tuple(fields["targets"])}) if fields else None
 
 
 def receipt_to_json(receipt: Receipt) -> str:
-    """Write a receipt down; its event is left out, since it follows from the rest."""
+    """Return a receipt as JSON, without its event, which the parameters contain."""
     return json.dumps(
         {
             "kind": receipt.kind,
@@ -127,9 +127,9 @@ def receipt_to_json(receipt: Receipt) -> str:
 
 
 def receipt_from_json(text: str, zone: tzinfo) -> Receipt:
-    """Read a receipt that `receipt_to_json` wrote. `zone` is the Plivo account's.
+    """Return the receipt that `receipt_to_json` wrote. `zone` is the time zone of the Plivo account.
 
-    Raises ValueError, LookupError or TypeError when the text is no such receipt.
+    Raises ValueError, LookupError or TypeError for any other text.
     """
     fields = json.loads(text)
     if not isinstance(fields, dict):

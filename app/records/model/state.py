@@ -1,6 +1,6 @@
-"""What is known about one call: the call itself, its dials, their legs and its recordings.
+"""The state of a call: the call itself, its dials, their legs and its recordings.
 
-Each state holds the columns of one row of its table, under the same names. They are changed by `fold` alone.
+Each class holds the columns of one table under the same names. Only the fold and `derive` change a state.
 """
 
 from dataclasses import dataclass, field
@@ -36,7 +36,7 @@ class CallState:
 
 @dataclass(slots=True)
 class DialState:
-    """One dial. From `outcome` on, each value follows from the rest of the record."""
+    """One dial. The fields from `outcome` on are derived from the rest of the call."""
 
     dial_key: int
     dial_id: str
@@ -67,7 +67,7 @@ class DialState:
 
 @dataclass(slots=True)
 class LegState:
-    """One number or SIP user that rang in a dial. `answer_time` is Plivo's own word for when it picked up."""
+    """One number or SIP user that rang in a dial. `answer_time` is when Plivo says it picked up, in milliseconds."""
 
     call_key: int
     b_leg_uuid: str
@@ -91,7 +91,7 @@ class LegState:
 
 @dataclass(slots=True)
 class RecordingState:
-    """One recording: where Plivo keeps the audio, and how long it is, once known."""
+    """One recording: the URL of the audio at Plivo, and its length once known."""
 
     call_key: int
     recording_id: str
@@ -103,7 +103,7 @@ class RecordingState:
 
 @dataclass(slots=True)
 class CallRecord:
-    """All that is kept about one call, apart from its receipts."""
+    """Everything stored about one call except its receipts."""
 
     call: CallState
     dials: dict[str, DialState] = field(default_factory=dict)
@@ -112,8 +112,10 @@ class CallRecord:
 
 
 class Placement(NamedTuple):
-    """A dial that a reply of ours starts: its id, whom it rings, and where in the plan it stands: the route, the
-    step, and the count of the call's dials so far."""
+    """A dial that our reply starts: its id, the targets it rings, and its place in the plan.
+
+    `round` is the number of the dial within its call, from 1.
+    """
 
     dial_id: str
     targets: tuple[str, ...]

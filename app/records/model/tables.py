@@ -1,8 +1,8 @@
-"""The tables: receipts as they came, and what was folded from them.
+"""The tables: receipts as received, and the state folded from them.
 
-Keys are made by the node that writes (`keys.py`): 63-bit integers that begin with the time, so that rows of all nodes
-sort by time without a sequence, and new rows land at the end of the index. Times are milliseconds since 1970 UTC.
-The only index with a random key is the call's UUID; the request's, where it is another, is a rare one.
+The writing node makes row keys (`ids.py`): 63-bit integers that begin with the time, so rows of all nodes sort by time
+without a sequence, and new rows go to the end of the index. Times are milliseconds since 1970 UTC. The only index on
+random values is that on call UUIDs, and a rare one on request UUIDs that differ.
 """
 
 from sqlalchemy import (
@@ -30,17 +30,17 @@ metadata = MetaData(
     }
 )
 
-# SQLite gives only an INTEGER primary key the rowid's place; a BIGINT one would be a second index.
+# In SQLite only an INTEGER primary key is the rowid; BIGINT would add a second index.
 _Key = BigInteger().with_variant(Integer(), "sqlite")
 
 SUFFIX_LENGTH = 4
-REQUEST_DIFFERS = "request_uuid <> call_uuid"  # The calls that the index by the request holds.
+REQUEST_DIFFERS = "request_uuid <> call_uuid"  # The condition of the partial index on request UUIDs.
 
 
 def suffix_of(column: str) -> str:
-    """Give the SQL for the last four characters of a column, zeros in front of what is shorter.
+    """Return the SQL for the last four characters of a column, padded with zeros on the left.
 
-    An index holds it: people look for a number by its end. Both databases take the same text.
+    Both databases index this expression: people search for a number by its last digits.
     """
     return f"substr('0000' || {column}, length({column}) + 1)"
 
@@ -50,7 +50,7 @@ receipts = Table(
     metadata,
     Column("receipt_key", _Key, primary_key=True, autoincrement=False),
     Column("call_key", BigInteger, nullable=False),
-    Column("digest", LargeBinary, nullable=False),  # 16 bytes; the identity, with the call
+    Column("digest", LargeBinary, nullable=False),  # 16 bytes; identifies the receipt within its call
     Column("kind", Text, nullable=False),
     Column("dial_id", Text),
     Column("method", Text, nullable=False),
@@ -65,8 +65,8 @@ receipts = Table(
     Column("last_received_at", BigInteger, nullable=False),
     Column("reply_status", SmallInteger, nullable=False),
     Column("reply", Text),  # None for the empty response
-    Column("reply_micros", Integer, nullable=False),  # from request to decided reply, without the commit
-    Column("placement", Text),  # a JSON object: the dial that our reply started, and where in the plan
+    Column("reply_micros", Integer, nullable=False),  # from request to decided reply, commit excluded
+    Column("placement", Text),  # a JSON object: the dial that our reply started
     Index(None, "call_key", "digest", unique=True),
 )
 
@@ -85,7 +85,7 @@ calls = Table(
     Column("started_at", BigInteger, nullable=False),
     Column("answered_at", BigInteger),
     Column("ended_at", BigInteger),
-    Column("ended_by", Text),  # which source said that it ended: webhook or cdr
+    Column("ended_by", Text),  # the source of the end: webhook or cdr
     Column("hangup_cause", Text),
     Column("hangup_name", Text),
     Column("hangup_code", Integer),
@@ -93,9 +93,9 @@ calls = Table(
     Column("duration", Integer),
     Column("bill_duration", Integer),
     Column("cost", Text),
-    Column("heard_from", Text, nullable=False),  # webhook, or cdr where only a call detail record spoke of it
+    Column("heard_from", Text, nullable=False),  # webhook; cdr where only a call detail record named it
     Index(None, "call_uuid", unique=True),
-    # As a rule the two are one, and a new call's row is spared an entry at a random place.
+    # Usually equal; a partial index saves a random write.
     Index(None, "request_uuid", sqlite_where=text(REQUEST_DIFFERS), postgresql_where=text(REQUEST_DIFFERS)),
 )
 
@@ -116,7 +116,7 @@ dials = Table(
     Column("b_leg_uuid", Text),
     Column("reported_at", BigInteger),
     Column("report_key", BigInteger),  # the receipt that reported it
-    # What follows is found from the columns above, the legs and the call each time one of them changes.
+    # The columns below are derived from those above, the legs and the call.
     Column("outcome", Text, nullable=False),
     Column("from_number", Text),
     Column("to_number", Text),
@@ -130,7 +130,7 @@ dials = Table(
     Column("talk_seconds", Integer),
     Index(None, "dial_id", unique=True),
     Index(None, "call_key"),
-    # Newest first is by key; each filter walks its own index in the same order.
+    # Lists are newest first, by key; each filter walks its own index in that order.
     Index(None, "outcome", "dial_key"),
     Index(None, "dial_status", "dial_key"),
     Index(None, "dial_hangup_cause", "dial_key"),
@@ -139,7 +139,7 @@ dials = Table(
     Index("ix_dials_ending_of_to_number", text(suffix_of("to_number")), "to_number", "dial_key"),
 )
 
-# How far each spool has been brought into the store: written with what is brought, so nothing comes in twice.
+# The last receipt taken from each spool, written with the receipts, so that no receipt is stored twice.
 spools = Table(
     "spools",
     metadata,
@@ -167,7 +167,7 @@ legs = Table(
     Column("duration", Integer),
     Column("bill_duration", Integer),
     Column("cost", Text),
-    Column("digits", Text),  # what was pressed, each pattern once, comma separated
+    Column("digits", Text),  # the patterns pressed, each once, comma-separated
     sqlite_with_rowid=False,
 )
 
@@ -183,7 +183,7 @@ recordings = Table(
     sqlite_with_rowid=False,
 )
 
-# One row, written again and again by the readiness check.
+# One row, rewritten by the readiness check.
 readiness = Table(
     "readiness",
     metadata,
@@ -191,7 +191,7 @@ readiness = Table(
     Column("proved_at", BigInteger, nullable=False),
 )
 
-# Dials that ended and whose end has yet to be told; filled only where somebody is to be told. Times in milliseconds.
+# Ended dials whose event is still to be sent; empty unless EVENTS_URL is set.
 outbox = Table(
     "outbox",
     metadata,
@@ -201,15 +201,15 @@ outbox = Table(
     Index(None, "due_at"),
 )
 
-# The first dial of a call, or one that no plan placed: with it the call is counted, 1 or else 0.
+# 1 for the first dial of a call and for a dial that no plan placed: calls are counted by it. Otherwise 0.
 starts_call = case((dials.c.round > 1, 0), else_=1)
 
-# What is counted of past hours and days, for figures that cost the same however many dials there are. A span is
-# counted once it is over; a dial that changes after that leaves a mark, and a span with a mark is counted anew.
+# Rollups of past hours and days keep figures fast at any size. A period is rolled up once it is over; a dial that
+# changes later adds a row to `late_changes`, and its period is rolled up again.
 rollup_periods = Table(
     "tally_spans",
     metadata,
-    Column("level", SmallInteger, primary_key=True, autoincrement=False),  # 0 an hour, 1 a day
+    Column("level", SmallInteger, primary_key=True, autoincrement=False),  # 0: hour, 1: day
     Column("start", BigInteger, primary_key=True, autoincrement=False),
     Column("finish", BigInteger, nullable=False),
     sqlite_with_rowid=False,
@@ -219,7 +219,7 @@ rollups = Table(
     "tallies",
     metadata,
     Column("level", SmallInteger, primary_key=True, autoincrement=False),
-    Column("apart", SmallInteger, primary_key=True, autoincrement=False),  # by what: 0 all of the columns, others less
+    Column("apart", SmallInteger, primary_key=True, autoincrement=False),  # the grouping: 0 by all columns
     Column("start", BigInteger, primary_key=True, autoincrement=False),
     Column("number", Integer, primary_key=True, autoincrement=False),
     Column("outcome", Text, nullable=False),
@@ -230,9 +230,9 @@ rollups = Table(
     Column("targets", Text),
     Column("answered_by", Text),
     Column("dials", Integer, nullable=False),
-    Column("calls", Integer, nullable=False),  # of the dials those that are the first of their call
+    Column("calls", Integer, nullable=False),  # dials that are the first of their call
     Column("talk_seconds", BigInteger, nullable=False),
-    Column("waits", LargeBinary),  # how many answered dials took how many seconds to answer, see `pack_waits`
+    Column("waits", LargeBinary),  # how many dials were answered after how many seconds, see `pack_waits`
     sqlite_with_rowid=False,
 )
 

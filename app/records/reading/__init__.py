@@ -1,1 +1,1 @@
-"""DialFilters and queries for reports."""
+"""Filters and queries for reports."""

@@ -1,4 +1,4 @@
-"""What the records tell about the server itself: whether reports come, whether dials end."""
+"""Anomalies in the records: reports that never come, dials that never end."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,19 +11,19 @@ from app.records.model.tables import dials, legs
 from app.voice.outcome import Outcome
 
 _HOUR = 3_600_000
-_MINUTES = 5 * 60_000  # By then somebody has answered or given up, and news of it should have come.
-_LOOKED_AT = 50
-_ENOUGH = 3  # Fewer dials without a report may just be callers who are still waiting.
+_OVERDUE = 5 * 60_000  # Milliseconds; by then somebody has answered or given up, and a report is due.
+_SAMPLE = 50
+_ENOUGH = 3  # Fewer dials without a report may be callers who are still waiting.
 MOST_COUNTED = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Anomalies:
-    """`unreported`: how many of the last day's dials were looked at and none reported.
+    """What looks wrong.
 
-    Those that began over an hour ago, if there are some; of fewer, or later ones, only where no news came of any dial.
-
-    `open_too_long`: dials without an end after so long that they must have ended; counted up to `MOST_COUNTED`.
+    `unreported` is the size of a sample of dials when none has a report, else 0. The sample is the newest dials of the
+    last day that began over an hour ago. When there are fewer than three, it is those that began over five minutes ago,
+    and `unreported` is 0 if any news came. `open_too_long` counts dials that must have ended, up to `MOST_COUNTED`.
     """
 
     unreported: int
@@ -31,7 +31,7 @@ class Anomalies:
 
 
 def find_anomalies(connection: Connection, *, now: int, longest: int) -> Anomalies:
-    """Look for what is off. `longest` is for how many seconds a dial may last."""
+    """Return the anomalies at a time in milliseconds. `longest` is how many seconds a dial may last."""
     too_long = connection.execute(
         select(dials.c.dial_key)
         .where(
@@ -46,19 +46,19 @@ def find_anomalies(connection: Connection, *, now: int, longest: int) -> Anomali
 
 
 def _unreported(connection: Connection, now: int) -> int:
-    """Count the dials looked at that began over an hour ago, where enough were looked at and none was reported."""
+    """Return how many dials began over an hour ago when no dial of the sample has a report, else 0."""
     found = _newest(connection, now, until=now - _HOUR)
     return len(found) if len(found) >= _ENOUGH and all(dial.reported_at is None for dial in found) else 0
 
 
 def _without_news(connection: Connection, now: int) -> int:
-    """Count the dials that began some minutes ago, where no news at all came of any.
+    """Return how many dials began over five minutes ago when no news came of any dial, else 0.
 
-    The hangup of a call is news, and so is what a leg does: it tells of callers who talk for hours.
+    The hangup of a call and any event of a leg are news: callers may talk for hours.
     """
     found = _newest(connection, now, until=now)
-    overdue = [dial for dial in found if dial.dial_key < first_key(now - _MINUTES)]
-    open_still = Outcome.IN_PROGRESS.value  # What a dial is until its report or the hangup of its call.
+    overdue = [dial for dial in found if dial.dial_key < first_key(now - _OVERDUE)]
+    open_still = Outcome.IN_PROGRESS.value
     if not overdue or any(dial.reported_at is not None or dial.outcome != open_still for dial in found):
         return 0
     heard_of = connection.execute(
@@ -72,5 +72,5 @@ def _newest(connection: Connection, now: int, *, until: int) -> Sequence[Row[*tu
         select(dials.c.dial_key, dials.c.call_key, dials.c.reported_at, dials.c.outcome)
         .where(dials.c.dial_key >= first_key(now - 24 * _HOUR), dials.c.dial_key < first_key(until))
         .order_by(dials.c.dial_key.desc())
-        .limit(_LOOKED_AT)
+        .limit(_SAMPLE)
     ).all()

@@ -1,4 +1,4 @@
-"""Figures over many dials: how many ended how, how long callers waited, how long they talked."""
+"""Figures over many dials: outcomes, waiting times, talk time."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from app.voice.outcome import Outcome
 
 
 class GroupBy(StrEnum):
-    """By what figures are divided."""
+    """What figures are grouped by."""
 
     HOUR = "hour"
     DAY = "day"
@@ -25,22 +25,24 @@ class GroupBy(StrEnum):
 
 
 class Detail(IntEnum):
-    """How much is counted: the less, the quicker."""
+    """How much is counted; less is faster."""
 
-    TOTALS = 0  # how many dials and calls, how long they talked
-    OUTCOMES = 1  # and how they ended
-    ALL = 2  # and Plivo's statuses, and how long callers waited
+    TOTALS = 0  # dials, calls and talk time
+    OUTCOMES = 1  # outcomes too
+    ALL = 2  # Plivo's statuses and waiting times too
 
 
-_APART = frozenset({GroupBy.TARGET, GroupBy.OUTCOME, GroupBy.CAUSE})  # The dials of a call fall into several.
+_SPLIT_CALLS = frozenset(
+    {GroupBy.TARGET, GroupBy.OUTCOME, GroupBy.CAUSE}
+)  # Dials of one call may be in several groups.
 OVER_TIME = frozenset({GroupBy.HOUR, GroupBy.DAY, GroupBy.WEEKDAY, GroupBy.HOUR_OF_WEEK})
 
 
 @dataclass(slots=True)
 class Figures:
-    """What is counted of a set of dials.
+    """The figures of a set of dials.
 
-    `calls` counts those that are the first of their call, `waits` the answered ones by the whole seconds until then.
+    `calls` counts dials that are the first of their call, `waits` the answered dials by whole seconds until the answer.
     """
 
     total: int = 0
@@ -60,7 +62,7 @@ class Figures:
         calls: int,
         talked: int,
     ) -> None:
-        """Count dials that ended alike."""
+        """Add dials of one outcome and status."""
         self.total += number
         self.calls += calls
         self.talk_seconds += talked
@@ -73,7 +75,7 @@ class Figures:
             self.waits.update(waits)
 
     def merge(self, other: "Figures") -> None:
-        """Count another set of dials too."""
+        """Add another set of dials."""
         self.total += other.total
         self.calls += other.calls
         self.outcomes.update(other.outcomes)
@@ -82,17 +84,17 @@ class Figures:
         self.talk_seconds += other.talk_seconds
 
     def answered(self, *, of_calls: bool) -> tuple[int, int]:
-        """Give how many were answered and of how many that have ended: calls, or else dials.
+        """Return the number of answered and of ended calls, or of dials without `of_calls`.
 
-        A call has one dial at a time and, unless the plan rings on after an answer, one that is answered. Where more
-        were answered than began, since their calls began before the range, the rate is that of all.
+        A call has at most one answered dial unless its plan rings on after an answer. Answers of calls from before the
+        range count too, so the second number is never below the first.
         """
         answered = self.outcomes[Outcome.ANSWERED]
         ended = (self.calls if of_calls else self.total) - self.outcomes[Outcome.IN_PROGRESS]
         return answered, max(ended, answered)
 
     def wait(self, share: float) -> int | None:
-        """Tell within how many seconds this share of the answered dials was answered; None where none was."""
+        """Return within how many seconds this share of the answered dials was answered; None without any."""
         filters = share * self.waits.total()
         so_far = 0
         for seconds in sorted(self.waits):
@@ -104,9 +106,9 @@ class Figures:
 
 @dataclass(kw_only=True)
 class GroupedFigures:
-    """The figures of each part of the dials wanted, in its order.
+    """The figures of each group, in the order of the groups.
 
-    `counted_once` are those of all where a dial may count for several parts.
+    `counted_once` are the figures of all dials when a dial may be in several groups.
     """
 
     parts: dict[str | None, Figures] = field(default_factory=dict)
@@ -114,7 +116,7 @@ class GroupedFigures:
 
     @cached_property
     def whole(self) -> Figures:
-        """Give the figures of all dials wanted."""
+        """Return the figures of all dials."""
         if self.counted_once is not None:
             return self.counted_once
         whole = Figures()
@@ -124,10 +126,12 @@ class GroupedFigures:
 
 
 def groups_whole_calls(filters: DialFilters, group_by: GroupBy) -> bool:
-    """Tell whether the dials of one call are wanted, and fall into one part, all together or not at all.
+    """Return whether all dials of a call match the filters and fall into one group, or no dial does.
 
-    Where they do not, there is no saying which calls were answered, only which dials. Time is no matter here: the
-    dials of a call are minutes apart.
+    Otherwise figures cannot say which calls were answered, only which dials. The time range does not matter: the dials
+    of a call are minutes apart.
     """
-    chooses = filters.status or filters.outcome or filters.outcomes or filters.cause or filters.target or filters.search
-    return not chooses and group_by not in _APART
+    splits_calls = (
+        filters.status or filters.outcome or filters.outcomes or filters.cause or filters.target or filters.search
+    )
+    return not splits_calls and group_by not in _SPLIT_CALLS

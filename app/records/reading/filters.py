@@ -1,8 +1,8 @@
-"""Which dials are wanted: the filters of a report, and what they mean in SQL.
+"""The filters of a report and their SQL.
 
-Every filter stands for an index that holds its rows newest first. Where several values fit (a number that rings in
-several groups, callers whose numbers end alike), the few values are found first by skipping through the index, and
-their walks are merged.
+Each filter has an index that holds its dials newest first. When several values match (a number that rings in several
+groups, callers whose numbers end alike), the values are found by a skip scan of the index, and one walk per value is
+merged.
 """
 
 import json
@@ -22,35 +22,36 @@ _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.I
 
 
 class TooMany(ValueError):
-    """So much fits that walking through it would take long; the message says what to write instead."""
+    """Too many values match for a fast report; the message says what to write instead."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DialFilters:
-    """Which dials. Times in milliseconds since 1970 UTC, of when a dial was first heard of, `until` excluded.
+    """Which dials a report is about.
 
-    `search` is a number, its last digits, a SIP user, a call's UUID or a dial's id. Numbers are normalised.
+    `since` and `until` (excluded) bound when a dial was first heard of, in milliseconds since 1970 UTC. `search` is a
+    number, its last digits, a SIP user, a call UUID or a dial id. Numbers are normalised.
     """
 
     since: int | None = None
     until: int | None = None
     status: str | None = None
     outcome: str | None = None
-    outcomes: tuple[str, ...] = ()  # Any of these; all when there are none.
+    outcomes: tuple[str, ...] = ()  # Any of these; empty for all.
     cause: str | None = None
     from_number: str | None = None
     to_number: str | None = None
     target: str | None = None
     route: str | None = None
     search: str | None = None
-    sets: tuple[tuple[str | None, str], ...] | None = None  # What `with_sets` found of the target.
+    target_groups: tuple[tuple[str | None, str], ...] | None = None  # Found by `with_target_groups`.
 
 
 Branches = list[ColumnElement[bool]]
 
 
-def in_time(filters: DialFilters) -> Branches:
-    """Give the bounds of the range as conditions on the dial's key."""
+def time_bounds(filters: DialFilters) -> Branches:
+    """Return the conditions on the dial key for the time range."""
     bounds = []
     if filters.since is not None:
         bounds.append(dials.c.dial_key >= first_key(filters.since))
@@ -60,9 +61,9 @@ def in_time(filters: DialFilters) -> Branches:
 
 
 def alternatives(connection: Connection, filters: DialFilters) -> list[Branches]:
-    """Translate each filter into its alternatives, each of which one index can walk newest first.
+    """Return the alternatives of each filter; one index can walk each alternative newest first.
 
-    No alternative at all means that nothing fits.
+    A filter without alternatives matches no dial.
     """
     found: list[Branches] = []
     if filters.search is not None:
@@ -73,7 +74,7 @@ def alternatives(connection: Connection, filters: DialFilters) -> list[Branches]
         if value is not None:
             found.append([column == value])
     if filters.target is not None:
-        found.append([_is_set(*one) for one in _sets(connection, filters)])
+        found.append([_is_group(*one) for one in _groups_of_target(connection, filters)])
     if filters.outcome is not None:
         found.append([dials.c.outcome == filters.outcome])
     if filters.outcomes:
@@ -81,12 +82,12 @@ def alternatives(connection: Connection, filters: DialFilters) -> list[Branches]
     if filters.to_number is not None:
         found.append([_has_number(connection, dials.c.to_number, filters.to_number)])
     if filters.route is not None:
-        found.append([_is_set(*one) for one in _target_sets(connection) if one[0] == filters.route])
+        found.append([_is_group(*one) for one in _target_groups(connection) if one[0] == filters.route])
     return found
 
 
 def rollup_conditions(connection: Connection, filters: DialFilters) -> list[tuple[Column[Any], ColumnElement[bool]]]:
-    """Translate the filters, but for those that name a caller, for what was counted: columns and their conditions."""
+    """Return the rollup columns that the filters need, each with its condition. Rollups know no callers."""
     conditions = [
         (column, column == value)
         for column, value in (
@@ -101,29 +102,29 @@ def rollup_conditions(connection: Connection, filters: DialFilters) -> list[tupl
     if filters.outcomes:
         conditions.append((rollups.c.outcome, rollups.c.outcome.in_(filters.outcomes)))
     if filters.target is not None:
-        targets = sorted({targets for _, targets in _sets(connection, filters)})
+        targets = sorted({targets for _, targets in _groups_of_target(connection, filters)})
         conditions.append((rollups.c.targets, rollups.c.targets.in_(targets)))
     return conditions
 
 
 def with_target_groups(connection: Connection, filters: DialFilters) -> DialFilters:
-    """Find once in which groups a target rings, for who asks several times."""
-    return filters if filters.target is None else replace(filters, sets=_sets(connection, filters))
+    """Return the filters with the groups of the target looked up, for use in several queries."""
+    return filters if filters.target is None else replace(filters, target_groups=_groups_of_target(connection, filters))
 
 
-def _sets(connection: Connection, filters: DialFilters) -> tuple[tuple[str | None, str], ...]:
-    if filters.sets is not None:
-        return filters.sets
-    return tuple(one for one in _target_sets(connection) if filters.target in json.loads(one[1]))
+def _groups_of_target(connection: Connection, filters: DialFilters) -> tuple[tuple[str | None, str], ...]:
+    if filters.target_groups is not None:
+        return filters.target_groups
+    return tuple(one for one in _target_groups(connection) if filters.target in json.loads(one[1]))
 
 
 def find_routes(connection: Connection) -> list[str]:
-    """Name each route that any dial has."""
+    """Return every route that a dial has."""
     return _distinct(connection, dials.c.route, [])
 
 
-def _target_sets(connection: Connection) -> list[tuple[str | None, str]]:
-    """Give each pair of route and targets (a JSON array) that any dial has."""
+def _target_groups(connection: Connection) -> list[tuple[str | None, str]]:
+    """Return every pair of route and targets (a JSON array) that a dial has."""
     return [
         (route, targets)
         for route in (None, *find_routes(connection))
@@ -133,7 +134,7 @@ def _target_sets(connection: Connection) -> list[tuple[str | None, str]]:
     ]
 
 
-def _is_set(route: str | None, targets: str) -> ColumnElement[bool]:
+def _is_group(route: str | None, targets: str) -> ColumnElement[bool]:
     return and_(dials.c.route.is_(None) if route is None else dials.c.route == route, dials.c.targets == targets)
 
 
@@ -142,7 +143,7 @@ def _has_number(connection: Connection, column: Column[str | None], number: str)
 
 
 def _is(connection: Connection, column: Column[str | None], number: str) -> ColumnElement[bool]:
-    # SQLite would put the value of an = into the expression beside it, and no longer see that the index holds that.
+    # With "=" SQLite would substitute the value into the indexed expression and no longer recognise it.
     operator = "IS" if connection.dialect.name == "sqlite" else "="
     return column.op(operator, is_comparison=True)(number)
 
@@ -156,7 +157,7 @@ def _search(connection: Connection, text: str) -> Branches:
         return _named(connection, text)
     digits = "".join(character for character in text if character.isdigit())
     if len(digits) < SUFFIX_LENGTH:
-        return _named(connection, text)  # An emergency number or a short code, as it is.
+        return _named(connection, text)  # An emergency number or a short code.
     return [
         *(
             walk
@@ -164,15 +165,15 @@ def _search(connection: Connection, text: str) -> Branches:
             for walk in _ending_with(connection, column, digits)
         ),
         *(
-            _is_set(*one)
-            for one in _target_sets(connection)
+            _is_group(*one)
+            for one in _target_groups(connection)
             if any(target.endswith(digits) for target in json.loads(one[1]))
         ),
     ]
 
 
 def _named(connection: Connection, text: str) -> Branches:
-    """Look text up that is no number: a SIP user or a word as a number, a call's UUID, a dial's id."""
+    """Return the walks for text that is no phone number: a SIP user, a call UUID, a dial id."""
     call_key = connection.scalar(select(calls.c.call_key).where(calls.c.call_uuid == text))
     dial_key = connection.scalar(select(dials.c.dial_key).where(dials.c.dial_id == text))
     return [
@@ -180,7 +181,7 @@ def _named(connection: Connection, text: str) -> Branches:
         *([dials.c.dial_key == dial_key] if dial_key is not None else []),
         _has_number(connection, dials.c.from_number, text),
         _has_number(connection, dials.c.to_number, text),
-        *(_is_set(*one) for one in _target_sets(connection) if text in json.loads(one[1])),
+        *(_is_group(*one) for one in _target_groups(connection) if text in json.loads(one[1])),
     ]
 
 
@@ -192,11 +193,11 @@ def _ending_with(connection: Connection, column: Column[str | None], digits: str
 
 
 def _distinct(connection: Connection, column: Column[str | None], where: Branches) -> list[str]:
-    """Give a column's values by skipping through its index from one to the next."""
+    """Return the distinct values of a column by a skip scan of its index."""
     walk = select(func.min(column).label("value")).where(*where).cte("walk", recursive=True)
     following = select(func.min(column)).where(column > walk.c.value, *where).scalar_subquery()
     walk = walk.union_all(select(following).where(walk.c.value.is_not(None)))
     found = connection.scalars(select(walk.c.value).where(walk.c.value.is_not(None)).limit(_MOST_VALUES + 1)).all()
     if len(found) > _MOST_VALUES:
-        raise TooMany("that fits too many different numbers; write more of it")
+        raise TooMany("too many different numbers match; enter more of the number")
     return [str(value) for value in found]

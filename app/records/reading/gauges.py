@@ -1,4 +1,4 @@
-"""How the records stand at this moment, for metrics: asked often, so cheap however much is kept."""
+"""The current state of the records, for metrics; cheap at any size, because it is read often."""
 
 from dataclasses import dataclass
 
@@ -17,10 +17,10 @@ _NEWEST = 1000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gauges:
-    """How the records stand.
+    """The current state of the records.
 
-    `outgoing` counts the ended dials that have yet to be told of. `newest_report_at` in milliseconds since 1970 UTC;
-    None when none of the newest dials has a report.
+    `outgoing` counts the events still to be sent. `newest_report_at` is in milliseconds since 1970 UTC, and None when
+    no dial among the newest has a report.
     """
 
     open_dials: int
@@ -29,7 +29,7 @@ class Gauges:
 
 
 def read_gauges(store: Store) -> Gauges:
-    """Look how the records stand. Raises `StoreUnavailable`."""
+    """Return the current state of the records. Raises `StoreUnavailable`."""
     open_dials = (
         select(func.count())
         .select_from(dials)

@@ -1,4 +1,4 @@
-"""What the records still lack: calls whose end nobody reported, legs nobody spoke of."""
+"""Incomplete records: calls without an end, legs without a report."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -15,7 +15,7 @@ from app.voice.outcome import Outcome
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenCall:
-    """A call whose end was not reported. `started_at` in milliseconds."""
+    """A call without an end. `started_at` is in milliseconds since 1970 UTC."""
 
     call_uuid: str
     started_at: int
@@ -23,7 +23,7 @@ class OpenCall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownDial:
-    """A dial of a known call, as far as it helps to tell whose leg a leg is."""
+    """What tells which dial a leg belongs to."""
 
     dial_id: str
     started_at: int
@@ -34,19 +34,19 @@ class KnownDial:
 
 @dataclass(slots=True, kw_only=True)
 class KnownCall:
-    """What is known of one call: whether its end is, and of which of its legs the end is."""
+    """A call in the store: whether it and each of its legs has an end."""
 
     is_ended: bool
     dials: list[KnownDial] = field(default_factory=list)
     legs_ended: dict[str, bool] = field(default_factory=dict)
 
     def open_dials(self) -> set[str]:
-        """Name the dials that have not ended."""
+        """Return the ids of the dials that have not ended."""
         return {dial.dial_id for dial in self.dials if dial.is_open}
 
 
 def open_calls(store: Store, *, since: int, before: int) -> list[OpenCall]:
-    """List the calls without an end that were first heard of in this time, in milliseconds; the oldest first."""
+    """Return the calls without an end that were first heard of in this range of milliseconds, oldest first."""
     query = (
         select(calls.c.call_uuid, calls.c.started_at)
         .where(
@@ -61,7 +61,7 @@ def open_calls(store: Store, *, since: int, before: int) -> list[OpenCall]:
 
 
 def known_calls(store: Store, call_uuids: Iterable[str]) -> dict[str, KnownCall]:
-    """Tell what is known of each of these calls; one never heard of is missing from the answer."""
+    """Return what is known of each of these calls; unknown calls are left out."""
     query = select(calls.c.call_key, calls.c.call_uuid, calls.c.ended_by).where(calls.c.call_uuid.in_(list(call_uuids)))
     with tables_of_this_version(store) as connection:
         found = {row.call_key: row for row in connection.execute(query)}

@@ -1,4 +1,4 @@
-"""What reports select: dials newest first, one dial, one call with everything about it."""
+"""Queries of reports: dials newest first, one dial, one call with all its records."""
 
 from dataclasses import dataclass
 from itertools import islice
@@ -7,18 +7,18 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, func
 
 from app.records.model.state import CallState, DialState, LegState, RecordingState
 from app.records.model.tables import REQUEST_DIFFERS, calls, dials, legs, receipts, recordings
-from app.records.reading.filters import Branches, DialFilters, alternatives, in_time
+from app.records.reading.filters import Branches, DialFilters, alternatives, time_bounds
 from app.records.reading.read_session import call_of, dial_of, leg_of, recording_of
 
-# How many dials a page may look at where one filter finds them and another throws them away. A page that would
-# look at more ends early and says where to go on, so that no page is slow, however rarely the filters meet.
+# The most dials that a page reads when one filter finds them and another drops them. The page then ends early, with a
+# cursor, so that no page is slow however few dials match.
 LOOKED_AT = 1000
-RECEIPTS_SHOWN = 1000  # More webhooks than that of one call are no report that anybody reads.
+RECEIPTS_SHOWN = 1000  # The most webhooks shown of one call.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundDial:
-    """A dial with what its report's receipt says: the signature's verdict and how often it was delivered."""
+    """A dial with the signature and the number of deliveries of its report."""
 
     dial: DialState
     call_uuid: str
@@ -28,7 +28,7 @@ class FoundDial:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """Dials, newest first, and the key to go on before; None at the end."""
+    """Dials, newest first, and the key before which the next page begins; None on the last page."""
 
     dials: list[FoundDial]
     before: int | None
@@ -36,7 +36,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundCall:
-    """One call whole. Receipts are rows of their table, in the order received."""
+    """One call with all its records. Receipts are rows of their table, in the order received."""
 
     call: CallState
     dials: list[FoundDial]
@@ -46,45 +46,45 @@ class FoundCall:
 
 
 def find_dials(connection: Connection, filters: DialFilters, *, limit: int, before: int | None = None) -> Page:
-    """Find the newest dials that are wanted, of those with a smaller key than `before`.
+    """Return the newest dials that match, with keys smaller than `before`.
 
-    A page may hold fewer than `limit` and yet not be the last.
+    A page may hold fewer than `limit` dials and still not be the last.
     """
-    walks_of_filters = alternatives(connection, filters)
-    if not all(walks_of_filters):
+    filter_walks = alternatives(connection, filters)
+    if not all(filter_walks):
         return Page(dials=[], before=None)
-    bounds = in_time(filters)
+    bounds = time_bounds(filters)
     if before is not None:
         bounds.append(dials.c.dial_key < before)
     floor = None
-    if len(walks_of_filters) > 1:
-        walks_of_filters, floor = _rarest_first(connection, walks_of_filters, bounds)
-    walks, others = (walks_of_filters[0], walks_of_filters[1:]) if walks_of_filters else ([and_(True)], [])
+    if len(filter_walks) > 1:
+        filter_walks, floor = _rarest_first(connection, filter_walks, bounds)
+    walks, others = (filter_walks[0], filter_walks[1:]) if filter_walks else ([and_(True)], [])
     if floor is not None:
         bounds = [*bounds, dials.c.dial_key >= floor]
     keys = _fitting(_walk(walks, bounds, LOOKED_AT), others, limit + 1) if others else _walk(walks, bounds, limit + 1)
-    found = _whole(connection, _dials(keys))
+    found = _find_whole(connection, _dials_of_keys(keys))
     if len(found) > limit:
         return Page(dials=found[:limit], before=found[limit - 1].dial.dial_key)
     return Page(dials=found, before=floor)
 
 
 def find_dial(connection: Connection, dial_id: str) -> FoundDial | None:
-    """Find one dial by its id."""
-    found = _whole(connection, _joined().where(dials.c.dial_id == dial_id))
+    """Return one dial by its id."""
+    found = _find_whole(connection, _joined().where(dials.c.dial_id == dial_id))
     return found[0] if found else None
 
 
 def find_dial_by_key(connection: Connection, dial_key: int) -> FoundDial | None:
-    """Find one dial by its row's key."""
-    found = _whole(connection, _joined().where(dials.c.dial_key == dial_key))
+    """Return one dial by its row key."""
+    found = _find_whole(connection, _joined().where(dials.c.dial_key == dial_key))
     return found[0] if found else None
 
 
 def find_call(connection: Connection, call_uuid: str) -> FoundCall | None:
-    """Find one call with its dials, legs, receipts and recordings, each in the order of time.
+    """Return one call with its dials, legs, receipts and recordings, each ordered by time.
 
-    It may be named by the request that placed it, too: that is all that is known when a call is placed.
+    The UUID of the request that placed a call also finds it: the API returns only that when it places a call.
     """
     row = _call(connection, calls.c.call_uuid == call_uuid) or _call(
         connection, and_(calls.c.request_uuid == call_uuid, text(REQUEST_DIFFERS))
@@ -102,7 +102,7 @@ def find_call(connection: Connection, call_uuid: str) -> FoundCall | None:
     ).mappings()
     return FoundCall(
         call=call,
-        dials=_whole(connection, _joined().where(dials.c.call_key == call.call_key).order_by(dials.c.dial_key)),
+        dials=_find_whole(connection, _joined().where(dials.c.call_key == call.call_key).order_by(dials.c.dial_key)),
         legs=sorted(map(leg_of, found_legs), key=lambda leg: (leg.position or 0, leg.b_leg_uuid)),
         receipts=sorted(arrived, key=lambda receipt: (receipt["received_at"], receipt["receipt_key"])),
         recordings=sorted(map(recording_of, found_recordings), key=lambda recording: recording.recorded_at),
@@ -114,24 +114,24 @@ def _call(connection: Connection, claim: ColumnElement[bool]) -> RowMapping | No
 
 
 def find_receipt(connection: Connection, receipt_key: int) -> RowMapping | None:
-    """Find one receipt: the row of its table."""
+    """Return one receipt: the row of its table."""
     return connection.execute(select(receipts).where(receipts.c.receipt_key == receipt_key)).mappings().first()
 
 
 def _rarest_first(
-    connection: Connection, walks_of_filters: list[Branches], bounds: Branches
+    connection: Connection, filter_walks: list[Branches], bounds: Branches
 ) -> tuple[list[Branches], int | None]:
-    """Put the filter first that reaches back the furthest with so many rows; give the smallest key it reaches.
+    """Return the filters, the most selective first, and the smallest key that `LOOKED_AT` of its rows reach.
 
-    That key is None where the filter reaches its end.
+    The key is None when the filter has fewer rows.
     """
-    floors = _floors(connection, walks_of_filters, bounds)
-    first = min(range(len(walks_of_filters)), key=lambda place: floors[place] or 0)
-    return [walks_of_filters[first], *walks_of_filters[:first], *walks_of_filters[first + 1 :]], floors[first]
+    floors = _floors(connection, filter_walks, bounds)
+    first = min(range(len(filter_walks)), key=lambda place: floors[place] or 0)
+    return [filter_walks[first], *filter_walks[:first], *filter_walks[first + 1 :]], floors[first]
 
 
-def _floors(connection: Connection, walks_of_filters: list[Branches], bounds: Branches) -> list[int | None]:
-    """Find for each filter the smallest key down to which all of its walks may go, of so many rows."""
+def _floors(connection: Connection, filter_walks: list[Branches], bounds: Branches) -> list[int | None]:
+    """Return for each filter the smallest key that all of its walks reach within `LOOKED_AT` rows."""
     ends = [
         select(dials.c.dial_key)
         .where(walk, *bounds)
@@ -139,17 +139,17 @@ def _floors(connection: Connection, walks_of_filters: list[Branches], bounds: Br
         .offset(max(LOOKED_AT // len(walks), 1) - 1)
         .limit(1)
         .scalar_subquery()
-        for walks in walks_of_filters
+        for walks in filter_walks
         for walk in walks
     ]
     reached = iter(connection.execute(select(*ends)).one())
     return [
-        max((key for key in islice(reached, len(walks)) if key is not None), default=None) for walks in walks_of_filters
+        max((key for key in islice(reached, len(walks)) if key is not None), default=None) for walks in filter_walks
     ]
 
 
 def _walk(walks: Branches, bounds: Branches, rows: int) -> Select[tuple[int]]:
-    """Select the newest keys of several index walks, each key once."""
+    """Return the query for the newest keys of several index walks, each key once."""
     newest = [
         select(dials.c.dial_key).where(walk, *bounds).order_by(dials.c.dial_key.desc()).limit(rows) for walk in walks
     ]
@@ -160,10 +160,9 @@ def _walk(walks: Branches, bounds: Branches, rows: int) -> Select[tuple[int]]:
 
 
 def _fitting(keys: Select[tuple[int]], others: list[Branches], rows: int) -> Select[tuple[int]]:
-    """Select the newest of a walk's keys whose dials the other filters let through."""
+    """Return the query for the newest keys of a walk whose dials match the other filters."""
     walked = keys.cte("walked").prefix_with("MATERIALIZED")
-    # Asked dial by dial. As plain conditions PostgreSQL would look them up in their own indexes, which are read from
-    # end to end for that.
+    # A subquery per dial: with plain conditions PostgreSQL would read the whole indexes of the other filters.
     fits = (
         select(and_(*(or_(*branches) for branches in others)))
         .where(dials.c.dial_key == walked.c.dial_key)
@@ -172,8 +171,8 @@ def _fitting(keys: Select[tuple[int]], others: list[Branches], rows: int) -> Sel
     return select(walked.c.dial_key).where(fits).order_by(walked.c.dial_key.desc()).limit(rows)
 
 
-def _dials(keys: Select[tuple[int]]) -> Select[tuple[object, ...]]:
-    # Fixed as a table of its own, it is walked by the index that was meant, whatever the planner believes.
+def _dials_of_keys(keys: Select[tuple[int]]) -> Select[tuple[object, ...]]:
+    # MATERIALIZED keeps the planner on the intended index.
     walk = keys.cte("walk").prefix_with("MATERIALIZED")
     return _joined().join(walk, walk.c.dial_key == dials.c.dial_key).order_by(dials.c.dial_key.desc())
 
@@ -189,7 +188,7 @@ def _joined() -> Select[tuple[object, ...]]:
     )
 
 
-def _whole(connection: Connection, statement: Select[tuple[object, ...]]) -> list[FoundDial]:
+def _find_whole(connection: Connection, statement: Select[tuple[object, ...]]) -> list[FoundDial]:
     return [
         FoundDial(
             dial=dial_of(row),

@@ -1,4 +1,4 @@
-"""How reports read: one snapshot, bounded in time, one error that says why it cannot be had and what to do."""
+"""Read sessions for reports: one snapshot, a time limit, and one error that says what is wrong and what to do."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -13,20 +13,20 @@ from app.records.model.state import CallState, DialState, LegState, RecordingSta
 from app.records.store.store import Store
 from app.records.store.version import NOT_CURRENT, is_current
 
-_STATEMENT_TIMEOUT = 10_000  # milliseconds; a report may take longer than a webhook, but never for good
-# What the databases call it when something took too long: a statement, a lock, a transaction.
+_STATEMENT_TIMEOUT = 10_000  # milliseconds
+# The error codes of a statement, a lock or a transaction that took too long.
 _LATE_STATES = frozenset({"57014", "55P03", "25P03"})
 _LATE_CODES = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_INTERRUPT})
 
 
 class StoreUnreadable(StoreUnavailable):
-    """Reports cannot be read, why, and what to do.
+    """The store cannot be read.
 
-    The text is for whoever runs the server. `for_readers` is without the driver's words, which may name host and user.
+    The message is for operators. `for_readers` leaves out the driver's message, which may name host and user.
     """
 
     def __init__(self, what: str, *, reason: str | None = None) -> None:
-        """Take what is so and what to do, parted by a semicolon, and the driver's reason."""
+        """`what` is "problem; advice"; `reason` is the driver's message."""
         self.for_readers = what
         found, _, advice = what.partition("; ")
         super().__init__(f"{found}: {reason}; {advice}" if reason else what)
@@ -34,7 +34,7 @@ class StoreUnreadable(StoreUnavailable):
 
 @contextmanager
 def explained(store: Store) -> Iterator[None]:
-    """Raise `StoreUnreadable` where what is done inside fails for want of the store."""
+    """Raise `StoreUnreadable` when the store fails inside the block."""
     try:
         yield
     except (DBAPIError, PoolTimeout) as error:
@@ -47,19 +47,19 @@ def explained(store: Store) -> Iterator[None]:
 
 @contextmanager
 def read_session(store: Store) -> Iterator[Connection]:
-    """Open a connection that sees one moment of the store. Raises `StoreUnreadable`."""
+    """Yield a connection that sees one snapshot of the store. Raises `StoreUnreadable`."""
     with explained(store), store.engine.connect() as connection:
         if store.is_sqlite:
             connection.exec_driver_sql("BEGIN")
         else:
-            connection.execution_options(isolation_level="AUTOCOMMIT")  # The transaction is our own.
+            connection.execution_options(isolation_level="AUTOCOMMIT")  # The transaction is begun here.
             connection.exec_driver_sql("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
             connection.exec_driver_sql(f"SET LOCAL statement_timeout = {_STATEMENT_TIMEOUT}")
         yield connection
 
 
 def _why(store: Store, error: DBAPIError | PoolTimeout) -> StoreUnreadable:
-    """Tell what is wrong. Asked only where something is: a look before each report would cost each report."""
+    """Return what is wrong. Diagnose only after a failure, so that normal reads stay fast."""
     if found := _told_by(error):
         return found
     try:
@@ -77,11 +77,11 @@ def _why(store: Store, error: DBAPIError | PoolTimeout) -> StoreUnreadable:
 
 
 def _told_by(error: DBAPIError | PoolTimeout) -> StoreUnreadable | None:
-    """Tell what is wrong where the error itself says it."""
+    """Return what is wrong when the error itself says it."""
     told = getattr(error, "orig", None)
     if told is None or _is_late(told):
         return StoreUnreadable("the store did not answer in time; try again soon")
-    if type(told) is sqlite3.DatabaseError:  # What SQLite calls malformed, or no database at all.
+    if type(told) is sqlite3.DatabaseError:  # The class for a malformed file and for one that is no database.
         return StoreUnreadable(
             "the file is damaged; stop the server and restore the newest backup", reason=_reason(error)
         )
@@ -89,7 +89,7 @@ def _told_by(error: DBAPIError | PoolTimeout) -> StoreUnreadable | None:
 
 
 def _is_late(told: object) -> bool:
-    # The low byte is the error; what stands above it says where it arose.
+    # The low byte is the primary result code.
     return getattr(told, "sqlstate", None) in _LATE_STATES or getattr(told, "sqlite_errorcode", 0) & 0xFF in _LATE_CODES
 
 
@@ -98,20 +98,20 @@ def _reason(error: DBAPIError | PoolTimeout) -> str | None:
 
 
 def dial_of(row: RowMapping) -> DialState:
-    """Make a dial's state from a row that holds its columns."""
+    """Return the dial in a row."""
     return DialState(**{name: row[name] for name in DialState.__slots__})
 
 
 def call_of(row: RowMapping) -> CallState:
-    """Make a call's state from a row that holds its columns."""
+    """Return the call in a row."""
     return CallState(**{name: row[name] for name in CallState.__slots__})
 
 
 def leg_of(row: RowMapping) -> LegState:
-    """Make a leg's state from a row that holds its columns."""
+    """Return the leg in a row."""
     return LegState(**{name: row[name] for name in LegState.__slots__})
 
 
 def recording_of(row: RowMapping) -> RecordingState:
-    """Make a recording's state from a row that holds its columns."""
+    """Return the recording in a row."""
     return RecordingState(**{name: row[name] for name in RecordingState.__slots__})

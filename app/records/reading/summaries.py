@@ -1,4 +1,4 @@
-"""Sums over many dials, whole and divided: put together of what was counted ahead and of the dials of what is left."""
+"""Figures over many dials, grouped: from rollups where there are any, from the dials elsewhere."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -12,11 +12,19 @@ from sqlalchemy import ColumnElement, Connection, func, or_, select
 from app.records.model.ids import first_key, key_time
 from app.records.model.tables import dials, rollups
 from app.records.reading.figures import OVER_TIME, Detail, Figures, GroupBy, GroupedFigures
-from app.records.reading.filters import Branches, DialFilters, alternatives, in_time, rollup_conditions
-from app.records.rollups.groupings import ENDED, NAMES, Rollups, add_waits, coarsest, count_dials, rows_in
+from app.records.reading.filters import Branches, DialFilters, alternatives, rollup_conditions, time_bounds
+from app.records.rollups.groupings import (
+    ALL_COLUMNS,
+    OUTCOME_COLUMNS,
+    Rollups,
+    add_waits,
+    coarsest_grouping,
+    count_dials,
+    rows_in,
+)
 from app.records.rollups.periods import Cover, Level, Period, cover, marked_times
 
-_QUARTER = 15 * 60 * 1000  # Every time zone of today begins its hours at a multiple of it.
+_QUARTER = 15 * 60 * 1000  # Milliseconds; in every time zone hours begin at a multiple of it.
 _QUARTER_OF_KEYS = first_key(key_time(0) + _QUARTER)
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _COLUMNS = {
@@ -29,39 +37,37 @@ _COLUMNS = {
 
 _HOURLY = frozenset({GroupBy.HOUR, GroupBy.HOUR_OF_WEEK})
 
-# How many dials and calls, how long they talked, outcome, status, waits, and the values that tell the part.
+# Dials, calls, talk seconds, outcome, status, waits, and the values that determine the group.
 _Row = tuple[int, int, int, str | None, str | None, Mapping[int, int], Sequence[Any]]
 
 
 def summarise(
     connection: Connection, filters: DialFilters, group_by: GroupBy, zone: tzinfo, *, detail: Detail = Detail.ALL
 ) -> GroupedFigures:
-    """Count the dials that are wanted once; see `Summaries`."""
-    return Summaries(connection, zone, told_apart=_COLUMNS.get(group_by, ())).summarise(
-        filters, group_by, detail=detail
-    )
+    """Return the grouped figures of the dials that match; see `Summaries`."""
+    return Summaries(connection, zone, columns=_COLUMNS.get(group_by, ())).summarise(filters, group_by, detail=detail)
 
 
 class Summaries:
-    """Sums at one moment of the store; hours and days are those of `zone`.
+    """Figures of one snapshot of the store; hours and days are those of `zone`.
 
-    Whoever asks for several divisions of the same dials asks one of these: what is not counted ahead is read once.
-    `told_apart` are the columns that its divisions need; fewer are read sooner.
+    Use one instance for several groupings of the same dials: dials without rollups are then read once. `columns` are
+    those that the groupings need; fewer are faster.
     """
 
-    def __init__(self, connection: Connection, zone: tzinfo, *, told_apart: Sequence[str] = NAMES) -> None:
-        """Read nothing yet."""
+    def __init__(self, connection: Connection, zone: tzinfo, *, columns: Sequence[str] = ALL_COLUMNS) -> None:
+        """Take the connection of a read session."""
         self._connection = connection
         self._zone = zone
-        self._names = tuple(dict.fromkeys((*ENDED, *told_apart)))
+        self._names = tuple(dict.fromkeys((*OUTCOME_COLUMNS, *columns)))
         self._filters: dict[DialFilters, list[Branches]] = {}
         self._covers: dict[tuple[int | None, int | None, GroupBy | None], Cover] = {}
         self._counted: dict[tuple[DialFilters, bool, bool], Rollups] = {}
 
     def summarise(self, filters: DialFilters, group_by: GroupBy, *, detail: Detail = Detail.ALL) -> GroupedFigures:
-        """Count the dials that are wanted, as a whole and divided.
+        """Return the figures of the dials that match, grouped and in total.
 
-        By target, a dial that somebody answered counts for who answered, and any other for everybody it rang.
+        By target, an answered dial counts for the target that answered, any other for every target it rang.
         """
         summary = GroupedFigures(counted_once=Figures() if group_by is GroupBy.TARGET else None)
         if not all(self._alternatives(filters)):
@@ -69,11 +75,14 @@ class Summaries:
         pieces = self._cover(filters, group_by)
         for low, high in pieces.rest:
             _add(
-                summary, self._of_dials(replace(filters, since=low, until=high), group_by, detail), group_by, self._zone
+                summary,
+                self._from_dials(replace(filters, since=low, until=high), group_by, detail),
+                group_by,
+                self._zone,
             )
         for level, runs in ((Level.DAY, pieces.days), (Level.HOUR, pieces.hours)):
             for run in runs:
-                _add(summary, self._of_tallies(level, run, filters, group_by, detail), group_by, self._zone)
+                _add(summary, self._from_rollups(level, run, filters, group_by, detail), group_by, self._zone)
         summary.parts = _in_order(group_by, summary.parts)
         return summary
 
@@ -83,7 +92,7 @@ class Summaries:
 
     def _cover(self, filters: DialFilters, group_by: GroupBy) -> Cover:
         if filters.from_number is not None or filters.search is not None:
-            # Callers are not counted ahead.
+            # Rollups know no callers.
             return Cover(days=[], hours=[], rest=[(filters.since, filters.until)])
         key = filters.since, filters.until, group_by if group_by in OVER_TIME else None
         if key not in self._covers:
@@ -102,8 +111,8 @@ class Summaries:
             self._filters[key] = alternatives(self._connection, key)
         return self._filters[key]
 
-    def _of_dials(self, filters: DialFilters, group_by: GroupBy, detail: Detail) -> Iterator[_Row]:
-        """Count dials one by one: once for all that have no time in them, and once over time."""
+    def _from_dials(self, filters: DialFilters, group_by: GroupBy, detail: Detail) -> Iterator[_Row]:
+        """Yield counts read from the dials: one query for all groupings by time, one for all others."""
         found = self._count(replace(filters, outcomes=()), group_by in OVER_TIME, detail)
         places = [self._names.index(name) for name in _COLUMNS.get(group_by, ())]
         for names, rollup in found.items():
@@ -118,20 +127,20 @@ class Summaries:
             columns: list[ColumnElement[Any]] = [dials.c[name] for name in self._names]
             if over_time:
                 columns = [*columns[:2], dials.c.dial_key // _QUARTER_OF_KEYS]
-            conditions = [*in_time(filters), *(or_(*branches) for branches in self._alternatives(filters))]
+            conditions = [*time_bounds(filters), *(or_(*branches) for branches in self._alternatives(filters))]
             self._counted[key] = count_dials(self._connection, conditions, columns, waits=key[2])
         return self._counted[key]
 
-    def _of_tallies(
+    def _from_rollups(
         self, level: Level, run: Period, filters: DialFilters, group_by: GroupBy, detail: Detail
     ) -> Iterator[_Row]:
-        """Add up what was counted, the waits apart: no database can do it."""
-        conditions_of_filters = rollup_conditions(self._connection, filters)
-        told_by = _COLUMNS.get(group_by, ())
-        apart = coarsest({*told_by, *(column.name for column, _ in conditions_of_filters)})
-        conditions = [*rows_in(level, apart, run), *(condition for _, condition in conditions_of_filters)]
-        columns = [rollups.c[name] for name in told_by] or [rollups.c.start]
-        counted = [rollups.c.outcome, rollups.c.dial_status][: _told_apart(detail, group_by)]
+        """Yield sums of rollups. Waits are added up here, because databases cannot add packed counts."""
+        filter_conditions = rollup_conditions(self._connection, filters)
+        group_columns = _COLUMNS.get(group_by, ())
+        grouping = coarsest_grouping({*group_columns, *(column.name for column, _ in filter_conditions)})
+        conditions = [*rows_in(level, grouping, run), *(condition for _, condition in filter_conditions)]
+        columns = [rollups.c[name] for name in group_columns] or [rollups.c.start]
+        counted = [rollups.c.outcome, rollups.c.dial_status][: _outcome_columns(detail, group_by)]
         rows = self._connection.execute(
             select(*(func.sum(rollups.c[name]) for name in ("dials", "calls", "talk_seconds")), *counted, *columns)
             .where(*conditions)
@@ -146,9 +155,9 @@ class Summaries:
                 yield 0, 0, 0, "answered", None, waits, group
 
 
-def _told_apart(detail: Detail, group_by: GroupBy) -> int:
-    """Tell how many of outcome and status are to be told apart."""
-    if detail is Detail.TOTALS:  # For whom a dial counts depends on its outcome.
+def _outcome_columns(detail: Detail, group_by: GroupBy) -> int:
+    """Return how many of (outcome, status) to group by."""
+    if detail is Detail.TOTALS:  # Which target a dial counts for depends on its outcome.
         return 1 if group_by is GroupBy.TARGET else 0
     return 2 if detail is Detail.ALL else 1
 
@@ -173,7 +182,7 @@ def _add(summary: GroupedFigures, rows: Iterable[_Row], group_by: GroupBy, zone:
 
 
 def _fits(period: Period, group_by: GroupBy, zone: tzinfo) -> bool:
-    """Tell whether everything in a span belongs to one part."""
+    """Return whether all of a period falls into one group."""
     if group_by not in OVER_TIME:
         return True
     first, last = (datetime.fromtimestamp(at / 1000, zone) for at in (period.start, period.finish - 1))
@@ -191,7 +200,7 @@ def _names(group_by: GroupBy, group: Sequence[Any], outcome: str | None) -> Iter
     return [None if group[0] is None else str(group[0])]
 
 
-@lru_cache(maxsize=4096)  # The same few stand in nearly every row.
+@lru_cache(maxsize=4096)  # The same few values are in nearly every row.
 def _read_targets(written: str) -> tuple[str, ...]:
     return tuple(str(target) for target in json.loads(written))
 

@@ -1,8 +1,8 @@
-"""Count the hours and days that are over, so that figures need not look at their dials again.
+"""Roll up the hours and days that are over, so that figures need not read their dials again.
 
-It runs beside the write path and never in it: no webhook waits for a counter, on one node or on several. What is
-counted is exact all the same. The writer leaves a mark, in its own transaction, for each dial that changes once its
-hour may have been counted; a span with a mark is not used, and counted anew.
+Rollups are made beside the write path: no webhook waits for a counter, on one node or on several. They are exact: when
+a dial changes after its hour may have been rolled up, the writer stores a late change in the same transaction. A period
+with late changes is not used, and is rolled up again.
 """
 
 import logging
@@ -20,8 +20,8 @@ from app.records.model.ids import COUNTED_AFTER, first_key, key_time, now
 from app.records.model.receipt import StoreUnavailable
 from app.records.model.tables import dials, late_changes, rollup_periods, rollups
 from app.records.rollups.groupings import (
+    ALL_COLUMNS,
     COLUMNS,
-    NAMES,
     Grouping,
     Rollup,
     Rollups,
@@ -36,16 +36,15 @@ from app.records.store.store import Store
 
 log = logging.getLogger(__name__)
 
-LOCK = 0x74616C6C  # Any number that no other application takes on this database.
-_PAUSE = 0.01  # seconds between two transactions: on SQLite, webhooks write in between
-_LONGEST = 0.02  # seconds after which a transaction takes no further span
+LOCK = 0x74616C6C  # An advisory lock of PostgreSQL; no other application uses this number.
+_PAUSE = 0.01  # seconds between two transactions; on SQLite webhooks write in between
+_LONGEST = 0.02  # seconds after which a transaction takes no further period
 
 
 def update_rollups(store: Store, zone: tzinfo, *, at: int | None = None, stop: threading.Event | None = None) -> int:
-    """Count every hour and day of `zone` that is over and not counted, or marked; tell how many that were.
+    """Roll up every hour and day of `zone` that is over and new or has late changes; return how many.
 
-    Of two that run at once one stops: no two transactions count beside each other. `at` is the time in milliseconds.
-    Raises `StoreUnavailable`.
+    Of two concurrent runs one stops. `at` is the time in milliseconds. Raises `StoreUnavailable`.
     """
     stop = stop or threading.Event()
     counted = 0
@@ -65,15 +64,15 @@ def update_rollups(store: Store, zone: tzinfo, *, at: int | None = None, stop: t
     except DBAPIError as error:
         raise StoreUnavailable("the store did not answer in time") from error
     if counted:
-        log.info("spans_counted", extra={"spans": counted})
+        log.info("rollups_updated", extra={"periods": counted})
     return counted
 
 
 @contextmanager
 def _writing(connection: Connection, store: Store) -> Iterator[bool]:
-    """Hold one transaction in which everything read is of one moment; tell whether nobody else holds one.
+    """Open a transaction on one snapshot; yield whether no other run has one.
 
-    The lock ends with the transaction, so that it is never left behind on a connection that others share.
+    The lock ends with the transaction, so that it never stays behind on a pooled connection.
     """
     connection.exec_driver_sql("BEGIN IMMEDIATE" if store.is_sqlite else "BEGIN ISOLATION LEVEL REPEATABLE READ")
     try:
@@ -85,7 +84,7 @@ def _writing(connection: Connection, store: Store) -> Iterator[bool]:
 
 
 def _due(connection: Connection, zone: tzinfo, horizon: int) -> Iterator[tuple[Level, Period]]:
-    """Give what is to be counted: hours and days from where the last count ended, then those that are marked."""
+    """Yield the periods to roll up: those after the last rollup, then those with late changes."""
     last = connection.scalar(
         select(func.max(rollup_periods.c.finish)).where(rollup_periods.c.level == Level.HOUR.value)
     )
@@ -111,7 +110,7 @@ def _due(connection: Connection, zone: tzinfo, horizon: int) -> Iterator[tuple[L
 
 
 def _count_for_a_while(connection: Connection, due: Iterator[tuple[Level, Period]]) -> int:
-    """Count what is due until a transaction has lasted long enough; tell how many spans that were."""
+    """Roll up due periods until the transaction has lasted long enough; return how many."""
     started, counted = time.monotonic(), 0
     while time.monotonic() - started < _LONGEST and (one := next(due, None)):
         _count(connection, *one)
@@ -127,9 +126,9 @@ def _count(connection: Connection, level: Level, period: Period) -> None:
 
 
 def _count_hour(connection: Connection, hour: Period) -> None:
-    """Count an hour's dials. Its marks are answered by that, but its day has to be counted anew."""
+    """Roll up an hour and delete its late changes; its day becomes due again."""
     within = [dials.c.dial_key >= first_key(hour.start), dials.c.dial_key < first_key(hour.finish)]
-    found = count_dials(connection, within, [dials.c[name] for name in NAMES])
+    found = count_dials(connection, within, [dials.c[name] for name in ALL_COLUMNS])
     connection.execute(
         delete(late_changes).where(
             late_changes.c.dial_key >= first_key(hour.start), late_changes.c.dial_key < first_key(hour.finish)
@@ -140,20 +139,20 @@ def _count_hour(connection: Connection, hour: Period) -> None:
 
 
 def _count_day(connection: Connection, day: Period) -> None:
-    """Add a day's hours up."""
+    """Roll up a day from its hours."""
     rows = connection.execute(
-        select(*(rollups.c[name] for name in (*NAMES, "dials", "calls", "talk_seconds", "waits"))).where(
-            *rows_in(Level.HOUR, Grouping.EVERYTHING, day)
+        select(*(rollups.c[name] for name in (*ALL_COLUMNS, "dials", "calls", "talk_seconds", "waits"))).where(
+            *rows_in(Level.HOUR, Grouping.ALL, day)
         )
     )
     found: Rollups = {}
-    for *names, number, calls, talked, waits in rows:
-        found.setdefault(tuple(names), Rollup()).add(number, calls, talked, read_waits(waits))
+    for *values, number, calls, talked, waits in rows:
+        found.setdefault(tuple(values), Rollup()).add(number, calls, talked, read_waits(waits))
     _store(connection, Level.DAY, day, found)
 
 
 def _is_whole(connection: Connection, day: Period) -> bool:
-    """Tell whether every hour of a day is counted and none marked."""
+    """Return whether all hours of a day are rolled up and without late changes."""
     counted = connection.scalar(
         select(func.count()).where(
             rollup_periods.c.level == Level.HOUR.value,
@@ -170,23 +169,23 @@ def _is_whole(connection: Connection, day: Period) -> bool:
 
 
 def _store(connection: Connection, level: Level, period: Period, found: Rollups) -> None:
-    """Keep what was counted, told apart by everything and by less."""
+    """Store a period in every grouping."""
     _drop(connection, level, period)
     connection.execute(insert(rollup_periods).values(level=level.value, start=period.start, finish=period.finish))
-    rows = [row for apart in Grouping for row in _rows(level, apart, period, regroup(found, apart))]
+    rows = [row for grouping in Grouping for row in _rows(level, grouping, period, regroup(found, grouping))]
     if rows:
         connection.execute(insert(rollups), rows)
 
 
-def _rows(level: Level, apart: Grouping, period: Period, found: Rollups) -> Iterator[dict[str, Any]]:
-    for number, (names, rollup) in enumerate(found.items()):
+def _rows(level: Level, grouping: Grouping, period: Period, found: Rollups) -> Iterator[dict[str, Any]]:
+    for number, (values, rollup) in enumerate(found.items()):
         yield {
             "level": level.value,
-            "apart": apart.value,
+            "apart": grouping.value,
             "start": period.start,
             "number": number,
-            **dict.fromkeys(NAMES),
-            **dict(zip(COLUMNS[apart], names, strict=True)),
+            **dict.fromkeys(ALL_COLUMNS),
+            **dict(zip(COLUMNS[grouping], values, strict=True)),
             "dials": rollup.dials,
             "calls": rollup.calls,
             "talk_seconds": rollup.talk_seconds,
@@ -195,7 +194,7 @@ def _rows(level: Level, apart: Grouping, period: Period, found: Rollups) -> Iter
 
 
 def _drop(connection: Connection, level: Level, period: Period) -> None:
-    """Drop every span of a level that has a moment in common with this one."""
+    """Delete every period of a level that overlaps this one."""
     overlapping = select(rollup_periods.c.start).where(
         rollup_periods.c.level == level.value,
         rollup_periods.c.start < period.finish,
@@ -203,19 +202,19 @@ def _drop(connection: Connection, level: Level, period: Period) -> None:
         rollup_periods.c.finish > period.start,
     )
     for start in connection.scalars(overlapping).all():
-        for apart in Grouping:
-            connection.execute(delete(rollups).where(*rows_in(level, apart, Period(start, start + 1))))
+        for grouping in Grouping:
+            connection.execute(delete(rollups).where(*rows_in(level, grouping, Period(start, start + 1))))
         connection.execute(
             delete(rollup_periods).where(rollup_periods.c.level == level.value, rollup_periods.c.start == start)
         )
 
 
 def _drop_other_days(connection: Connection, store: Store, zone: tzinfo) -> None:
-    """Start again where the time zone was changed: its days begin at other moments."""
+    """Delete all rollups when the time zone has changed: its days begin at other times."""
     last = connection.scalar(select(func.max(rollup_periods.c.start)).where(rollup_periods.c.level == Level.DAY.value))
     if last is None or day_of(last, zone).start == last:
         return
-    log.info("tallies_start_again", extra={"zone": str(zone)})
+    log.info("rollups_restarted", extra={"zone": str(zone)})
     with _writing(connection, store) as is_alone:
         if is_alone:
             connection.execute(delete(rollups))

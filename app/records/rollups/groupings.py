@@ -1,8 +1,7 @@
-"""Dials that are alike, counted together: told apart by everything that filters ask for, or by less.
+"""Rollup rows: counts of dials grouped by all columns of the filters, or by a few.
 
-Of a busy hour or day there are hundreds of kinds of dials, and most questions ask for one or two of the columns that
-tell them apart. So what is counted is kept more than once: by everything, and by less, which is few rows however many
-numbers, targets and causes there are.
+A busy hour has hundreds of combinations of all columns, and most reports need one or two columns. So each period is
+kept in several groupings: the coarse ones have few rows however many numbers, targets and causes there are.
 """
 
 import struct
@@ -16,17 +15,17 @@ from app.records.model.tables import dials, rollups, starts_call
 from app.records.rollups.periods import Level, Period
 from app.voice.outcome import Outcome
 
-NAMES = ("outcome", "dial_status", "dial_hangup_cause", "route", "to_number", "targets", "answered_by")
-ENDED = NAMES[:2]  # Everything is told apart by these.
+ALL_COLUMNS = ("outcome", "dial_status", "dial_hangup_cause", "route", "to_number", "targets", "answered_by")
+OUTCOME_COLUMNS = ALL_COLUMNS[:2]  # Every grouping has these.
 
-# Seconds; who waited longer is counted with those who waited so long. No dial rings for an hour.
+# Seconds; longer waits count as this long. No dial rings for an hour.
 LONGEST_WAIT = 3600
 
 
 class Grouping(IntEnum):
-    """By what the rows of a span are told apart; each row of the table says it."""
+    """Which columns a rollup row is grouped by; each row of the table says it."""
 
-    EVERYTHING = 0
+    ALL = 0
     OUTCOME = 1
     TARGET = 2
     CAUSE = 3
@@ -35,12 +34,12 @@ class Grouping(IntEnum):
 
 
 COLUMNS: Mapping[Grouping, tuple[str, ...]] = {
-    Grouping.EVERYTHING: NAMES,
-    Grouping.OUTCOME: ENDED,
-    Grouping.TARGET: (*ENDED, "targets", "answered_by"),
-    Grouping.CAUSE: (*ENDED, "dial_hangup_cause"),
-    Grouping.NUMBER: (*ENDED, "to_number"),
-    Grouping.ROUTE: (*ENDED, "route"),
+    Grouping.ALL: ALL_COLUMNS,
+    Grouping.OUTCOME: OUTCOME_COLUMNS,
+    Grouping.TARGET: (*OUTCOME_COLUMNS, "targets", "answered_by"),
+    Grouping.CAUSE: (*OUTCOME_COLUMNS, "dial_hangup_cause"),
+    Grouping.NUMBER: (*OUTCOME_COLUMNS, "to_number"),
+    Grouping.ROUTE: (*OUTCOME_COLUMNS, "route"),
 }
 _FEWEST_FIRST = (
     Grouping.OUTCOME,
@@ -48,30 +47,29 @@ _FEWEST_FIRST = (
     Grouping.ROUTE,
     Grouping.NUMBER,
     Grouping.TARGET,
-    Grouping.EVERYTHING,
+    Grouping.ALL,
 )
 
 
-def coarsest(needed: Collection[str]) -> Grouping:
-    """Choose the fewest rows that know the needed columns."""
-    return next(apart for apart in _FEWEST_FIRST if set(needed) <= set(COLUMNS[apart]))
+def coarsest_grouping(needed: Collection[str]) -> Grouping:
+    """Return the grouping with the fewest rows that has the needed columns."""
+    return next(grouping for grouping in _FEWEST_FIRST if set(needed) <= set(COLUMNS[grouping]))
 
 
-def rows_in(level: Level, apart: Grouping, period: Period) -> list[ColumnElement[bool]]:
-    """Choose the rows of all spans of a level that begin within one: they lie beside one another."""
+def rows_in(level: Level, grouping: Grouping, period: Period) -> list[ColumnElement[bool]]:
+    """Return the conditions for the rows of all periods that begin within one; the rows are adjacent."""
     return [
         rollups.c.level == level.value,
-        rollups.c.apart == apart.value,
+        rollups.c.apart == grouping.value,
         rollups.c.start >= period.start,
         rollups.c.start < period.finish,
     ]
 
 
 def pack_waits(waits: Mapping[int, int]) -> bytes | None:
-    """Write how many waited for how many seconds as a row keeps it.
+    """Return counts by seconds as the bytes of a row: the n-th little-endian 32-bit number counts n seconds.
 
-    The n-th four bytes, the lowest first, tell how many waited for n seconds. Read as one whole number, many rows are
-    added up by as many additions.
+    Rows read as big integers add up with one addition each.
     """
     if not waits:
         return None
@@ -79,35 +77,37 @@ def pack_waits(waits: Mapping[int, int]) -> bytes | None:
 
 
 def read_waits(packed: bytes | None) -> dict[int, int]:
-    """Read what `pack_waits` wrote."""
+    """Return the counts that `pack_waits` packed."""
     if not packed:
         return {}
     return {seconds: times for seconds, (times,) in enumerate(struct.iter_unpack("<I", packed)) if times}
 
 
 def add_waits(rows: Iterable[Sequence[Any]]) -> dict[tuple[Any, ...], dict[int, int]]:
-    """Add the waits of each group up. A row holds the packed waits, then what tells the group."""
+    """Return the sum of the waits of each group. A row holds packed waits, then the values of the group."""
     sums: dict[tuple[Any, ...], int] = {}
-    for packed, *names in rows:
-        group = tuple(names)
+    for packed, *values in rows:
+        group = tuple(values)
         sums[group] = sums.get(group, 0) + int.from_bytes(packed, "little")
-    return {group: read_waits(sum_.to_bytes(-(-sum_.bit_length() // 32) * 4, "little")) for group, sum_ in sums.items()}
+    return {
+        group: read_waits(total.to_bytes(-(-total.bit_length() // 32) * 4, "little")) for group, total in sums.items()
+    }
 
 
 class Rollup:
-    """How many dials are alike, and what they add up to."""
+    """The counts of a group of dials."""
 
     __slots__ = ("calls", "dials", "talk_seconds", "waits")
 
     def __init__(self) -> None:
-        """Begin with none."""
+        """Start at zero."""
         self.dials = 0
         self.calls = 0
         self.talk_seconds = 0
-        self.waits: dict[int, int] = {}  # of answered dials: from seconds until the answer to how many
+        self.waits: dict[int, int] = {}  # seconds until the answer -> answered dials
 
     def add(self, number: int, calls: int, talked: int, waits: Mapping[int, int]) -> None:
-        """Count more of them."""
+        """Add more dials."""
         self.dials += number
         self.calls += calls
         self.talk_seconds += talked
@@ -125,29 +125,29 @@ def count_dials(
     *,
     waits: bool = True,
 ) -> Rollups:
-    """Count dials one by one, told apart by the columns."""
+    """Return counts read from the dials, grouped by the columns."""
     waited = case((dials.c.outcome == Outcome.ANSWERED.value, dials.c.ring_seconds), else_=null())
-    apart = [*columns, waited] if waits else columns
+    grouping = [*columns, waited] if waits else columns
     rows = connection.execute(
-        select(func.count(), func.sum(starts_call), func.coalesce(func.sum(dials.c.talk_seconds), 0), *apart)
+        select(func.count(), func.sum(starts_call), func.coalesce(func.sum(dials.c.talk_seconds), 0), *grouping)
         .where(*conditions)
-        .group_by(*reversed(apart))  # What differs most stands last: sorted by it first, rows differ sooner.
+        .group_by(*reversed(grouping))  # The most selective column first: sorting is faster.
     ).all()
     found: Rollups = {}
-    for number, calls, talked, *names in rows:
-        seconds = names.pop() if waits else None
-        found.setdefault(tuple(names), Rollup()).add(
+    for number, calls, talked, *values in rows:
+        seconds = values.pop() if waits else None
+        found.setdefault(tuple(values), Rollup()).add(
             number, int(calls), int(talked), {} if seconds is None else {min(seconds, LONGEST_WAIT): number}
         )
     return found
 
 
-def regroup(found: Rollups, apart: Grouping) -> Rollups:
-    """Add up what everything but fewer columns tells apart."""
-    places = [NAMES.index(name) for name in COLUMNS[apart]]
+def regroup(found: Rollups, grouping: Grouping) -> Rollups:
+    """Re-aggregate full-detail rows by a coarser set of columns."""
+    places = [ALL_COLUMNS.index(name) for name in COLUMNS[grouping]]
     sums: Rollups = {}
-    for names, rollup in found.items():
-        sums.setdefault(tuple(names[place] for place in places), Rollup()).add(
+    for values, rollup in found.items():
+        sums.setdefault(tuple(values[place] for place in places), Rollup()).add(
             rollup.dials, rollup.calls, rollup.talk_seconds, rollup.waits
         )
     return sums

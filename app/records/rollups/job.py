@@ -1,4 +1,4 @@
-"""The thread that counts what is over, woken by whoever looks at figures."""
+"""The background job that keeps rollups up to date; reports wake it."""
 
 import logging
 import threading
@@ -16,7 +16,7 @@ _HOUR = 3600.0  # seconds
 
 
 class RollupJob:
-    """Counts in the background whenever somebody looks at figures. One for each process."""
+    """Updates rollups in a background thread, hourly and when woken. One per process."""
 
     def __init__(self, store: Store, zone: tzinfo) -> None:
         self._store = store
@@ -27,21 +27,21 @@ class RollupJob:
         self._stopping = threading.Event()
 
     def wake(self) -> None:
-        """Start counting, unless that is under way or was done within the last five minutes."""
+        """Start an update unless one is running or was started within the last five minutes."""
         with self._lock:
             if now() < self._next or (self._thread is not None and self._thread.is_alive()):
                 return
             self._next = now() + _REST
-            self._thread = threading.Thread(target=self._run, name="tallier", daemon=True)
+            self._thread = threading.Thread(target=self._run, name="rollups", daemon=True)
             self._thread.start()
 
     def start(self) -> None:
-        """Count now and every hour, in the process that serves."""
-        self._thread = threading.Thread(target=self._run_hourly, name="tallier", daemon=True)
+        """Update now and every hour."""
+        self._thread = threading.Thread(target=self._run_hourly, name="rollups", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        """End after the span at hand."""
+        """Stop after the current transaction."""
         self._stopping.set()
         if self._thread is not None:
             self._thread.join()
@@ -55,4 +55,4 @@ class RollupJob:
         try:
             update_rollups(self._store, self._zone, stop=self._stopping)
         except StoreUnavailable as error:
-            log.info("tallies_wait", extra={"error": str(error)})
+            log.info("rollups_wait", extra={"error": str(error)})

@@ -1,4 +1,4 @@
-"""How a range of time is put together: from days and hours that are counted, and from the dials of what is left."""
+"""Cover a time range with rolled-up days and hours, and what is left with dials."""
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
@@ -16,7 +16,7 @@ HOUR = 3_600_000
 
 
 class Level(IntEnum):
-    """What is counted as one."""
+    """The length of a period."""
 
     HOUR = 0
     DAY = 1
@@ -24,7 +24,7 @@ class Level(IntEnum):
 
 @dataclass(frozen=True, slots=True, order=True)
 class Period:
-    """A piece of time in milliseconds since 1970 UTC, without its finish."""
+    """A time range in milliseconds since 1970 UTC, `finish` excluded."""
 
     start: int
     finish: int
@@ -32,9 +32,9 @@ class Period:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cover:
-    """A range put together: runs of counted days and of counted hours, and ranges that are not counted.
+    """A range as runs of rolled-up days, runs of rolled-up hours, and the rest, which has no rollups.
 
-    The bounds of the latter are None where the range has none.
+    The bounds of the rest are None where the range is open.
     """
 
     days: list[Period]
@@ -50,9 +50,9 @@ def cover(
     marks: Sequence[int],
     fits: Callable[[Period], bool],
 ) -> Cover:
-    """Put a range together of the largest counted spans.
+    """Cover a range with the longest usable periods.
 
-    `marks` are the `marked_times`; `fits` tells whether a span may be taken as a whole.
+    `marks` are the `marked_times`; `fits` decides whether a period may be used as a whole.
     """
     days = _usable(connection, Level.DAY, since, until, marks, fits)
     hours = [
@@ -65,12 +65,12 @@ def cover(
 
 
 def marked_times(connection: Connection) -> list[int]:
-    """Give the moments, sorted, of the dials that changed after their hour and were not counted again since."""
+    """Return the sorted times of dials with late changes that are not rolled up yet."""
     return sorted(key_time(key) for key in connection.scalars(select(late_changes.c.dial_key)))
 
 
 def holds_any(period: Period, moments: Sequence[int]) -> bool:
-    """Tell whether one of the moments, which are sorted, lies in the span."""
+    """Return whether one of the sorted times lies in the period."""
     following = bisect_left(moments, period.start)
     return following < len(moments) and moments[following] < period.finish
 
@@ -94,7 +94,7 @@ def _usable(
 
 
 def _gaps(since: int | None, until: int | None, periods: Iterable[Period]) -> list[tuple[int | None, int | None]]:
-    """Give what of a range the spans, in their order, leave over."""
+    """Return the parts of a range that the sorted periods do not cover."""
     gaps: list[tuple[int | None, int | None]] = []
     at = since
     for period in periods:
@@ -107,7 +107,7 @@ def _gaps(since: int | None, until: int | None, periods: Iterable[Period]) -> li
 
 
 def _runs(periods: Iterable[Period]) -> list[Period]:
-    """Join spans that follow on one another."""
+    """Join adjacent periods."""
     runs: list[Period] = []
     for period in periods:
         if runs and runs[-1].finish == period.start:
@@ -118,13 +118,13 @@ def _runs(periods: Iterable[Period]) -> list[Period]:
 
 
 def day_of(moment: int, zone: tzinfo) -> Period:
-    """Give the local day of a moment."""
+    """Return the local day of a time."""
     day = datetime.fromtimestamp(moment / 1000, zone).date()
     return Period(_midnight(day, zone), _midnight(day + timedelta(1), zone))
 
 
 def hours_of(day: Period) -> list[Period]:
-    """Divide a day into hours from midnight on; the last is shorter where the clocks move by half an hour."""
+    """Return the hours of a day from midnight on; the last is shorter where clocks change by half an hour."""
     return [Period(start, min(start + HOUR, day.finish)) for start in range(day.start, day.finish, HOUR)]
 
 

@@ -1,4 +1,4 @@
-"""Bring the store's tables to the state this version needs."""
+"""Migrations: bring the tables to the version that this code needs."""
 
 import fcntl
 from collections.abc import Iterator
@@ -15,37 +15,37 @@ from app.records.model.receipt import StoreUnavailable
 from app.records.store.store import Store
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
-_LOCK = 0x6469616C  # Any number that no other application takes on this database.
+_LOCK = 0x6469616C  # An advisory lock of PostgreSQL; no other application uses this number.
 
 
 def upgrade(store: Store) -> None:
-    """Run the migrations that are missing, all or none; two that start at once take turns. Again changes nothing.
+    """Run the missing migrations, all or none; concurrent upgrades take turns. Without any missing it is a no-op.
 
-    Raises `StoreUnavailable` where the store cannot be reached, has no room, or is damaged.
+    Raises `StoreUnavailable` when the store cannot be reached, is full or is damaged.
     """
     try:
         with _alone(store) as connection:
             command.upgrade(_alembic_config(connection), "head")
     except DBAPIError as error:
         raise StoreUnavailable(f"the tables cannot be brought up to date: {error.orig}") from error
-    except CommandError as error:  # Alembic finds no migration of the name that the tables bear.
+    except CommandError as error:  # Alembic does not know the version of the tables.
         raise StoreUnavailable(
-            "the tables are those of another, newer version; run that one, or restore a backup made before it"
+            "the tables belong to a newer version; run that version, or restore a backup made before the upgrade"
         ) from error
 
 
 def downgrade(store: Store, revision: str) -> None:
-    """Take migrations back down to a revision; `base` takes back all, and with them every record."""
+    """Revert migrations down to a revision; `base` reverts all and deletes every record."""
     with _alone(store) as connection:
         command.downgrade(_alembic_config(connection), revision)
 
 
 @contextmanager
 def _alone(store: Store) -> Iterator[Connection]:
-    """Give a connection in a transaction that no other migration runs beside."""
+    """Yield a connection in a transaction that excludes other migrations."""
     with _turn(store), store.engine.connect() as connection:
         if store.is_sqlite:
-            connection.exec_driver_sql("PRAGMA busy_timeout = 60000")  # Another server may be at it just now.
+            connection.exec_driver_sql("PRAGMA busy_timeout = 60000")  # Another server may be migrating.
             connection.exec_driver_sql("BEGIN IMMEDIATE")
             yield connection
             connection.exec_driver_sql("COMMIT")
@@ -58,7 +58,7 @@ def _alone(store: Store) -> Iterator[Connection]:
 
 @contextmanager
 def _turn(store: Store) -> Iterator[None]:
-    """Queue with other processes before SQLite's file is opened: turning a new one to WAL is refused, not queued."""
+    """Wait for other processes before the file is opened: SQLite does not queue a switch to WAL, it fails."""
     if not store.is_sqlite:
         yield
         return

@@ -1,4 +1,4 @@
-"""PostgreSQL: how it is connected to, and how a journal writes to it. Imported only where it is used."""
+"""PostgreSQL: the engine for reads and the connection that a journal writes with."""
 
 import socket
 from collections.abc import Sequence
@@ -12,9 +12,9 @@ from sqlalchemy import URL, Engine, create_engine
 
 from app.records.store.statements import Cursor, Statements
 
-# Worth a second try at once: a key that was taken (one in four million per shared millisecond), a lock cycle.
+# Errors to retry at once: a duplicate key (once in four million pairs of a millisecond) and a deadlock.
 TRANSIENT: tuple[type[Exception], ...] = (psycopg.IntegrityError, psycopg.errors.DeadlockDetected)
-# Of all the errors of a database, these are about what it was given.
+# Errors about the data rather than the database: a retry would not help.
 REFUSALS: tuple[type[Exception], ...] = (
     psycopg.DataError,
     psycopg.IntegrityError,
@@ -22,9 +22,9 @@ REFUSALS: tuple[type[Exception], ...] = (
 )
 ERRORS: tuple[type[Exception], ...] = (psycopg.Error,)
 
-_COPIED = 8  # Rows from which on copying them is faster: it asks the server twice where an insert asks once.
+_COPY_FROM = 8  # Rows. COPY takes two round trips, so that INSERT is faster for fewer.
 
-# A server that vanished without a word is noticed within seconds, not within the two hours of TCP's own default.
+# A server that vanishes is noticed within seconds; TCP's default takes two hours.
 _OPTIONS: dict[str, Any] = {
     "application_name": "dialstatus",
     "connect_timeout": 2,
@@ -36,16 +36,16 @@ _OPTIONS: dict[str, Any] = {
 
 
 def make_statements() -> Statements:
-    """Write the write path's statements in PostgreSQL's form."""
+    """Return the statements of the write path in PostgreSQL's dialect."""
     return PostgresqlStatements("%s", lock_rows=True)
 
 
 class PostgresqlStatements(Statements):
-    """The statements in PostgreSQL's form. Many rows are copied: an execution of each takes a third longer."""
+    """The statements in PostgreSQL's dialect. Many rows are inserted by COPY, which takes a quarter less time."""
 
     def insert(self, cursor: Any, sql: str, rows: Sequence[Sequence[Any]]) -> None:
-        """Insert rows by one of the statements for that."""
-        if len(rows) < _COPIED:
+        """Insert rows with one of the INSERT statements."""
+        if len(rows) < _COPY_FROM:
             super().insert(cursor, sql, rows)
             return
         with cursor.copy(_as_copy(sql)) as copy:
@@ -60,72 +60,72 @@ def _as_copy(insert: str) -> str:
 
 
 def make_engine(url: URL, _timeout: float) -> Engine:
-    """Make the engine that reads go through."""
+    """Return the engine for reads."""
     return create_engine(url, pool_pre_ping=True, isolation_level="AUTOCOMMIT", connect_args=_OPTIONS)
 
 
 def connect_writer(engine: Engine, timeout: float, *, in_turn: bool) -> "PostgresqlWriter":  # noqa: ARG001
-    """Open a connection to write with; nodes take turns by call, so there is no other turn to wait for."""
+    """Open a connection for writing. Transactions lock calls, so `in_turn` has no effect."""
     _, arguments = engine.dialect.create_connect_args(engine.url)
     return PostgresqlWriter(psycopg.connect(**_OPTIONS, **arguments, autocommit=True), timeout)
 
 
 class PostgresqlWriter:
-    """A connection whose transactions are alone on the calls they write."""
+    """A connection for writing; its transactions lock the calls they write."""
 
     def __init__(self, connection: psycopg.Connection[Any], timeout: float) -> None:
         self._connection = connection
-        self._connection.add_notice_handler(self._hear)
+        self._connection.add_notice_handler(self._take_notice)
         self._warning: str | None = None
         self.cursor: Cursor = connection.cursor()
-        # A descriptor of its own: the driver's may be closed, and its number reused, while another thread looks at it.
+        # A duplicate: the driver's descriptor may be closed, and its number reused, while another thread shuts it down.
         self._socket = socket.socket(fileno=socket.dup(connection.fileno()))
         milliseconds = int(timeout * 1000)
         self._begin = (
             f"BEGIN; SET LOCAL lock_timeout = {milliseconds}; SET LOCAL statement_timeout = {milliseconds}; "
             "SET LOCAL idle_in_transaction_session_timeout = 5000; "
-            # Each statement has its index. A plan made while the tables were empty reads them whole, and is kept
-            # until they are analysed: a new server would grow slower and slower in its first minutes.
+            # Every statement has an index. A plan made while tables were empty would scan them whole until they are
+            # analysed, and a new server would slow down in its first minutes.
             "SET LOCAL enable_seqscan = off"
         )
 
     def acquire_turn(self) -> None:
-        """Do nothing: transactions on different calls go on side by side."""
+        """Return at once: transactions on different calls run in parallel."""
 
     def leave(self) -> None:
-        """Do nothing."""
+        """Return at once."""
 
     def begin(self, calls: list[str]) -> None:
-        """Start a transaction alone on the named calls."""
-        # Nodes that hear of one call at once take turns, also before its row exists. Taken in order: no deadlock.
+        """Start a transaction that locks the named calls."""
+        # Advisory locks also cover calls without a row yet. Sorted, so that two nodes cannot deadlock.
         locks = ",".join(map(str, sorted({_lock_key(call) for call in calls})))
-        # In one statement: PostgreSQL would read and plan each anew. An array is gone through in its order.
+        # One statement is parsed and planned once; an array keeps its order.
         take = f"; SELECT pg_advisory_xact_lock(key) FROM unnest('{{{locks}}}'::bigint[]) AS key"  # noqa: S608 - Integers.
         self.cursor.execute(self._begin + take if locks else self._begin)
 
     def abort(self) -> None:
-        """Make an operation that another thread waits for fail at once."""
+        """Make the operation under way in another thread fail at once."""
         with suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
 
     def commit(self) -> None:
-        """Commit. A standby that does not confirm in time makes it a mere warning: the rows are on one disk only."""
+        """Commit. Raises when a synchronous standby did not confirm: PostgreSQL only warns about that."""
         self._warning = None
         self.cursor.execute("COMMIT")
         if self._warning is not None:
             raise psycopg.OperationalError(self._warning)
 
     def rollback(self) -> None:
-        """Undo what the transaction wrote."""
+        """Roll the transaction back."""
         self.cursor.execute("ROLLBACK")
 
     def discard(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
         with suppress(psycopg.Error):
             self._connection.close()
         self._socket.close()
 
-    def _hear(self, notice: psycopg.errors.Diagnostic) -> None:
+    def _take_notice(self, notice: psycopg.errors.Diagnostic) -> None:
         if notice.severity_nonlocalized == "WARNING":
             self._warning = notice.message_primary
 

@@ -1,4 +1,4 @@
-"""The proof that the store takes a write: a row that is written, committed and means nothing else."""
+"""The readiness check: write a row of its own and commit it."""
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -7,11 +7,11 @@ from app.records.model.receipt import StoreUnavailable
 from app.records.store.store import Store
 from app.records.store.version import NOT_CURRENT, is_current
 
-_CURRENT: set[str] = set()  # The stores whose tables were found up to date: while this version runs they stay so.
+_CURRENT: set[str] = set()  # Stores whose tables are known to be of this version.
 
 
 def prove_write(store: Store) -> None:
-    """Commit a row on a new connection. Raises `StoreUnavailable` with a sentence that says what is missing."""
+    """Commit a row on a new connection. Raises `StoreUnavailable` with a sentence that says what is wrong."""
     _require_migrations(store)
     writer = store.connect_writer(in_turn=True)
     mark = "?" if store.is_sqlite else "%s"
@@ -24,7 +24,7 @@ def prove_write(store: Store) -> None:
         )
         writer.commit()
     except store.errors as error:
-        # The driver's own words may name the host and the user.
+        # The driver's message may name the host and the user.
         raise StoreUnavailable(f"the store took no write: {type(error).__name__}") from error
     finally:
         writer.discard()

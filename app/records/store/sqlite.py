@@ -1,4 +1,4 @@
-"""SQLite: how its file is opened, and how a journal writes to it."""
+"""SQLite: the engine for reads and the connection that a journal writes with."""
 
 import fcntl
 import sqlite3
@@ -11,9 +11,9 @@ from sqlalchemy.pool import NullPool
 
 from app.records.store.statements import Cursor, Statements
 
-# Worth a second try at once: a key that was taken (one in four million per shared millisecond).
+# Errors to retry at once: a duplicate key (once in four million pairs of a millisecond).
 TRANSIENT: tuple[type[Exception], ...] = (sqlite3.IntegrityError,)
-# Of all the errors of a database, these are about what it was given.
+# Errors about the data rather than the database: a retry would not help.
 REFUSALS: tuple[type[Exception], ...] = (
     sqlite3.DataError,
     sqlite3.IntegrityError,
@@ -22,21 +22,21 @@ REFUSALS: tuple[type[Exception], ...] = (
 )
 ERRORS: tuple[type[Exception], ...] = (sqlite3.Error,)
 
-_PAUSE = 0.02  # Seconds between two tries to empty the log.
+_PAUSE = 0.02  # Seconds between two checkpoints.
 
 
 def make_statements() -> Statements:
-    """Write the write path's statements in SQLite's form."""
+    """Return the statements of the write path in SQLite's dialect."""
     return Statements("?", lock_rows=False)
 
 
 def make_engine(url: URL, timeout: float) -> Engine:
-    """Make the engine that reads go through."""
+    """Return the engine for reads."""
     engine = create_engine(url, poolclass=NullPool, connect_args={"timeout": timeout, "check_same_thread": False})
 
     @event.listens_for(engine, "connect")
     def set_pragmas(connection: Any, _record: object) -> None:
-        # The driver's own transactions would begin without IMMEDIATE and fail late on a lock.
+        # The driver begins transactions without IMMEDIATE, which would fail late on a lock.
         connection.isolation_level = None
         cursor = connection.cursor()
         cursor.execute("PRAGMA journal_mode = WAL")
@@ -48,12 +48,12 @@ def make_engine(url: URL, timeout: float) -> Engine:
 
 
 def truncate_wal(connection: Connection, *, patience: float = 5.0) -> bool:
-    """Copy all of the log into the file and cut it to nothing; False where others kept it busy for `patience` seconds.
+    """Checkpoint the write-ahead log and truncate it; return False when others kept it busy for `patience` seconds.
 
-    What was deleted is in the log until then.
+    Deleted rows remain in the log until then.
     """
     until = time.monotonic() + patience
-    # SQLite waits for readers and writers here, but not for another process's checkpoint.
+    # SQLite waits for readers and writers here, but not for a checkpoint of another process.
     while connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").scalar_one():
         if time.monotonic() > until:
             return False
@@ -62,15 +62,16 @@ def truncate_wal(connection: Connection, *, patience: float = 5.0) -> bool:
 
 
 def connect_writer(engine: Engine, _timeout: float, *, in_turn: bool) -> "SqliteWriter":
-    """Open a connection to write with."""
+    """Open a connection for writing."""
     return SqliteWriter(engine.raw_connection(), Path(f"{engine.url.database}-turn") if in_turn else None)
 
 
 class SqliteWriter:
-    """SQLite's own queue is no queue: who finds the file locked sleeps, tries again, and may be unlucky for long.
+    """A connection for writing; processes queue at a lock file.
 
-    Journals queue at a lock of the system's instead. Measured with two processes of 16 threads: the longest wait for a
-    commit fell from 700 to 22 milliseconds, the 99th percentile to a half.
+    SQLite has no queue: a process that finds the file locked sleeps and tries again, and may starve. With the lock file
+    the longest wait for a commit fell from 700 to 22 milliseconds (two processes of 16 threads), the 99th percentile to
+    half.
     """
 
     def __init__(self, connection: Any, turn: Path | None) -> None:
@@ -79,16 +80,16 @@ class SqliteWriter:
         self.cursor: Cursor = connection.cursor()
 
     def acquire_turn(self) -> None:
-        """Wait for the lock; whoever has it already has it at once."""
+        """Wait for the lock. A no-op while this writer holds it."""
         if self._turn is not None:
             fcntl.flock(self._turn, fcntl.LOCK_EX)
 
     def leave(self) -> None:
-        """Give the lock to whoever waits."""
+        """Release the lock."""
         if self._turn is not None:
             fcntl.flock(self._turn, fcntl.LOCK_UN)
 
-    def begin(self, calls: list[str]) -> None:  # noqa: ARG002 - A SQLite transaction is alone on all calls.
+    def begin(self, calls: list[str]) -> None:  # noqa: ARG002 - A SQLite transaction locks the whole file.
         """Start a transaction."""
         self.acquire_turn()
         try:
@@ -98,7 +99,7 @@ class SqliteWriter:
             raise
 
     def abort(self) -> None:
-        """Do nothing: there is no way to end the wait for another process's lock, or for a disk."""
+        """Return at once: a wait for a file lock or a disk cannot be interrupted."""
 
     def commit(self) -> None:
         """Commit; the log is synced when this returns."""
@@ -106,14 +107,14 @@ class SqliteWriter:
         self.leave()
 
     def rollback(self) -> None:
-        """Undo what the transaction wrote."""
+        """Roll the transaction back."""
         try:
             self.cursor.execute("ROLLBACK")
         finally:
             self.leave()
 
     def discard(self) -> None:
-        """Let go of connection and lock."""
+        """Close the connection and the lock."""
         self._connection.invalidate()
         if self._turn is not None:
             self._turn.close()

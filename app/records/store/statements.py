@@ -1,7 +1,7 @@
-"""States to rows and back, with the SQL written once when the module is read.
+"""The SQL of the write path, and the mapping between states and rows.
 
-The write path speaks SQL through the database driver itself: SQLAlchemy's own execution costs more here than the
-database does. The text is made from the tables, so a column can be forgotten in neither.
+The write path executes SQL through the database driver: SQLAlchemy's execution would cost more than the database. The
+SQL is generated from the tables, so that no column can be missing.
 """
 
 import json
@@ -19,7 +19,7 @@ State = TypeVar("State")
 
 
 class Cursor(Protocol):
-    """What the write path uses of a DBAPI cursor."""
+    """The part of a DBAPI cursor that the write path uses."""
 
     def execute(self, sql: str, parameters: Sequence[Any] = ..., /) -> object: ...
     def executemany(self, sql: str, parameters: Sequence[Sequence[Any]], /) -> object: ...
@@ -28,7 +28,7 @@ class Cursor(Protocol):
 
 
 class RowMapper(Generic[State]):
-    """One table's rows as states. `placeholder` is the driver's mark for a parameter."""
+    """The rows of one table as states. `placeholder` is the driver's mark for a parameter."""
 
     def __init__(self, table: Table, state: type[State], placeholder: str) -> None:
         self._state = state
@@ -40,7 +40,7 @@ class RowMapper(Generic[State]):
         listed = ", ".join(columns)
         changes = ", ".join(f"{name} = {placeholder}" for name in columns if name not in key)
         marks = ", ".join([placeholder] * len(columns))
-        # Every word of this SQL is a table's or a column's name.
+        # This SQL contains only names of tables and columns.
         self._select = f"SELECT {listed} FROM {table.name} WHERE "  # noqa: S608
         self._placeholder = placeholder
         self.insert = f"INSERT INTO {table.name} ({listed}) VALUES ({marks})"  # noqa: S608
@@ -51,20 +51,20 @@ class RowMapper(Generic[State]):
         self.update_values = attrgetter(*[name for name in columns if name not in key], *key)
 
     def select_by(self, column: str) -> str:
-        """Give the SQL that reads the rows with one value in `column`."""
+        """Return the SQL that selects the rows with one value in `column`."""
         return f"{self._select}{column} = {self._placeholder}"
 
     def select_among(self, column: str, among: str) -> str:
-        """Give the SQL that reads the rows with one of many values in `column`."""
+        """Return the SQL that selects the rows with any of several values in `column`."""
         return f"{self._select}{column} {among}"
 
     def read(self, row: Sequence[Any]) -> State:
-        """Make a state from a row."""
+        """Return the state that a row holds."""
         return self._state(*row)
 
 
 class Statements:
-    """The write path's statements for one driver."""
+    """The statements of the write path for one driver."""
 
     def __init__(self, placeholder: str, *, lock_rows: bool) -> None:
         self.mark = placeholder
@@ -105,9 +105,9 @@ class Statements:
         )
 
     def insert(self, cursor: Cursor, sql: str, rows: Sequence[Sequence[Any]]) -> None:
-        """Insert rows by one of the statements for that."""
+        """Insert rows with one of the INSERT statements."""
         cursor.executemany(sql, rows)
 
     def many(self, values: Iterable[Any]) -> Any:
-        """Give many values as the one parameter that the statements with many values take."""
+        """Return several values as the one parameter of a statement that selects among them."""
         return list(values) if self._takes_lists else json.dumps(list(values))

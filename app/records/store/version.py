@@ -1,4 +1,4 @@
-"""Which version the store's tables are of, told without the library that changes them: that one is large."""
+"""The version of the tables, read without Alembic, which is large."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,12 +9,12 @@ from sqlalchemy.exc import DBAPIError
 from app.records.model.receipt import StoreUnavailable
 from app.records.store.store import Store
 
-NEWEST = "0002"  # The newest of the migrations; a test holds the two together.
+NEWEST = "0002"  # The newest migration; a test compares the two.
 NOT_CURRENT = "the tables are not those of this version; run flask --app wsgi db upgrade"
 
 
 def version_of(connection: Connection) -> str | None:
-    """Name the newest migration that was run; None where none was."""
+    """Return the newest migration that was run; None for a store without tables."""
     if not inspect(connection).has_table("alembic_version"):
         return None
     found: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
@@ -22,15 +22,15 @@ def version_of(connection: Connection) -> str | None:
 
 
 def is_current(connection: Connection) -> bool:
-    """Tell whether no migration is missing."""
+    """Return whether the tables are those of this version."""
     return version_of(connection) == NEWEST
 
 
 @contextmanager
 def tables_of_this_version(store: Store) -> Iterator[Connection]:
-    """Give a connection to tables that this version can read.
+    """Yield a connection to tables of this version.
 
-    Raises `StoreUnavailable` where they are others, or the store cannot be read.
+    Raises `StoreUnavailable` when the tables are of another version or the store cannot be read.
     """
     try:
         with store.engine.connect() as connection:
