@@ -3,7 +3,6 @@
 import secrets
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any, NoReturn
 from urllib.parse import urldefrag, urlsplit, urlunsplit
 
@@ -89,7 +88,6 @@ def _make_run(options: Options, scenarios: dict[str, Scenario]) -> Run:
         faults=options.faults,
         from_number=options.from_number,
         to_number=options.to_number,
-        begun_at=datetime.now(UTC),
         zone=options.account_timezone,
         rate=options.rate,
         spread_days=options.spread_days,

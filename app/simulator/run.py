@@ -29,8 +29,8 @@ _CALLS_BY_HOUR = (1, 1, 1, 1, 1, 2, 4, 8, 14, 18, 18, 16, 12, 14, 17, 16, 14, 11
 class Run:
     """What to play. `named` scenarios are played in turn; without any, random ones of `mix`, varied.
 
-    `rate` is calls a second (0: no limit). `spread_days` spreads the calls over the days before `begun_at`;
-    with 0 each begins when it is played.
+    `rate` is calls a second (0: no limit). All calls begin at `begun_at`, or when they are played if it is None;
+    `spread_days` spreads them over the days before.
     """
 
     named: Sequence[Scenario]
@@ -43,8 +43,8 @@ class Run:
     faults: Sequence[Fault]
     from_number: str | None
     to_number: str
-    begun_at: datetime
     zone: ZoneInfo
+    begun_at: datetime | None = None
     rate: float = 0.0
     spread_days: float = 0.0
     real_time: bool = False
@@ -125,7 +125,7 @@ def _take_done(pending: set[Future[None]], at_most: int) -> set[Future[None]]:
 def _beginnings(run: Run) -> Sequence[datetime | None]:
     """Return when each call begins in simulated time, oldest first; None means when it is played."""
     if not run.spread_days:
-        return [None] * run.calls
+        return [run.begun_at] * run.calls
     rng = random.Random(f"{run.seed}:days")  # noqa: S311 - repeatable on purpose
     moments = _moments(run, rng)
     return sorted(next(moments) for _ in range(run.calls))
@@ -133,8 +133,8 @@ def _beginnings(run: Run) -> Sequence[datetime | None]:
 
 def _moments(run: Run, rng: random.Random) -> Iterator[datetime]:
     """Yield moments of the last days; busy hours of the account's zone get more of them."""
-    busiest = max(_CALLS_BY_HOUR)
+    busiest, latest = max(_CALLS_BY_HOUR), run.begun_at or datetime.now(UTC)
     while True:
-        moment = run.begun_at - timedelta(days=rng.random() * run.spread_days)
+        moment = latest - timedelta(days=rng.random() * run.spread_days)
         if rng.random() < _CALLS_BY_HOUR[moment.astimezone(run.zone).hour] / busiest:
             yield moment.astimezone(UTC)

@@ -55,7 +55,6 @@ class Load(threading.Thread):
                 faults=(),
                 from_number=None,
                 to_number="+14155550199",
-                begun_at=datetime.now(UTC),
                 zone=ZoneInfo("UTC"),
                 rate=self.rate,
             )

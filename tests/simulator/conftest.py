@@ -1,6 +1,5 @@
 """Calls against a small server of the test's own."""
 
-import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -8,13 +7,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from app.simulator.carrier.a_leg import ALeg
-from app.simulator.carrier.call import play_call
 from app.simulator.carrier.call_requests import ApplicationUrls
-from app.simulator.carrier.payloads import CallContext
 from app.simulator.ground_truth import CallTruth
+from app.simulator.run import Run, play
 from app.simulator.scenario import Scenario, built_in
-from app.simulator.wire.delivery import FaultyDelivery
 from app.simulator.wire.faults import parse_fault
 from app.simulator.wire.transport import Transport
 from tests.simulator.stage import Says, Stage, dial_xml
@@ -47,21 +43,6 @@ class Player:
     ) -> CallTruth:
         """Play one call to its end."""
         chosen = scenario(played) if isinstance(played, str) else played
-        context = CallContext(
-            call_uuid="",
-            from_number="+14155550100",
-            to_number="+14155550199",
-            begun_at=BEGUN_AT,
-            zone=ZoneInfo(zone),
-            outbound=chosen.called is not None,
-        )
-        truth = CallTruth(
-            call_uuid="",
-            scenario=chosen.name,
-            begun_at=BEGUN_AT,
-            from_number=context.from_number,
-            to_number=context.to_number,
-        )
         url = self.stage.url
         urls = ApplicationUrls(
             answer=f"{url}/{fragment}",
@@ -72,14 +53,22 @@ class Player:
             method=method,
             phlo_token="a-made-up-phlo-token",
         )
-        rng = random.Random(seed)
-        parsed = [parse_fault(text) for text in faults]
-        delivery = FaultyDelivery(Transport(token=TOKEN), parsed, random.Random(-seed), truth)
-        a_leg = ALeg(scenario=chosen, context=context, urls=urls, delivery=delivery, rng=rng)
-        context.call_uuid = truth.call_uuid = a_leg.make_uuid()
-        play_call(a_leg)
-        delivery.deliver_late()
-        return truth
+        run = Run(
+            named=[chosen],
+            mix=(),
+            calls=1,
+            concurrency=1,
+            seed=seed,
+            urls=urls,
+            transport=Transport(token=TOKEN),
+            faults=[parse_fault(text) for text in faults],
+            from_number="+14155550100",
+            to_number="+14155550199",
+            zone=ZoneInfo(zone),
+            begun_at=BEGUN_AT,
+        )
+        [call] = play(run, lambda _call: None)
+        return call
 
 
 @pytest.fixture
