@@ -35,6 +35,8 @@ def run_simulation(**given: Any) -> None:
     if options.lists:
         _print_scenarios(list(scenarios.values()))
         return
+    if options.repeats_uuids and options.seed is None:
+        raise click.UsageError("--repeat-uuids repeats those of an earlier run; pass its --seed too")
     run = _make_run(options, scenarios)
     _check_target(run)
     if options.verifies and not options.reports_token:
@@ -86,12 +88,13 @@ def _make_run(options: Options, scenarios: dict[str, Scenario]) -> Run:
             patience=options.patience,
         ),
         faults=options.faults,
-        from_number=options.from_number,
-        to_number=options.to_number,
+        other_number=options.other_number,
+        own_number=options.own_number,
         zone=options.account_timezone,
         rate=options.rate,
         spread_days=options.spread_days,
         real_time=options.real_time,
+        repeats_uuids=options.repeats_uuids,
     )
 
 

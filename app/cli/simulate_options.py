@@ -46,9 +46,10 @@ class Options:
     calls: int | None
     concurrency: int
     rate: float
-    from_number: str | None
-    to_number: str
+    other_number: str | None
+    own_number: str
     seed: int | None
+    repeats_uuids: bool
     token: str | None
     main_token: str | None
     method: str
@@ -159,15 +160,20 @@ PARAMS: list[click.Parameter] = [
     click.Option(
         ["--rate"], type=click.FloatRange(0, 10_000), default=0, help="Calls begun a second.  [default: no limit]"
     ),
-    click.Option(["--from", "from_number"], type=NumberParam(), help="Caller.  [default: various]"),
     click.Option(
-        ["--to", "to_number"],
+        ["--from", "other_number"],
+        type=NumberParam(),
+        help="The caller, or the callee of an outbound call.  [default: various]",
+    ),
+    click.Option(
+        ["--to", "own_number"],
         type=NumberParam(),
         default="+14155550199",
         show_default=True,
-        help="The number that is called.",
+        help="Your number: the one that is called, or calls in an outbound call.",
     ),
-    click.Option(["--seed"], type=int, help="Repeat a run: the same calls, UUIDs, nonces and faults."),
+    click.Option(["--seed"], type=int, help="Repeat a run: the same calls and faults, with new UUIDs."),
+    click.Option(["--repeat-uuids", "repeats_uuids"], is_flag=True, help="Repeat UUIDs and nonces too; needs --seed."),
     click.Option(["--token"], help="Plivo auth token to sign with; without it requests are unsigned."),
     click.Option(["--main-token"], help="Main account's token, for the Ma- signatures of a sub-account's call."),
     click.Option(

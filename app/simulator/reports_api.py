@@ -12,6 +12,9 @@ from app.simulator.wire.transport import HttpRequest, Transport
 
 JsonObject = Mapping[str, object]
 
+_ANSWER_PATH = "/dialstatus"
+_LARGEST_RECORD = 256 * 1024 * 1024  # Bytes; only a server gone wrong sends more.
+
 
 class ReportsApiError(Exception):
     """The server's API cannot be used; the message says what to do."""
@@ -21,9 +24,10 @@ class ReportsApi:
     """The reports API of the server whose answer URL is called."""
 
     def __init__(self, answer_url: str, token: str, transport: Transport) -> None:
-        """Send requests to the answer URL's host, with this bearer token."""
+        """Send requests to the server of the answer URL, with this bearer token."""
         parts = urlsplit(answer_url)
-        self.base = f"{parts.scheme}://{parts.netloc}/api/v1"
+        prefix, found, _ = parts.path.partition(_ANSWER_PATH)
+        self.base = f"{parts.scheme}://{parts.netloc}{prefix if found else ''}/api/v1"
         self.headers = {"Authorization": f"Bearer {token}"}
         self.transport = transport
 
@@ -32,7 +36,7 @@ class ReportsApi:
         url = f"{self.base}/calls/{call_uuid}"
         request = HttpRequest(method="GET", url=url, params={}, at=datetime.now(UTC), headers=self.headers)
         try:
-            reply = self.transport.send(request, random.SystemRandom())
+            reply = self.transport.send(request, random.SystemRandom(), limit=_LARGEST_RECORD)
         except NoReplyError as error:
             raise ReportsApiError(f"{url} does not answer: {error}") from error
         if reply.status == http.HTTPStatus.NOT_FOUND:
@@ -41,7 +45,10 @@ class ReportsApi:
             raise ReportsApiError(f"{url} answers {reply.status}; pass the server's REPORTS_TOKEN as --reports-token")
         if not reply.is_success:
             raise ReportsApiError(f"{url} answers {reply.status}")
-        return as_object(json.loads(reply.body))
+        try:
+            return as_object(json.loads(reply.body))
+        except ValueError as error:
+            raise ReportsApiError(f"{url} does not answer with a JSON object: {error}") from error
 
 
 def as_object(value: object) -> JsonObject:

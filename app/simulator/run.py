@@ -29,8 +29,10 @@ _CALLS_BY_HOUR = (1, 1, 1, 1, 1, 2, 4, 8, 14, 18, 18, 16, 12, 14, 17, 16, 14, 11
 class Run:
     """What to play. `named` scenarios are played in turn; without any, random ones of `mix`, varied.
 
+    `own_number` is called by `other_number` (None: various), or calls it where the scenario is outbound.
     `rate` is calls a second (0: no limit). All calls begin at `begun_at`, or when they are played if it is None;
-    `spread_days` spreads them over the days before.
+    `spread_days` spreads them over the days before. UUIDs and nonces are new in every run, so that a server does
+    not take the calls for duplicates, unless `repeats_uuids`.
     """
 
     named: Sequence[Scenario]
@@ -41,12 +43,13 @@ class Run:
     urls: ApplicationUrls
     transport: Transport
     faults: Sequence[Fault]
-    from_number: str | None
-    to_number: str
+    other_number: str | None
+    own_number: str
     zone: ZoneInfo
     begun_at: datetime | None = None
     rate: float = 0.0
     spread_days: float = 0.0
+    repeats_uuids: bool = False
     real_time: bool = False
 
 
@@ -91,11 +94,14 @@ def _play_one(run: Run, index: int, begun_at: datetime) -> tuple[CallTruth, Faul
     """Play one call; the seed and its number in the run decide everything about it."""
     rng = random.Random(f"{run.seed}:{index}:call")  # noqa: S311 - repeatable on purpose
     wire_rng = random.Random(f"{run.seed}:{index}:wire")  # noqa: S311 - repeatable on purpose
+    id_rng = random.Random(f"{run.seed}:{index}:ids") if run.repeats_uuids else random.SystemRandom()  # noqa: S311
     scenario = run.named[index % len(run.named)] if run.named else vary(pick(run.mix, rng), rng)
+    other = run.other_number or f"+1415555{rng.randrange(100, 200):04d}"
+    from_number, to_number = (other, run.own_number) if scenario.called is None else (run.own_number, other)
     context = CallContext(
         call_uuid="",
-        from_number=run.from_number or f"+1415555{rng.randrange(100, 200):04d}",
-        to_number=run.to_number,
+        from_number=from_number,
+        to_number=to_number,
         begun_at=begun_at,
         zone=run.zone,
         outbound=scenario.called is not None,
@@ -104,11 +110,13 @@ def _play_one(run: Run, index: int, begun_at: datetime) -> tuple[CallTruth, Faul
         call_uuid="",
         scenario=scenario.name,
         begun_at=begun_at,
-        from_number=context.from_number,
-        to_number=context.to_number,
+        from_number=from_number,
+        to_number=to_number,
     )
-    delivery = FaultyDelivery(run.transport, run.faults, wire_rng, truth)
-    a_leg = ALeg(scenario=scenario, context=context, urls=run.urls, delivery=delivery, rng=rng, real_time=run.real_time)
+    delivery = FaultyDelivery(run.transport, run.faults, wire_rng, id_rng, truth)
+    a_leg = ALeg(
+        scenario=scenario, context=context, urls=run.urls, delivery=delivery, id_rng=id_rng, real_time=run.real_time
+    )
     context.call_uuid = truth.call_uuid = a_leg.make_uuid()
     return play_call(a_leg), delivery
 

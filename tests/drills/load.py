@@ -53,8 +53,8 @@ class Load(threading.Thread):
                 urls=urls,
                 transport=_WIRE,
                 faults=(),
-                from_number=None,
-                to_number="+14155550199",
+                other_number=None,
+                own_number="+14155550199",
                 zone=ZoneInfo("UTC"),
                 rate=self.rate,
             )

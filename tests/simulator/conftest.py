@@ -62,10 +62,11 @@ class Player:
             urls=urls,
             transport=Transport(token=TOKEN),
             faults=[parse_fault(text) for text in faults],
-            from_number="+14155550100",
-            to_number="+14155550199",
+            other_number="+14155550100",
+            own_number="+14155550199",
             zone=ZoneInfo(zone),
             begun_at=BEGUN_AT,
+            repeats_uuids=True,
         )
         [call] = play(run, lambda _call: None)
         return call

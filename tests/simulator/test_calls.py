@@ -184,8 +184,17 @@ def test_an_outbound_call_to_a_busy_line_never_asks_the_answer_url(stage: Stage,
 
     assert story(stage) == ["ring Ring", "hangup Hangup"]
     hangup = only(stage, "/hangup/")
-    assert (hangup["CallStatus"], hangup["HangupCauseCode"], hangup["From"]) == ("busy", "3010", "+14155550100")
+    assert (hangup["CallStatus"], hangup["HangupCauseCode"]) == ("busy", "3010")
     assert "ALegUUID" not in hangup
+
+
+def test_an_outbound_call_goes_from_our_number_to_the_destination(stage: Stage, player: Player) -> None:
+    call = player.play("outbound")
+
+    ring, answer = only(stage, "/ring/"), only(stage, "/")
+    assert (ring["From"], ring["To"], ring["Direction"]) == ("+14155550199", "14155550100", "outbound")
+    assert (answer["From"], answer["To"]) == ("14155550199", "14155550100")
+    assert (call.from_number, call.to_number) == ("+14155550199", "+14155550100")
 
 
 def test_without_hangup_url_the_answer_url_gets_the_hangup(stage: Stage, player: Player) -> None:

@@ -12,7 +12,7 @@ from rich.console import Console
 from app.cli.simulate import simulate
 from app.cli.simulate_report import print_trace
 from app.simulator.scenario import ScriptError, built_in, load_scenarios
-from tests.simulator.conftest import Player
+from tests.simulator.conftest import TOKEN, Player
 from tests.simulator.stage import Says, Stage
 
 SCRIPT = """
@@ -31,7 +31,7 @@ talks = 12
 
 
 def run(stage: Stage, *arguments: str) -> Result:
-    return CliRunner().invoke(simulate, ["--url", f"{stage.url}/", *arguments])
+    return CliRunner().invoke(simulate, ["--url", f"{stage.url}/", "--token", TOKEN, *arguments])
 
 
 def test_a_call_is_shown_and_everything_right_exits_0(stage: Stage) -> None:
@@ -104,6 +104,7 @@ def test_what_is_wrong_in_many_calls_is_said_once_with_its_count(stage: Stage) -
         (["--account-timezone", "Mars/Olympus"], "time zone"),
         (["--connect-to", "here"], "127.0.0.1:5000"),
         (["--verify"], "--reports-token"),
+        (["--repeat-uuids"], "--seed"),
         (["--surprise"], "No such option"),
     ],
 )
@@ -143,11 +144,22 @@ def test_json_is_for_machines(stage: Stage) -> None:
     assert said["calls"][1]["requests"][0]["params"]["Event"] == "StartApp"
 
 
-def test_a_seed_repeats_a_mix(stage: Stage) -> None:
+def test_a_seed_repeats_a_mix_with_new_uuids(stage: Stage) -> None:
     first, second = (json.loads(run(stage, "--calls", "30", "--seed", "5", "--json").output)["calls"] for _ in range(2))
 
-    assert [call["call_uuid"] for call in first] == [call["call_uuid"] for call in second]
+    played = [[(call["scenario"], call["seconds"], call["hangup_code"]) for call in calls] for calls in (first, second)]
+    assert played[0] == played[1]
     assert len({call["scenario"] for call in first}) > 3
+    assert {call["call_uuid"] for call in first}.isdisjoint(call["call_uuid"] for call in second)
+    nonces = [heard.headers["X-Plivo-Signature-V3-Nonce"] for heard in stage.heard if heard.path == "/hangup/"]
+    assert len(nonces) == len(set(nonces))
+
+
+def test_uuids_repeat_where_asked_for(stage: Stage) -> None:
+    again = ["--calls", "5", "--seed", "5", "--repeat-uuids", "--json"]
+    first, second = (json.loads(run(stage, *again).output)["calls"] for _ in range(2))
+
+    assert [call["call_uuid"] for call in first] == [call["call_uuid"] for call in second]
 
 
 def test_calls_of_a_mix_differ_in_length_and_named_ones_do_not(stage: Stage) -> None:
@@ -176,10 +188,11 @@ def test_calls_are_spread_over_the_last_days(stage: Stage) -> None:
 
 
 def test_verifying_a_server_without_records_exits_1(stage: Stage) -> None:
-    call = json.loads(run(stage, "busy", "--seed", "4", "--json").output)["calls"][0]
+    seed = ["--seed", "4", "--repeat-uuids"]
+    call = json.loads(run(stage, "busy", *seed, "--json").output)["calls"][0]
     stage.replies[f"/api/v1/calls/{call['call_uuid']}"] = Says(status=404)
 
-    result = run(stage, "busy", "--seed", "4", "--verify", "--reports-token", "r")
+    result = run(stage, "busy", *seed, "--verify", "--reports-token", "r")
 
     assert result.exit_code == 1
     assert "no record" in result.output

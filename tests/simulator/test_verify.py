@@ -149,10 +149,31 @@ def test_the_api_is_asked_with_the_reports_token(stage: Stage) -> None:
     assert stage.heard[0].headers["Authorization"] == "Bearer r"
 
 
+def test_a_record_of_more_than_100_kb_is_read_whole(stage: Stage) -> None:
+    record = {"call": {}, "receipts": [{"params": "x" * 1000}] * 400}
+    stage.replies["/api/v1/calls/a"] = Says(body=json.dumps(record), content_type="application/json")
+
+    assert ReportsApi(f"{stage.url}/", "r", Transport()).fetch_call("a") == record
+
+
+def test_the_api_is_below_the_path_of_the_answer_url(stage: Stage) -> None:
+    stage.replies["/voice/api/v1/calls/a"] = Says(body="{}", content_type="application/json")
+
+    assert ReportsApi(f"{stage.url}/voice/dialstatus/", "r", Transport()).fetch_call("a") == {}
+
+
 def test_a_call_unknown_to_the_api_is_none(stage: Stage) -> None:
     stage.replies["/api/v1/calls/a"] = Says(status=404)
 
     assert ReportsApi(f"{stage.url}/", "r", Transport()).fetch_call("a") is None
+
+
+@pytest.mark.parametrize("body", ["OK", "[]", '{"call"'])
+def test_an_api_that_sends_no_object_is_named(stage: Stage, body: str) -> None:
+    stage.replies["/api/v1/calls/a"] = Says(body=body, content_type="application/json")
+
+    with pytest.raises(ReportsApiError, match="JSON object"):
+        ReportsApi(f"{stage.url}/", "r", Transport()).fetch_call("a")
 
 
 @pytest.mark.parametrize(("status", "said"), [(401, "--reports-token"), (500, "500")])

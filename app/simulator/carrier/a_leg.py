@@ -28,7 +28,7 @@ class ALeg:
         context: CallContext,
         urls: ApplicationUrls,
         delivery: FaultyDelivery,
-        rng: random.Random,
+        id_rng: random.Random,
         real_time: bool = False,
     ) -> None:
         """Start at second 0 with nothing sent."""
@@ -38,7 +38,7 @@ class ALeg:
         self.delivery = delivery
         self.truth = delivery.truth
         self.requests = CallRequests(delivery, context)
-        self.rng = rng
+        self.id_rng = id_rng
         self.real_time = real_time
         self.now = 0.0
         self.end: CallEnd | None = None
@@ -46,7 +46,7 @@ class ALeg:
 
     def make_uuid(self) -> str:
         """Return the next UUID of this call."""
-        return str(uuid.UUID(int=self.rng.getrandbits(128), version=4))
+        return str(uuid.UUID(int=self.id_rng.getrandbits(128), version=4))
 
     # State and time.
 

@@ -44,13 +44,21 @@ class DeliveredReply:
 
 
 class FaultyDelivery:
-    """Delivers one call's requests. All randomness comes from `rng`, so that a seed repeats it."""
+    """Delivers one call's requests. The faults come from `rng`, so that a seed repeats them; nonces from `id_rng`."""
 
-    def __init__(self, transport: Transport, faults: Sequence[Fault], rng: random.Random, truth: CallTruth) -> None:
+    def __init__(
+        self,
+        transport: Transport,
+        faults: Sequence[Fault],
+        rng: random.Random,
+        id_rng: random.Random,
+        truth: CallTruth,
+    ) -> None:
         """Start with nothing held back."""
         self.transport = transport
         self.faults = faults
         self.rng = rng
+        self.id_rng = id_rng
         self.truth = truth
         self.held: list[OutgoingRequest] = []
         self.late: list[OutgoingRequest] = []
@@ -127,7 +135,7 @@ class FaultyDelivery:
         slow = find_fault(self.faults, FaultKind.SLOW, outgoing.kind, self.rng)
         note = ", ".join(filter(None, (note, damage, "slow" if slow else None)))
         try:
-            reply = self.transport.send(outgoing.request, self.rng, damage=damage, pause=slow.seconds if slow else 0)
+            reply = self.transport.send(outgoing.request, self.id_rng, damage=damage, pause=slow.seconds if slow else 0)
         except (NoReplyError, RemoteTargetError) as error:
             self._log(outgoing, None, str(error), note=note)
             raise UndeliveredError(str(error), excused=damage is not None) from error
