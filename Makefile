@@ -35,7 +35,7 @@ demo: .venv/run  ## Serve with an example plan, play some hundred calls of the l
 	trap 'kill $$server 2>/dev/null; wait $$server' EXIT; trap 'exit 0' INT TERM; \
 	until curl --silent --fail --output /dev/null http://127.0.0.1:$$PORT/healthz; do \
 		kill -0 $$server 2>/dev/null || exit 1; sleep 0.2; done; \
-	$(BIN)/flask --app wsgi simulate --url http://127.0.0.1:$$PORT/dialstatus/ --calls 400 --spread-days 7; \
+	$(BIN)/flask --app wsgi simulate --calls 400 --spread-days 7; \
 	echo; echo "See the calls: http://127.0.0.1:$$PORT/login?token=$$(cat instance/demo/reports_token)"; \
 	echo "Ctrl-C ends the demo. Its records stay in instance/demo."; \
 	wait $$server

@@ -2,7 +2,7 @@
 
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 from urllib.parse import urldefrag, urlsplit, urlunsplit
 
@@ -12,14 +12,18 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Column, Table
 
 from app.cli import simulate_report as report
+from app.cli.local_server import local_server
 from app.cli.simulate_options import CALLS_OF_THE_MIX, EPILOG, MOST_TRACED, PARAMS, Options
 from app.cli.simulate_report import SimulationResult
+from app.context import services
+from app.dial.callback_urls import PREFIX
 from app.simulator.carrier.call_requests import ApplicationUrls
 from app.simulator.ground_truth import CallTruth
 from app.simulator.reports_api import ReportsApi, ReportsApiError
 from app.simulator.run import Run, play, verify
 from app.simulator.scenario import Scenario, ScriptError, built_in, load_scenarios
-from app.simulator.wire.transport import RemoteTargetError, Transport
+from app.simulator.wire.transport import RemoteTargetError, Transport, is_loopback
+from config import Config
 
 WRONG, NOT_REACHABLE = 1, 3
 _WIDTH_OF_A_PIPE = 160
@@ -30,7 +34,7 @@ _RETRY_FRAGMENT = "rc=3&rp=ct,rt,5xx"
 
 def run_simulation(**given: Any) -> None:
     """Play Plivo against a running server: fetch its XML, carry it out, report, until each call ends."""
-    options = Options(**given)
+    options = _with_settings(given, services().config)
     scenarios = _known_scenarios(options)
     if options.lists:
         _print_scenarios(list(scenarios.values()))
@@ -38,9 +42,9 @@ def run_simulation(**given: Any) -> None:
     if options.repeats_uuids and options.seed is None:
         raise click.UsageError("--repeat-uuids repeats those of an earlier run; pass its --seed too")
     run = _make_run(options, scenarios)
-    _check_target(run)
     if options.verifies and not options.reports_token:
-        raise click.UsageError("--verify asks the server's API; give its REPORTS_TOKEN as --reports-token")
+        raise click.UsageError("--verify reads another machine's API; pass its REPORTS_TOKEN as --reports-token")
+    _check_target(run)
     begun = time.monotonic()
     calls = _play(run, quiet=options.as_json)
     differences = None
@@ -54,6 +58,28 @@ def run_simulation(**given: Any) -> None:
     _print_result(result, options)
     if not result.is_right:
         raise SystemExit(WRONG)
+
+
+def _with_settings(given: Mapping[str, Any], config: Config) -> Options:
+    """Return the options, completed from the settings of this checkout.
+
+    Bearer tokens are completed only for a server on this machine: another one would learn them.
+    """
+    url, connect_to = given["url"], given["connect_to"]
+    if url is None:
+        base, address = local_server(config)
+        url, connect_to = f"{base}{PREFIX}/", connect_to or (None if given["allow_remote"] else address)
+    tokens = {"token": next(iter(config.plivo_auth_tokens), None)}
+    if is_loopback(connect_to[0] if connect_to else urlsplit(url).hostname or ""):
+        tokens |= {"reports_token": config.reports_token, "phlo_token": config.phlo_token}
+    completed = {
+        **given,
+        **{name: token for name, token in tokens.items() if given[name] is None},
+        "url": url,
+        "connect_to": connect_to,
+        "account_timezone": given["account_timezone"] or config.plivo_timezone,
+    }
+    return Options(**completed)
 
 
 def _known_scenarios(options: Options) -> dict[str, Scenario]:

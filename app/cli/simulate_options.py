@@ -1,7 +1,7 @@
 """The options of `flask simulate`, and how each is parsed."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -22,8 +22,8 @@ Examples:
   flask simulate busy answered                      one call of each of these
   flask simulate --list                             all scenarios
   flask simulate voicemail --real-time              in real time
-  flask simulate --token TOKEN --reports-token R --calls 500 --concurrency 16 --verify
-  flask simulate --calls 200 --fault lost:action@0.1 --fault duplicate --verify --reports-token R
+  flask simulate --calls 500 --concurrency 16 --verify
+  flask simulate --calls 200 --fault lost:action@0.1 --fault duplicate --verify
   flask simulate --script my-calls.toml --json
 
 \b
@@ -33,6 +33,7 @@ confirm, music, redirect, fallback, record, digits, phlo, control or notice (def
 
 \b
 Exit codes: 0 the server made no mistake, 1 it did, 2 usage, 3 the server is not reachable.
+The address of the server and its tokens are the settings of this checkout, unless given here.
 Only this machine is called, unless --allow-remote is given.
 """
 
@@ -50,19 +51,19 @@ class Options:
     own_number: str
     seed: int | None
     repeats_uuids: bool
-    token: str | None
-    main_token: str | None
+    token: str | None = field(repr=False)
+    main_token: str | None = field(repr=False)
     method: str
     hangup_url: str | None
     ring_url: str | None
     fallback_url: str | None
     phlo_url: str | None
-    phlo_token: str | None
+    phlo_token: str | None = field(repr=False)
     account_timezone: ZoneInfo
     script: Path | None
     faults: tuple[Fault, ...]
     verifies: bool
-    reports_token: str | None
+    reports_token: str | None = field(repr=False)
     real_time: bool
     patience: float
     spread_days: float
@@ -141,9 +142,7 @@ PARAMS: list[click.Parameter] = [
     click.Option(
         ["--url"],
         type=UrlParam(),
-        default="http://127.0.0.1:5000/dialstatus/",
-        show_default=True,
-        help="Answer URL of the number called.",
+        help="Answer URL of the number called.  [default: this checkout's server]",
     ),
     click.Option(
         ["--calls"],
@@ -174,7 +173,7 @@ PARAMS: list[click.Parameter] = [
     ),
     click.Option(["--seed"], type=int, help="Repeat a run: the same calls and faults, with new UUIDs."),
     click.Option(["--repeat-uuids", "repeats_uuids"], is_flag=True, help="Repeat UUIDs and nonces too; needs --seed."),
-    click.Option(["--token"], help="Plivo auth token to sign with; without it requests are unsigned."),
+    click.Option(["--token"], help="Plivo auth token to sign with.  [default: PLIVO_AUTH_TOKEN]"),
     click.Option(["--main-token"], help="Main account's token, for the Ma- signatures of a sub-account's call."),
     click.Option(
         ["--method"],
@@ -187,13 +186,11 @@ PARAMS: list[click.Parameter] = [
     click.Option(["--ring-url"], type=UrlParam(), help="Ring URL of API calls.  [default: ring/ under --url]"),
     click.Option(["--fallback-url"], type=UrlParam(), help="Fallback URL.  [default: none]"),
     click.Option(["--phlo-url"], type=UrlParam(), help="URL of the PHLO's HTTP Request.  [default: phlo/ under --url]"),
-    click.Option(["--phlo-token"], help="Bearer token that the PHLO sends."),
+    click.Option(["--phlo-token"], help="Bearer token that the PHLO sends.  [default: PHLO_TOKEN]"),
     click.Option(
         ["--account-timezone"],
         type=ZoneParam(),
-        default="UTC",
-        show_default=True,
-        help="Time zone of the Plivo account, for StartTime, AnswerTime, EndTime.",
+        help="Time zone of the Plivo account, for StartTime, AnswerTime, EndTime.  [default: PLIVO_TIMEZONE]",
     ),
     click.Option(
         ["--script"],
@@ -204,7 +201,7 @@ PARAMS: list[click.Parameter] = [
         ["--fault", "faults"], type=FaultParam(), multiple=True, help="Break the wire; repeatable, see below."
     ),
     click.Option(["--verify", "verifies"], is_flag=True, help="Compare the server's records with what happened."),
-    click.Option(["--reports-token"], help="The server's REPORTS_TOKEN, for --verify."),
+    click.Option(["--reports-token"], help="The server's token, for --verify.  [default: REPORTS_TOKEN]"),
     click.Option(
         ["--patience"],
         type=click.FloatRange(0.1, 100),

@@ -56,13 +56,7 @@ def _is_made_here(config: Config) -> bool:
 
 def _things_to_try(config: Config, here: str) -> list[str]:
     if config.verify_signatures is SignatureMode.ENFORCE:
-        # What is signed is the public URL, and what is called is this server.
-        way = (
-            f"--url {config.public_url}{PREFIX}/ --connect-to {here}"
-            if config.public_url
-            else f"--url http://{here}{PREFIX}/"
-        )
-        return [f"    .venv/bin/flask --app wsgi simulate answered busy {way} --token YOUR_AUTH_TOKEN"]
+        return ["    .venv/bin/flask --app wsgi simulate answered busy --verify"]
     call = "-d CallUUID=3f1c -d From=14155550100 -d To=14155550199"
     return [
         f"    curl http://{here}{PREFIX}/ {call}",

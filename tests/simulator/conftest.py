@@ -1,18 +1,22 @@
 """Calls against a small server of the test's own."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from app import create_app
 from app.simulator.carrier.call_requests import ApplicationUrls
 from app.simulator.ground_truth import CallTruth
 from app.simulator.run import Run, play
 from app.simulator.scenario import Scenario, built_in
 from app.simulator.wire.faults import parse_fault
 from app.simulator.wire.transport import Transport
+from config import Config
 from tests.simulator.stage import Says, Stage, dial_xml
 
 TOKEN = "a-made-up-auth-token"
@@ -70,6 +74,14 @@ class Player:
         )
         [call] = play(run, lambda _call: None)
         return call
+
+
+@contextmanager
+def checkout(instance: Path, **settings: str) -> Iterator[None]:
+    """Run commands in an application with these settings, as in a checkout."""
+    config = Config.load({"INSTANCE_DIR": str(instance), "DIAL_TO": "+14155550123", **settings})
+    with create_app(config).app_context():
+        yield
 
 
 @pytest.fixture

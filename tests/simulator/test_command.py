@@ -2,9 +2,12 @@
 
 import json
 import socket
+from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
+from urllib.parse import urlsplit
 
+import plivo.utils
 import pytest
 from click.testing import CliRunner, Result
 from rich.console import Console
@@ -12,7 +15,7 @@ from rich.console import Console
 from app.cli.simulate import simulate
 from app.cli.simulate_report import print_trace
 from app.simulator.scenario import ScriptError, built_in, load_scenarios
-from tests.simulator.conftest import TOKEN, Player
+from tests.simulator.conftest import TOKEN, Player, checkout
 from tests.simulator.stage import Says, Stage
 
 SCRIPT = """
@@ -28,6 +31,12 @@ after = 1
 does = "answers"
 talks = 12
 """
+
+
+@pytest.fixture(autouse=True)
+def _checkout(tmp_path: Path) -> Iterator[None]:
+    with checkout(tmp_path):
+        yield
 
 
 def run(stage: Stage, *arguments: str) -> Result:
@@ -103,7 +112,6 @@ def test_what_is_wrong_in_many_calls_is_said_once_with_its_count(stage: Stage) -
         (["--to", "555"], "+14155550100"),
         (["--account-timezone", "Mars/Olympus"], "time zone"),
         (["--connect-to", "here"], "127.0.0.1:5000"),
-        (["--verify"], "--reports-token"),
         (["--repeat-uuids"], "--seed"),
         (["--surprise"], "No such option"),
     ],
@@ -114,6 +122,48 @@ def test_wrong_usage_exits_2_and_says_what_to_write(stage: Stage, arguments: lis
     assert result.exit_code == 2
     assert said in result.output
     assert stage.heard == []
+
+
+def test_the_servers_address_and_tokens_are_the_settings_of_the_checkout(stage: Stage, tmp_path: Path) -> None:
+    stage.replies["/dialstatus/"] = stage.replies["/"]
+    port = str(urlsplit(stage.url).port)
+
+    with checkout(
+        tmp_path, PORT=port, PLIVO_AUTH_TOKEN="a-token", REPORTS_TOKEN="reports-" * 3, PHLO_TOKEN="phlo-" * 4
+    ):
+        CliRunner().invoke(simulate, ["busy", "phlo", "--verify"])
+
+    assert "X-Plivo-Signature-V3" in stage.told("/dialstatus/")[0].headers
+    assert stage.told("/dialstatus/phlo/")[0].headers["Authorization"] == "Bearer " + "phlo-" * 4
+    api = [heard for heard in stage.heard if heard.path.startswith("/api/v1/calls/")]
+    assert {heard.headers["Authorization"] for heard in api} == {"Bearer " + "reports-" * 3}
+
+
+def test_a_public_url_is_signed_and_this_machine_called(stage: Stage, tmp_path: Path) -> None:
+    stage.replies["/voice/dialstatus/"] = Says()
+    settings = {"PORT": str(urlsplit(stage.url).port), "PUBLIC_URL": "https://calls.example.com/voice"}
+
+    with checkout(tmp_path, PLIVO_AUTH_TOKEN="a-token", **settings):
+        result = CliRunner().invoke(simulate, ["busy"])
+
+    assert result.exit_code == 0, result.output
+    [heard] = stage.told("/voice/dialstatus/")
+    assert heard.headers["Host"] == "calls.example.com"
+    assert plivo.utils.validate_v3_signature(
+        "POST",
+        "https://calls.example.com/voice/dialstatus/",
+        heard.headers["X-Plivo-Signature-V3-Nonce"],
+        "a-token",
+        heard.headers["X-Plivo-Signature-V3"],
+        heard.params,
+    )
+
+
+def test_another_machine_never_learns_a_token_of_this_checkout() -> None:
+    result = CliRunner().invoke(simulate, ["--url", "http://192.0.2.1/dialstatus/", "--allow-remote", "--verify"])
+
+    assert result.exit_code == 2
+    assert "pass its REPORTS_TOKEN as --reports-token" in result.output
 
 
 def test_a_server_that_does_not_listen_exits_3() -> None:

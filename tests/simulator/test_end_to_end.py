@@ -1,7 +1,7 @@
 """The simulator plays against the real server, and its records are what happened."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from click.testing import CliRunner, Result
 
 from app.cli.simulate import simulate
 from app.simulator.scenario import built_in
+from tests.simulator.conftest import checkout
 from tests.support.server import REPORTS_TOKEN, ROOT, TOKEN, Server
 
 PLAN = Path(__file__).with_name("plan.toml")
@@ -37,6 +38,12 @@ def run(server: Server, *arguments: str, token: str | None = TOKEN) -> Result:
     options = ["--url", f"{server.url}/dialstatus/", "--verify", "--reports-token", REPORTS_TOKEN, "--patience", "20"]
     options += ["--phlo-token", PHLO_TOKEN, *(["--token", token] if token else [])]
     return CliRunner().invoke(simulate, [*options, *arguments])
+
+
+@pytest.fixture(autouse=True)
+def _checkout(tmp_path: Path) -> Iterator[None]:
+    with checkout(tmp_path / "checkout"):
+        yield
 
 
 def call_of(server: Server, call_uuid: str) -> Any:
@@ -77,6 +84,20 @@ def test_no_fault_of_the_wire_spoils_the_records(
             result = run(server, *all_scenarios(), "--fault", fault, "--seed", str(seed), "--no-trace")
 
             assert result.exit_code == 0, result.output
+
+
+@pytest.mark.parametrize("public_url", ["", "https://calls.example.com"])
+def test_nothing_but_the_settings_is_needed_to_verify(
+    start_server: StartServer, tmp_path: Path, public_url: str
+) -> None:
+    shared = {"PLIVO_AUTH_TOKEN": TOKEN, "REPORTS_TOKEN": REPORTS_TOKEN, "PUBLIC_URL": public_url}
+    server = start_server(DIAL_PLAN=PLAN, **shared)
+
+    with checkout(tmp_path, PORT=str(server.port), **shared):
+        result = CliRunner().invoke(simulate, ["answered", "busy", "--verify"])
+
+    assert result.exit_code == 0, result.output
+    assert "the records of all 2 calls are right" in result.output
 
 
 def test_what_only_the_leg_tells_of_a_talk_is_believed(start_server: StartServer) -> None:

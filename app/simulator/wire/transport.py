@@ -154,14 +154,20 @@ class Transport:
 
 
 def send_again(
-    url: str, method: str, params: Mapping[str, str], token: str | None, *, allow_remote: bool = False
+    url: str,
+    method: str,
+    params: Mapping[str, str],
+    token: str | None,
+    *,
+    connect_to: tuple[str, int] | None = None,
+    allow_remote: bool = False,
 ) -> HttpReply:
     """Send stored parameters to a URL as Plivo would, newly signed, and return the reply.
 
     Raises NoReplyError without a reply, RemoteTargetError for another machine unless `allow_remote`.
     """
     request = HttpRequest(method=method, url=url, params=params, at=datetime.now(UTC))
-    transport = Transport(token=token, allow_remote=allow_remote, sends_simulated_time=False)
+    transport = Transport(token=token, connect_to=connect_to, allow_remote=allow_remote, sends_simulated_time=False)
     return transport.send(request, random.SystemRandom())
 
 
