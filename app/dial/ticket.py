@@ -1,6 +1,7 @@
-"""Where a call stands in its plan, signed and carried in the query of our own URLs.
+"""Where a call stands in its plan, sealed and carried in the query of our own URLs.
 
-Any worker on any node can go on with the call from the ticket alone; one that was altered is no ticket.
+Any worker on any node can go on with the call from the ticket alone. A control URL carries a whole ticket, the URL of a
+notice the dial id and a seal. An altered query is the same as none.
 """
 
 import hmac
@@ -10,10 +11,10 @@ from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import quote_plus
 
-from app.voice.keyed_hash import keyed_hash
-
 _KEYS = ("dial", "route", "step", "round", "since")
-_SEAL_BYTES = 15  # 120 bits: nobody guesses it, and base64 needs no padding.
+# Our part of a URL's query. The names are lower case, since Plivo's are in mixed case and must not meet ours.
+OWN_NAMES = frozenset({*_KEYS, "seal"})
+_SEAL_BYTES = 15  # 120 bits are beyond guessing, and base64 needs no padding.
 
 _quoted = lru_cache(maxsize=1024)(quote_plus)  # A plan has few names.
 
@@ -32,12 +33,9 @@ class Ticket(NamedTuple):
     started_at: int
 
     def to_query(self, secret: str) -> str:
-        """Return the query of the ticket, encoded: its values in readable form, and the seal over them.
-
-        The keys are lower case, since Plivo's own names are in mixed case and must not meet ours.
-        """
+        """Return the query of the ticket, encoded: its values in readable form, and the seal over them."""
         dial_id, route, step, count, since = self
-        seal = _seal((dial_id, route, step, str(count), str(since)), secret)
+        seal = _seal("ticket", (dial_id, route, step, str(count), str(since)), secret)
         return (
             f"dial={quote_plus(dial_id)}&route={_quoted(route)}&step={_quoted(step)}"
             f"&round={count}&since={since}&seal={seal.decode()}"
@@ -45,19 +43,31 @@ class Ticket(NamedTuple):
 
     @classmethod
     def from_query(cls, query: Mapping[str, str], secret: str) -> "Ticket | None":
-        """Read a ticket from a request's decoded query; None when it is missing, incomplete or altered."""
+        """Return the ticket in a request's decoded query; None when it is missing, incomplete or altered."""
         dial_id, route, step, count, since = values = [query.get(key, "") for key in _KEYS]
-        if not hmac.compare_digest(_seal(values, secret), _bytes(query.get("seal", ""))):
+        if not hmac.compare_digest(_seal("ticket", values, secret), _bytes(query.get("seal", ""))):
             return None
-        return cls(dial_id, route, step, int(count), int(since))  # Only what we sealed ourselves comes here.
+        return cls(dial_id, route, step, int(count), int(since))  # Sealed by us, so these are numbers.
+
+
+def notice_query(dial_id: str, secret: str) -> str:
+    """Return the query of a notice's URL: the dial and the seal over it."""
+    return f"dial={quote_plus(dial_id)}&seal={_seal('notice', (dial_id,), secret).decode()}"
+
+
+def dial_of_notice(query: Mapping[str, str], secret: str) -> str | None:
+    """Return the dial in a notice's decoded query; None when it is missing or altered."""
+    dial_id = query.get("dial", "")
+    is_ours = hmac.compare_digest(_seal("notice", (dial_id,), secret), _bytes(query.get("seal", "")))
+    return dial_id if dial_id and is_ours else None
 
 
 def _bytes(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
-def _seal(values: Iterable[str], secret: str) -> bytes:
-    """Sign the values, each behind its length, so that none can lend letters to its neighbour."""
-    message = "dial ticket" + "".join([f"{len(value)}:{value}" for value in values])
-    digest = keyed_hash(secret.encode(), _bytes(message))
+def _seal(what: str, values: Iterable[str], secret: str) -> bytes:
+    """Return the seal over the values, each after its length, so that no letter can move to its neighbour."""
+    message = f"dial {what}" + "".join([f"{len(value)}:{value}" for value in values])
+    digest = hmac.digest(secret.encode(), _bytes(message), "sha256")
     return urlsafe_b64encode(digest[:_SEAL_BYTES])

@@ -1,10 +1,9 @@
 """Row keys and dial ids: any node makes them alone, and they sort by time."""
 
 import base64
+import hmac
 import time
 from random import getrandbits
-
-from app.voice.keyed_hash import keyed_hash
 
 _RANDOM_BITS = 22
 _STEP_BITS = 10
@@ -62,7 +61,7 @@ def make_dial_id(secret: bytes, *, call_uuid: str, turn: str, at: int) -> str:
 
     Every node makes the same id of the same call, turn and time, so a repeated webhook gets the same reply.
     """
-    tag = keyed_hash(secret, f"{call_uuid}\0{turn}".encode(errors="replace"))[:10]
+    tag = hmac.digest(secret, f"{call_uuid}\0{turn}".encode(errors="replace"), "sha256")[:10]
     moment = min(max(at, 0), (1 << 48) - 1).to_bytes(6, "big")
     return base64.b32hexencode(moment + tag).decode().rstrip("=").lower()
 
