@@ -9,9 +9,9 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from app.application import Application
 from app.cli.group import Commands
 from app.context import EXTENSION, Services
-from app.dial.answers import xml_reply
 from app.dial.blueprint import bp as dial_bp
 from app.dial.callback_urls import PREFIX
+from app.dial.replies import xml_reply
 from app.notify.event_delivery import use_outgoing
 from app.ops.counts import Counts
 from app.ops.health import bp as health_bp

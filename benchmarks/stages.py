@@ -19,9 +19,9 @@ from app import create_app
 from app.application import Application
 from app.context import EXTENSION, Services
 from app.dial import decide as deciding
-from app.dial import request as arrival
+from app.dial import request as reading
 from app.dial import routes
-from app.dial import store_receipt as keeping
+from app.dial import store_receipt as storing
 from app.dial.deferred_response import DeferredResponse, Unfinished, _count
 from app.dial.guard import guard
 from app.dial.request import BODY
@@ -84,26 +84,26 @@ def _in_request(app: Flask, shared: Services, raw: bytes) -> list[Stage]:
         return repeated
 
     whole_guard = _best(anew(guard))
-    arrived: arrival.Arrival = asked.arrival
-    event = keeping.translate(arrived)
+    webhook = reading.current_webhook()
+    event = storing.translate(webhook)
     assert isinstance(event, DialEnded)
-    ticket = deciding.ticket_of(arrived)
-    entry = Entry((keeping._receipt(arrived, event, EMPTY, None),))
+    ticket = webhook.ticket
+    receipt = storing.make_receipt(webhook, event)
+    entry = Entry((receipt,))
     reply = _later(shared, entry)
     counts = Counts(shared.config.instance_dir / "counts")
     kept = StoredReceipt(deliveries=1, reply_status=200, reply=None, call_uuid="a call", dial=DialState(1, "a dial", 1))
     return [
-        ("guard: read the parameters", _best(anew(lambda: arrival.read_arrival(asked, Kind.ACTION, shared)))),
-        ("guard: signature", _best(lambda: _verify(arrived))),
+        ("guard: read the parameters", _best(anew(lambda: _read(asked, shared)))),
+        ("guard: signature", _best(lambda: _verify(webhook, shared))),
         ("guard, whole", whole_guard),
-        ("translate", _best(lambda: keeping.translate(arrived))),
-        ("ticket", _best(lambda: deciding.ticket_of(arrived))),
-        ("decide and reply", _best(lambda: _decide(arrived, event, ticket))),
-        ("receipt", _best(lambda: keeping._receipt(arrived, event, "", None))),
+        ("translate", _best(lambda: storing.translate(webhook))),
+        ("decide and reply", _best(lambda: _decide(webhook, shared, event, ticket))),
+        ("receipt", _best(lambda: storing.make_receipt(webhook, event))),
         ("reply, to be finished", _best(lambda: _handed_on(app, _later(shared, entry)))),
         ("reply as bytes", _best(lambda: _sent(reply, asked.environ))),
-        ("log line", _best(lambda: keeping._log_dial_ended(arrived, kept, reply))),
-        ("counts", _best(lambda: _count(counts, arrived, reply))),
+        ("log line", _best(lambda: storing._log_dial_ended(receipt, kept, reply))),
+        ("counts", _best(lambda: _count(counts, webhook, reply))),
     ]
 
 
@@ -153,25 +153,31 @@ def _batches(app: Flask, shared: Services, writer: Writer, size: int) -> Sequenc
 
 def _receipt(app: Flask, shared: Services) -> Receipt:
     with app.request_context(_environ(webhooks.action(0).raw)):
-        arrived = arrival.read_arrival(_asked(), Kind.ACTION, shared)
-        return keeping._receipt(arrived, keeping.translate(arrived), "", None)
+        webhook = _read(_asked(), shared)
+        return storing.make_receipt(webhook, storing.translate(webhook))
+
+
+def _read(asked: Any, shared: Services) -> reading.Webhook:
+    webhook = reading.read_head(asked, Kind.ACTION, shared.config)
+    reading.read_parameters(webhook, asked, shared.config.secret_key)
+    return webhook
 
 
 def _asked() -> Any:
     return request._get_current_object()  # type: ignore[attr-defined]
 
 
-def _verify(arrived: arrival.Arrival) -> object:
-    tokens = arrived.services.config.plivo_auth_tokens
-    return verify(method=arrived.method, url=arrived.url, params=arrived.form, headers=request.headers, tokens=tokens)
+def _verify(webhook: reading.Webhook, shared: Services) -> object:
+    tokens = shared.config.plivo_auth_tokens
+    return verify(method=webhook.method, url=webhook.url, params=webhook.form, headers=request.headers, tokens=tokens)
 
 
-def _decide(arrived: arrival.Arrival, event: DialEnded, ticket: Ticket | None) -> object:
-    decision = deciding.decide_after(event, ticket, arrived.services.plan, caller_is_gone=False)
-    secret = arrived.services.config.secret_key
+def _decide(webhook: reading.Webhook, shared: Services, event: DialEnded, ticket: Ticket | None) -> object:
+    decision = deciding.decide_after(event, ticket, shared.plan, caller_is_gone=False)
+    secret = shared.config.secret_key
     return routes.replies().write(
         decision,
-        base_url=arrived.base_url,
+        base_url=webhook.base_url,
         dial_id=lambda: deciding.next_dial_id(event, ticket, secret),
         since=event.at // 1000,
     )

@@ -1,4 +1,4 @@
-"""The blueprint `dial`: every route that Plivo calls, the guard before them, XML for every error."""
+"""The blueprint `dial`: every route that Plivo calls, and the guard before them."""
 
 from collections.abc import Callable
 
@@ -6,10 +6,11 @@ from flask import Blueprint, Response
 from flask.blueprints import BlueprintSetupState
 
 from app.context import EXTENSION, Services
-from app.dial import notices, routes
+from app.dial import routes
 from app.dial.callback_urls import PREFIX
 from app.dial.deferred_response import count_reply
-from app.dial.guard import guard
+from app.dial.guard import REFUSALS, guard
+from app.dial.refusals import Refusals
 from app.dial.replies import Replies
 from app.voice.events import Kind
 
@@ -17,32 +18,32 @@ bp = Blueprint("dial", __name__, url_prefix=PREFIX)
 bp.before_request(guard)
 bp.after_request(count_reply)
 
-# Control routes steer the call of somebody on the line; notice routes take a report.
 _ROUTES: tuple[tuple[str, Kind, Callable[[], Response]], ...] = (
     ("/", Kind.ANSWER, routes.answer_or_hangup),
     ("/action/", Kind.ACTION, routes.action),
     ("/fallback/", Kind.FALLBACK, routes.fallback),
     ("/confirm/", Kind.CONFIRM, routes.confirm),
     ("/voicemail/", Kind.VOICEMAIL, routes.voicemail),
-    ("/callback/", Kind.CALLBACK, notices.notice),
-    ("/ring/", Kind.RING, notices.notice),
-    ("/hangup/", Kind.HANGUP, notices.notice),
-    ("/recording/", Kind.RECORDING, notices.notice),
-    ("/phlo/", Kind.PHLO, notices.phlo),
+    ("/callback/", Kind.CALLBACK, routes.notice),
+    ("/ring/", Kind.RING, routes.notice),
+    ("/hangup/", Kind.HANGUP, routes.notice),
+    ("/recording/", Kind.RECORDING, routes.notice),
+    ("/phlo/", Kind.PHLO, routes.phlo),
 )
 
 
 @bp.record
-def _prepare_replies(state: BlueprintSetupState) -> None:
+def _prepare(state: BlueprintSetupState) -> None:
     shared: Services = state.app.extensions[EXTENSION]
     state.app.extensions[routes.REPLIES] = Replies(shared.config, shared.plan)
+    state.app.extensions[REFUSALS] = Refusals()
 
 
 _PHLO_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 for _path, _kind, _view in _ROUTES:
-    # Plivo may be given the URL without its last slash. A redirect may lose the POST, and Werkzeug, which adds the
-    # slash by itself, would not tell a wrong method from a wrong path.
+    # Plivo may be given the URL without its last slash. A redirect may lose the POST, and where Werkzeug adds the slash
+    # itself, a wrong method gets 404 instead of 405.
     for _spelling in (_path, _path.rstrip("/")):
         bp.add_url_rule(
             _spelling,

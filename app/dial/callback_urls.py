@@ -1,4 +1,4 @@
-"""The URLs we hand out: absolute, with our dial id or ticket, and with Plivo's retry fragment.
+"""The URLs we hand out: absolute, with a ticket or a dial id, sealed, and with Plivo's retry fragment.
 
 Plivo never sends the fragment back and does not sign it (Plivo, callback configuration).
 """
@@ -10,7 +10,7 @@ PREFIX = "/dialstatus"
 
 
 def urls(config: Config, base_url: str, *, ticket: str, dial: str) -> Urls:
-    """Give the URLs of one document; `ticket` and `dial` are queries, the whole ticket and the dial id alone."""
+    """Return the URLs of one document; `ticket` and `dial` are the queries of control and of notice URLs."""
     control, notice = config.retry_control, config.retry_notice
     return Urls(
         action_url=_url(base_url, "action", ticket, control),

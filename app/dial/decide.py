@@ -5,18 +5,12 @@ Nothing here looks into the store, so any process on any node decides the same, 
 
 from datetime import UTC, datetime
 
-from app.dial.request import Arrival
 from app.dial.ticket import Ticket
 from app.plan.model import Plan
 from app.plan.next import Decision, Nothing, after, start
 from app.records.model.ids import dial_id_time, make_dial_id
 from app.voice.events import DialEnded, Event
 from app.voice.outcome import Facts, Outcome, outcome_of
-
-
-def ticket_of(arrival: Arrival) -> Ticket | None:
-    """Give the ticket that our own URL carries; None when it was altered or is missing."""
-    return Ticket.from_query(arrival.own, arrival.services.config.secret_key)
 
 
 def decide_start(event: Event, plan: Plan) -> Decision:

@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cache, partial
 from typing import Any
 
-from flask import Response
+from flask import Response, g
 from werkzeug.datastructures import Headers
 
 from app.context import Meter, services
-from app.dial.request import Arrival, at_hand
+from app.dial.request import Webhook
 from app.records.writing.entry import Entry
 from app.records.writing.journal import Journal
 
@@ -108,21 +108,21 @@ class Unfinished:
 
 def count_reply(response: Response) -> Response:
     """Count the reply to a request that the guard has read, once it is finished; replies to HEAD are not counted."""
-    arrival = at_hand().arrival
-    if arrival is None or arrival.method == "HEAD":
+    webhook: Webhook | None = g.get("webhook")
+    if webhook is None or webhook.method == "HEAD":
         return response
     if isinstance(response, DeferredResponse):
-        response.when_finished(partial(_count, services().meter, arrival))
+        response.when_finished(partial(_count, services().meter, webhook))
     else:
-        _count(services().meter, arrival, response)
+        _count(services().meter, webhook, response)
     return response
 
 
-def _count(meter: Meter, arrival: Arrival, response: Response) -> None:
+def _count(meter: Meter, webhook: Webhook, response: Response) -> None:
     ended = response.finished_at if isinstance(response, DeferredResponse) else time.perf_counter_ns()
     meter.count_reply(
-        kind=arrival.kind.value,
-        signature=arrival.verification.verdict.value,
+        kind=webhook.kind.value,
+        signature=webhook.verification.verdict.value,
         status=response.status_code,
-        seconds=(ended - arrival.started) / 1e9,
+        seconds=(ended - webhook.started) / 1e9,
     )

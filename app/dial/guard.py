@@ -1,114 +1,111 @@
-"""Who may speak: the check that stands before every route of this blueprint.
+"""The check before every route of this blueprint: a stranger gets 403 and an empty response, and nothing is stored.
 
-A request that is refused is answered with 403 and an empty response, logged and counted; nothing of it is stored.
+A refusal is cheap. Headers are looked at first, and a request that they already decide is refused with its body unread.
 """
 
-import hmac
 import logging
-from collections.abc import Mapping
-from functools import cache
-from typing import Any
 
-from flask import Response, request
+from flask import Response, g, request
 
-from app.context import services
-from app.dial.answers import xml_reply
-from app.dial.request import Arrival, at_hand, read_arrival
+from app.context import extensions, has_token, services
+from app.dial.refusals import Refusals, urls_in
+from app.dial.replies import xml_reply
+from app.dial.request import Webhook, read_head, read_parameters
 from app.voice.events import Kind
-from app.voice.signature import Verdict, Verification, explain, verify
+from app.voice.signature import Offer, Verdict, Verification, advise, read_offer
+from app.voice.signed_content import find_ambiguity
 from config import Config, SignatureMode
 
 log = logging.getLogger(__name__)
 
+REFUSALS = "dialstatus-refusals"
+
 _KINDS = {f"dial.{kind.value}": kind for kind in Kind}  # Each route's endpoint is named after its kind.
+_BEARER = Verification(verdict=Verdict.BEARER, scheme="bearer")
+# A request to these URLs may name no call: the fallback is also tried by `flask doctor` and stores nothing, and the
+# Record API reports in a field of its own.
+_WITHOUT_CALL = frozenset({Kind.FALLBACK, Kind.RECORDING, Kind.VOICEMAIL})
+_CALL_NAMES = ("CallUUID", "DialALegUUID", "call_uuid")
 
 
 def guard() -> Response | None:
-    """Read the request and let it in, or answer it."""
-    asked = at_hand()
-    endpoint = asked.endpoint
-    if endpoint is None:
-        return None
-    kind = _KINDS[endpoint]
-    shared = services()
-    arrival = asked.arrival = read_arrival(asked, kind, shared)
-    config = shared.config
-    if kind is Kind.PHLO:
-        return None if _phlo_may_enter(arrival, config) else xml_reply(status=403)
-    if config.verify_signatures is SignatureMode.OFF:
-        return None
-    arrival.verification = verify(
-        method=arrival.method,
-        url=arrival.url,
-        params=arrival.form,
-        headers=_SentHeaders(asked.environ),
+    """Read the request into `g.webhook` and return None, or return the refusal."""
+    config = services().config
+    webhook = g.webhook = read_head(request, _KINDS[request.endpoint or ""], config)
+    if webhook.kind is Kind.PHLO:
+        if not _phlo_may_enter(webhook, config):
+            return xml_reply(status=403)
+        read_parameters(webhook, request, config.secret_key)
+    elif config.verify_signatures is SignatureMode.OFF:
+        read_parameters(webhook, request, config.secret_key)
+    elif not _is_signed(webhook, config) and config.verify_signatures is SignatureMode.ENFORCE:
+        return xml_reply(status=403)
+    return None
+
+
+def _is_signed(webhook: Webhook, config: Config) -> bool:
+    """Verify the signature and return whether it is valid; read the parameters unless the request is refused unread."""
+    is_enforced = config.verify_signatures is SignatureMode.ENFORCE
+    offer = read_offer(
+        method=webhook.method,
+        headers=request.headers,
         tokens=config.plivo_auth_tokens,
-        query=arrival.asked,
+        accept_v2=config.accept_v2,
     )
-    if arrival.verification.verdict is Verdict.VALID:
-        return None
-    refused = config.verify_signatures is SignatureMode.ENFORCE
-    _log_unproven(arrival, config, refused=refused)
-    return xml_reply(status=403) if refused else None
+    if isinstance(offer, Verification):
+        webhook.verification = offer
+        _refusals().log(webhook, advise(offer), refused=is_enforced)
+        if not is_enforced:
+            read_parameters(webhook, request, config.secret_key)
+        return False
+    read_parameters(webhook, request, config.secret_key)
+    verification = offer.verify(url=webhook.url, params=webhook.form, query=webhook.asked)
+    fault = _fault_of(webhook) if verification.verdict is Verdict.VALID else None
+    webhook.verification = offer.refuse(fault) if fault else verification
+    if webhook.verification.verdict is Verdict.VALID:
+        return True
+    if fault:
+        _refusals().log(webhook, advise(webhook.verification), refused=is_enforced)
+    else:
+        _explain(webhook, offer, refused=is_enforced)
+    return False
 
 
-class _SentHeaders:
-    """The headers of a request, looked up where the server put them: Werkzeug's own look takes longer."""
-
-    __slots__ = ("_environ",)
-
-    def __init__(self, environ: Mapping[str, Any]) -> None:
-        self._environ = environ
-
-    def get(self, name: str, /) -> str | None:
-        """Give a header's value, or None."""
-        return self._environ.get(_environ_key(name))
-
-
-@cache
-def _environ_key(name: str) -> str:
-    return f"HTTP_{name.upper().replace('-', '_')}"
-
-
-def _log_unproven(arrival: Arrival, config: Config, *, refused: bool) -> None:
-    log.warning(
-        "signature_refused" if refused else "signature_not_valid",
-        extra={
-            "kind": arrival.kind.value,
-            "sender": arrival.sender,
-            "signature": arrival.verification.verdict.value,
-            "scheme": arrival.verification.scheme,
-            "reason": explain(
-                method=arrival.method,
-                url=arrival.url,
-                params=arrival.form,
-                headers=request.headers,
-                tokens=config.plivo_auth_tokens,
-                other_urls=_other_urls(arrival),
-            ),
-            "request_id": arrival.request_id,
-        },
+def _explain(webhook: Webhook, offer: Offer, *, refused: bool) -> None:
+    other_urls = urls_in(request.environ, webhook)
+    _refusals().explain(
+        webhook,
+        lambda: offer.explain(url=webhook.url, params=webhook.form, other_urls=other_urls),
+        otherwise=advise(webhook.verification),
+        refused=refused,
     )
 
 
-def _other_urls(arrival: Arrival) -> tuple[str, ...]:
-    """Give the URLs that Plivo may have meant: the host of the request as it reached us, and as a proxy names it."""
-    environ = request.environ
-    target = arrival.url[len(arrival.base_url) :]
-    hosts = {environ.get("HTTP_HOST"), environ.get("HTTP_X_FORWARDED_HOST")} - {None, ""}
-    return tuple(f"{scheme}://{host}{target}" for host in sorted(map(str, hosts)) for scheme in ("https", "http"))
+def _fault_of(webhook: Webhook) -> str | None:
+    """Return why a validly signed request cannot be what Plivo signed; None for nearly every one."""
+    if webhook.kind not in _WITHOUT_CALL:
+        call_uuid = next((webhook.first[name] for name in _CALL_NAMES if webhook.first.get(name)), "")
+        if not call_uuid or call_uuid[0] == "=":
+            return "it names no call"
+    return find_ambiguity(method=webhook.method, query=webhook.asked, form=webhook.form)
 
 
-def _phlo_may_enter(arrival: Arrival, config: Config) -> bool:
+def _refusals() -> Refusals:
+    found: Refusals = extensions()[REFUSALS]
+    return found
+
+
+def _phlo_may_enter(webhook: Webhook, config: Config) -> bool:
     """Check the bearer token that PHLO sends in place of a signature."""
     if config.phlo_token is None:
         if config.verify_signatures is SignatureMode.OFF:
             return True
-        log.warning("phlo_refused", extra={"reason": "PHLO_TOKEN is not set", "sender": arrival.sender})
-        return False
-    said = request.headers.get("Authorization", "").removeprefix("Bearer ").strip()
-    if hmac.compare_digest(said.encode(), config.phlo_token.encode()):
-        arrival.verification = Verification(verdict=Verdict.VALID, scheme="bearer")
-        return True
-    log.warning("phlo_refused", extra={"reason": "the bearer token is not PHLO_TOKEN", "sender": arrival.sender})
+        reason = "PHLO_TOKEN is not set"
+    else:
+        if has_token(request, config.phlo_token):
+            webhook.verification = _BEARER
+            return True
+        reason = "the Authorization header is not 'Bearer' and PHLO_TOKEN"
+    webhook.verification = Verification(verdict=Verdict.INVALID, scheme="bearer", reason=reason)
+    log.warning("phlo_refused", extra={"reason": reason, "sender": webhook.sender, "request_id": webhook.request_id})
     return False

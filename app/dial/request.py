@@ -1,51 +1,40 @@
-"""Read one request as Plivo (or PHLO) sent it: whole, once, before anything is decided."""
+"""Read a request on one of Plivo's routes: its head first, its parameters once it is known who sent it."""
 
-import json
+import ipaddress
 import re
 import time
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import quote
 
 from flask import Request as FlaskRequest
-from flask.globals import _cv_request
+from flask import g
 from gunicorn.http.errors import ParseException
 from werkzeug.datastructures import EnvironHeaders, ImmutableMultiDict
-from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
+from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, UnsupportedMediaType
 from werkzeug.wsgi import _get_server
 
-from app.context import Services
+from app.dial.parameters import Pairs, checked, decode_form, decode_json
+from app.dial.ticket import OWN_NAMES, Ticket, dial_of_notice
 from app.records.model.ids import now
 from app.voice.events import Kind
+from app.voice.parsing import is_hangup, parse_time
 from app.voice.signature import Verdict, Verification
+from config import Config
 
 # Set in the WSGI environment by a server that holds the whole body, no longer than is taken.
 BODY = "dialstatus.body"
-# Plivo sends some thirty parameters. Far more than that is no webhook.
-MAX_PARAMETERS = 500
-# Our own part of a URL's query. Plivo's names are in mixed case and can never be one of these.
-OWN_NAMES = frozenset({"dial", "route", "step", "round", "since", "seal"})
-
-_DIAL_ID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 _HOST = re.compile(r"[A-Za-z0-9.\-_]{1,255}(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]{1,45}\](:[0-9]{1,5})?", re.ASCII)
-# Where one is, names and values must be parted before they are decoded.
-_ESCAPED_BORDER = re.compile("%26|%3d", re.IGNORECASE)
-_FORM = "application/x-www-form-urlencoded"
 _SIMULATED_TIME = "X-Dialstatus-Simulated-Time"
+_JSON, _MULTIPART = "application/json", "multipart/form-data"
 
 _UNCHECKED = Verification(verdict=Verdict.UNCHECKED)
 
-Pairs = tuple[tuple[str, str], ...]
-
 
 class Request(FlaskRequest):
-    """Flask's request, which answers 400 and 413 where Flask's would fail or quietly cut a body short.
-
-    `arrival` is what was read of it on one of Plivo's routes.
-    """
-
-    arrival: Any = None
+    """Flask's request, which answers 400 and 413 where Flask's would fail or quietly cut a body short."""
 
     @classmethod
     def of_plain(cls, environ: dict[str, Any]) -> "Request":
@@ -86,166 +75,120 @@ class Request(FlaskRequest):
         return super().form
 
 
-def at_hand() -> Request:
-    """Give the request that is worked on. Each look through Flask's proxy costs several times as much."""
-    request: Request = _cv_request.get().request  # type: ignore[assignment]
-    return request
-
-
 @dataclass(slots=True, kw_only=True)
-class Arrival:
-    """One request. `params` are Plivo's, `asked` the query's, `own` our own part of it, `form` the body's; `url` is the
-    public URL, still encoded. `first` has the first value of each parameter: Plivo never sends a name twice.
+class Webhook:
+    """One request on one of Plivo's routes.
 
-    `received_at` in milliseconds since 1970 UTC, `started` a reading of `time.perf_counter_ns`.
+    `base_url` begins every URL that we hand out; `url` is what Plivo called, still encoded; `path` and `query` are as
+    received. `received_at` is in milliseconds since 1970 UTC, `started` a reading of `time.perf_counter_ns`.
+
+    `read_parameters` fills the rest: `form` has the fields of the body, `asked` those of the query, `params` those of
+    Plivo, `first` the first value of each of these. `ticket` and `dial_id` are from our own part of the query, and None
+    where its seal is missing or wrong.
     """
 
-    services: Services
     kind: Kind
     method: str
     base_url: str
     url: str
     path: str
     query: str
-    params: Pairs
-    first: dict[str, str]
-    own: dict[str, str]
-    asked: Pairs
-    form: Pairs
     received_at: int
     started: int
     sender: str | None
     request_id: str | None
     verification: Verification = _UNCHECKED
-
-    @property
-    def dial_id(self) -> str | None:
-        """Give the dial id of our own query, where it can be one."""
-        dial_id = self.own.get("dial", "")
-        return dial_id if _DIAL_ID.fullmatch(dial_id) else None
+    form: Pairs = ()
+    asked: Pairs = ()
+    params: Pairs = ()
+    first: Mapping[str, str] = field(default_factory=dict)
+    ticket: Ticket | None = None
+    dial_id: str | None = None
 
     def elapsed_micros(self) -> int:
-        """Tell for how many microseconds this request has been worked on."""
+        """Return for how many microseconds this request has been worked on."""
         return (time.perf_counter_ns() - self.started) // 1000
 
 
-def read_arrival(request: Request, kind: Kind, services: Services) -> Arrival:
-    """Read a request. Raises the 4xx that says what is wrong with one that cannot be read."""
+def current_webhook() -> Webhook:
+    """Return the webhook that the guard has read."""
+    webhook: Webhook = g.webhook
+    return webhook
+
+
+def read_head(request: FlaskRequest, kind: Kind, config: Config) -> Webhook:
+    """Return a request without its parameters; neither query nor body is decoded.
+
+    Raises BadRequest for a simulated time that cannot be read.
+    """
     started = time.perf_counter_ns()
     environ = request.environ
-    # Werkzeug decodes the path and the query; what was signed is the text as it came.
+    # Werkzeug decodes path and query; Plivo signed the text as it was sent.
     target = _origin_form(environ.get("RAW_URI") or environ.get("REQUEST_URI") or request.full_path)
     path, _, query = target.partition("?")
-    base_url = services.config.public_url or _base_url(request, services)
-    query_pairs = _pairs(query)
-    reads_body = kind is Kind.PHLO or request.method not in {"GET", "HEAD"}
-    form = _read_body(request) if reads_body else ()
-    params = _plivo_params(form, query_pairs, path_kind=kind)
-    return Arrival(
-        services=services,
+    base_url = config.public_url or _base_url(environ, config)
+    return Webhook(
         kind=kind,
         method=request.method,
         base_url=base_url,
-        url=base_url + target,
+        url=_called_url(base_url, target),
         path=path,
         query=query,
-        params=params,
-        first=dict(reversed(params)),
-        own={name: value for name, value in query_pairs if name in OWN_NAMES},
-        asked=query_pairs,
-        form=form,
-        received_at=_received_at(request, services),
+        received_at=_received_at(request, config),
         started=started,
         sender=request.remote_addr,
         request_id=environ.get("HTTP_X_REQUEST_ID", "")[:100] or None,
     )
 
 
-def _plivo_params(form: Pairs, query: Pairs, *, path_kind: Kind) -> Pairs:
-    """Tell Plivo's parameters from our own: the form on POST, the query without our names on GET.
+def read_parameters(webhook: Webhook, request: FlaskRequest, secret: str) -> None:
+    """Decode query and body. Raises the 4xx that says what is wrong with a request that cannot be read."""
+    is_phlo = webhook.kind is Kind.PHLO
+    webhook.asked = decode_form(webhook.query)
+    if is_phlo or webhook.method not in {"GET", "HEAD"}:
+        webhook.form = _read_body(request, any_type=is_phlo)
+    webhook.params = _plivo_params(webhook.form, webhook.asked, is_phlo=is_phlo)
+    webhook.first = dict(reversed(webhook.params))  # Plivo never sends a name twice.
+    own = {name: value for name, value in webhook.asked if name in OWN_NAMES}
+    if "step" in own:
+        webhook.ticket = Ticket.from_query(own, secret)
+        webhook.dial_id = webhook.ticket.dial_id if webhook.ticket else None
+    elif "seal" in own:
+        webhook.dial_id = dial_of_notice(own, secret)
+    if webhook.kind is Kind.ANSWER and is_hangup(webhook.first):
+        webhook.kind = Kind.HANGUP  # An application without a hangup URL sends this notice to its answer URL.
+
+
+def _plivo_params(form: Pairs, query: Pairs, *, is_phlo: bool) -> Pairs:
+    """Return Plivo's parameters: the form on POST, the query without our names on GET.
 
     PHLO's author chooses where the values go, so there both are read and the body wins.
     """
-    if form and path_kind is not Kind.PHLO:
+    if form and not is_phlo:
         return form
     from_query = tuple([pair for pair in query if pair[0] not in OWN_NAMES])
-    if path_kind is Kind.PHLO:
+    if is_phlo:
         named = {name for name, _ in form}
-        return form + tuple(pair for pair in from_query if pair[0] not in named)
+        return checked(form + tuple(pair for pair in from_query if pair[0] not in named))
     return from_query
 
 
-def _read_body(request: Request) -> Pairs:
-    body = request.get_data(parse_form_data=False)
-    if request.environ.get("CONTENT_TYPE") == _FORM and BODY in request.environ:
-        return _pairs(body.decode("utf-8", "replace"))  # Every webhook of Plivo's own, whole.
+def _read_body(request: FlaskRequest, *, any_type: bool) -> Pairs:
     mimetype = request.mimetype
+    if mimetype in {_JSON, _MULTIPART} and not any_type:
+        raise UnsupportedMediaType("Plivo sends application/x-www-form-urlencoded")
+    body = request.get_data(parse_form_data=False)
     if request.content_length is not None and len(body) < request.content_length:
         raise BadRequest("the body ends before its Content-Length")  # Half a report says something else.
-    if mimetype == "application/json":
-        return _json_pairs(body)
-    if mimetype == "multipart/form-data":
-        pairs = tuple(request.form.items(multi=True))
-        return _checked(pairs)
-    return _pairs(body.decode("utf-8", "replace"))
-
-
-def _pairs(text: str) -> Pairs:
-    """Decode a query or form as `urllib.parse.parse_qsl` does when it keeps blank values, in a third of the time."""
-    if not text:
-        return ()
-    if text.count("&") >= MAX_PARAMETERS:
-        raise BadRequest(f"more than {MAX_PARAMETERS} parameters")
-    if "+" in text:
-        text = text.replace("+", " ")
-    if "%" in text:
-        # Nearly every webhook has these, of numbers and of times, and no others.
-        text = text.replace("%2B", "+").replace("%3A", ":")
-    if "%" in text:
-        if _ESCAPED_BORDER.search(text):
-            return tuple([(unquote(name), unquote(value)) for name, value in _split(text)])
-        text = unquote(text)
-    return tuple(_split(text))
-
-
-def _split(text: str) -> list[tuple[str, str]]:
-    pairs = []
-    for piece in text.split("&"):
-        name, _, value = piece.partition("=")
-        if piece:
-            pairs.append((name, value))
-    return pairs
-
-
-def _checked(pairs: Pairs) -> Pairs:
-    if len(pairs) > MAX_PARAMETERS:
-        raise BadRequest(f"more than {MAX_PARAMETERS} parameters")
-    return pairs
-
-
-def _json_pairs(body: bytes) -> Pairs:
-    try:
-        fields = json.loads(body or b"{}")
-    except (ValueError, RecursionError) as error:
-        raise BadRequest("the body is not JSON") from error
-    if not isinstance(fields, dict):
-        raise BadRequest("the body is not a JSON object")
-    return _checked(tuple((_storable(name), _storable(_as_text(value))) for name, value in fields.items()))
-
-
-def _as_text(value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    return "" if value is None else json.dumps(value)
-
-
-def _storable(text: str) -> str:
-    """Replace lone surrogates, which JSON can spell but no encoding can write."""
-    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
+    if mimetype == _JSON:
+        return decode_json(body)
+    if mimetype == _MULTIPART:
+        return checked(tuple(request.form.items(multi=True)))
+    return decode_form(body.decode("utf-8", "replace"))
 
 
 def _origin_form(target: str) -> str:
-    """Cut scheme and host off a request target in absolute form, and a fragment, which is no part of what is signed."""
+    """Return a request target without scheme, host and fragment; a fragment is not signed."""
     target = target.partition("#")[0]
     if target.startswith("/"):
         return target
@@ -253,20 +196,49 @@ def _origin_form(target: str) -> str:
     return "/" + rest.partition("/")[2]
 
 
-def _base_url(request: Request, services: Services) -> str:
-    host = request.environ.get("HTTP_HOST") or ""
-    if not _HOST.fullmatch(host):
-        host = f"{services.config.host}:{services.config.port}"
-    scheme = request.environ["wsgi.url_scheme"]  # A proxy's word, where one is trusted.
-    return f"{scheme if scheme in {'http', 'https'} else 'https'}://{host}"
+def _called_url(base_url: str, target: str) -> str:
+    """Return what Plivo called. A proxy in front may keep the path of `base_url` in the target, or remove it."""
+    origin, prefix = _split_base(base_url)
+    return origin + target if prefix and target.startswith(f"{prefix}/") else base_url + target
 
 
-def _received_at(request: Request, services: Services) -> int:
-    if services.config.simulated_time:
-        said = request.headers.get(_SIMULATED_TIME)
-        if said:
-            try:
-                return round(datetime.fromisoformat(said).timestamp() * 1000)
-            except ValueError as error:
-                raise BadRequest(f"{_SIMULATED_TIME} is {said!r}; write a time as in RFC 3339") from error
+def _split_base(base_url: str) -> tuple[str, str]:
+    scheme, separator, rest = base_url.partition("://")
+    host, slash, path = rest.partition("/")
+    return scheme + separator + host, slash + path
+
+
+def _base_url(environ: Mapping[str, Any], config: Config) -> str:
+    host = environ.get("HTTP_HOST") or ""
+    if not _HOST.fullmatch(host) or not _is_ours(host, config):
+        host = f"{config.host}:{config.port}"
+    scheme = environ["wsgi.url_scheme"]  # A proxy's word, where one is trusted.
+    return (
+        f"{scheme if scheme in {'http', 'https'} else 'https'}://{host}{_quoted_prefix(environ.get('SCRIPT_NAME', ''))}"
+    )
+
+
+def _quoted_prefix(script_name: str) -> str:
+    return quote(script_name.encode("latin-1"), safe="/:@!$&'()*+,;=") if script_name else ""
+
+
+def _is_ours(host: str, config: Config) -> bool:
+    """Return whether a Host can be believed without PUBLIC_URL: a trusted proxy's, this machine's, or that of HOST."""
+    if config.trusted_proxies:
+        return True
+    name = host.rpartition(":")[0] if re.search(r":[0-9]+$", host) else host
+    if name.lower() in {"localhost", config.host.lower()}:
+        return True
+    try:
+        return ipaddress.ip_address(name.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def _received_at(request: FlaskRequest, config: Config) -> int:
+    if config.simulated_time and (said := request.headers.get(_SIMULATED_TIME)):
+        moment = parse_time(said, UTC)
+        if moment is None:
+            raise BadRequest(f"{_SIMULATED_TIME} is {said!r}; write a time of 2000 to 2099 as in RFC 3339")
+        return moment
     return now()

@@ -1,6 +1,7 @@
-"""The control routes: Plivo asks, somebody is on the line, and XML steers the call.
+"""The views of Plivo's routes.
 
-Whatever goes wrong inside, they answer 200 and XML that keeps the caller served.
+Control routes steer the call of somebody on the line: whatever goes wrong inside, they reply 200 with XML that keeps
+the caller served. Notice routes take a report: where it cannot be stored they reply 503, so that Plivo sends it again.
 """
 
 import logging
@@ -8,39 +9,38 @@ from collections.abc import Callable
 from functools import wraps
 from typing import cast
 
-from flask import Response
+from flask import Response, json
 
-from app.context import extensions
-from app.dial.answers import xml_reply
-from app.dial.decide import decide_after, decide_start, first_dial_id, next_dial_id, ticket_of
-from app.dial.notices import notice
-from app.dial.replies import APOLOGY, Replies
-from app.dial.request import Arrival, at_hand
-from app.dial.store_receipt import as_hangup, keep_control, translate
-from app.records.model.state import Placement
-from app.voice.events import DialEnded, Event
-from app.voice.parsing import is_hangup
+from app.context import extensions, services
+from app.dial.decide import decide_after, decide_start, first_dial_id, next_dial_id
+from app.dial.replies import APOLOGY, Replies, Reply, xml_reply
+from app.dial.request import Webhook, current_webhook
+from app.dial.store_receipt import make_receipt, store, store_notice, translate
+from app.records.model.receipt import StoredReceipt
+from app.voice.events import DialEnded, Event, Kind
 
 log = logging.getLogger(__name__)
 
 REPLIES = "dialstatus-replies"
 
-View = Callable[[Arrival], Response]
+View = Callable[[Webhook], Response]
 
 
 def control(otherwise: View) -> Callable[[View], Callable[[], Response]]:
-    """Make a view of a function from an arrival to a reply; `otherwise` answers when that fails."""
+    """Make a view of a function from a webhook to a reply; `otherwise` replies when that fails."""
 
     def decorate(view: View) -> Callable[[], Response]:
         @wraps(view)
         def safe_view() -> Response:
-            arrival: Arrival = at_hand().arrival
+            webhook = current_webhook()
+            if webhook.method == "HEAD":
+                return xml_reply()  # Asks whether we are here: there is nothing to decide or store.
             for attempt in (view, otherwise):
                 try:
-                    return attempt(arrival)
+                    return attempt(webhook)
                 except Exception:
-                    # The caller is on the line: an error here is ours to see, never theirs to hear as silence.
-                    log.exception("control_failed", extra={"kind": arrival.kind.value, "path": arrival.path})
+                    # The caller is on the line: an error is for us to see, never for them to hear as silence.
+                    log.exception("control_failed", extra={"kind": webhook.kind.value, "path": webhook.path})
             return xml_reply(APOLOGY)
 
         return safe_view
@@ -48,84 +48,116 @@ def control(otherwise: View) -> Callable[[View], Callable[[], Response]]:
     return decorate
 
 
-def apologise(_arrival: Arrival) -> Response:
-    """Say that something went wrong, and hang up."""
+def apologise(_webhook: Webhook) -> Response:
+    """Return an apology, after which the call ends."""
     return xml_reply(APOLOGY)
 
 
-def start_without_store(arrival: Arrival) -> Response:
-    """Give a new call what the plan says, from memory alone."""
-    return xml_reply(_start(arrival, translate(arrival))[0])
+def start_without_store(webhook: Webhook) -> Response:
+    """Reply to a new call with what the plan says, from memory alone."""
+    return xml_reply(_start(webhook, translate(webhook)).document)
 
 
 @control(otherwise=start_without_store)
-def answer(arrival: Arrival) -> Response:
-    """Give a new call what the plan says."""
-    event = translate(arrival)
-    document, placement = _start(arrival, event)
-    return keep_control(arrival, event, document, placement)
+def answer(webhook: Webhook) -> Response:
+    """Reply to a new call with what the plan says."""
+    event = translate(webhook)
+    reply = _start(webhook, event)
+    stored = store(webhook, make_receipt(webhook, event), reply)
+    return stored.reply
 
 
 def answer_or_hangup() -> Response:
-    """Answer a call, or take the hangup notice of an application that has no hangup URL."""
-    asked = at_hand()
-    if is_hangup(asked.arrival.first):
-        asked.arrival = as_hangup(asked.arrival)
-        return notice()
-    return answer()
+    """Answer a call, or store the hangup notice of an application that has no hangup URL."""
+    return notice() if current_webhook().kind is Kind.HANGUP else answer()
 
 
 @control(otherwise=apologise)
-def action(arrival: Arrival) -> Response:
-    """Keep how a dial ended and say what the caller gets next."""
-    event = cast(DialEnded, translate(arrival))
-    ticket = ticket_of(arrival)
-    # A request about a leg that is gone carries why it ended (seen in Plivo's open source ancestor).
-    secret = arrival.services.config.secret_key
-    decision = decide_after(event, ticket, arrival.services.plan, caller_is_gone="HangupCause" in arrival.first)
-    document, placement = replies().write(
-        decision,
-        base_url=arrival.base_url,
-        dial_id=lambda: next_dial_id(event, ticket, secret),
-        since=ticket.started_at if ticket else event.at // 1000,
-    )
-    return keep_control(arrival, event, document, placement)
+def action(webhook: Webhook) -> Response:
+    """Store how a dial ended and reply with what the caller gets next."""
+    event = cast(DialEnded, translate(webhook))
+    reply = _go_on(webhook, event)
+    stored = store(webhook, make_receipt(webhook, event), reply)
+    return stored.reply
 
 
 @control(otherwise=start_without_store)
-def fallback(arrival: Arrival) -> Response:
-    """Answer a call whose answer URL could not be reached: the plan alone, no store is touched."""
-    said = {"sender": arrival.sender, "request_id": arrival.request_id}
-    if "CallUUID" in arrival.first:
-        log.warning("fallback_asked", extra=said)
-    else:  # Nobody's call: `flask doctor`, or another who looks whether this server answers.
-        log.info("fallback_tried", extra=said)
-    return start_without_store(arrival)
+def fallback(webhook: Webhook) -> Response:
+    """Answer a call whose answer URL could not be reached: from the plan alone, without the store."""
+    fields = {"sender": webhook.sender, "request_id": webhook.request_id}
+    if "CallUUID" in webhook.first:
+        log.warning("fallback_asked", extra=fields)
+    else:  # No call: `flask doctor` or a monitor tests whether this server answers.
+        log.info("fallback_tried", extra=fields)
+    return start_without_store(webhook)
 
 
-@control(otherwise=lambda _arrival: xml_reply(replies().confirm(None)))
-def confirm(arrival: Arrival) -> Response:
-    """Tell a callee which key takes the call."""
-    return keep_control(arrival, translate(arrival), replies().confirm(ticket_of(arrival)))
+@control(otherwise=lambda _webhook: xml_reply(replies().confirm(None)))
+def confirm(webhook: Webhook) -> Response:
+    """Reply with what tells a callee which key takes the call."""
+    reply = Reply(replies().confirm(webhook.ticket))
+    stored = store(webhook, make_receipt(webhook, translate(webhook)), reply)
+    return stored.reply
 
 
 @control(otherwise=apologise)
-def voicemail(arrival: Arrival) -> Response:
-    """Keep that a message was left, thank for it and hang up."""
-    return keep_control(arrival, translate(arrival), replies().voicemail_taken(ticket_of(arrival)))
+def voicemail(webhook: Webhook) -> Response:
+    """Store that a message was left and reply with thanks, after which the call ends."""
+    reply = Reply(replies().voicemail_taken(webhook.ticket))
+    stored = store(webhook, make_receipt(webhook, translate(webhook)), reply)
+    return stored.reply
+
+
+def notice() -> Response:
+    """Store what Plivo reports; the reply is the empty response."""
+    webhook = current_webhook()
+    if webhook.method == "HEAD":
+        return xml_reply()
+    stored = store_notice(webhook, make_receipt(webhook, translate(webhook)), lambda _response, _kept: None)
+    return stored.reply
+
+
+def phlo() -> Response:
+    """Store what a PHLO reports about its Call Forward; the reply is JSON."""
+    webhook = current_webhook()
+    if webhook.method == "HEAD":
+        return Response(_recorded(None), content_type="application/json")
+    stored = store_notice(webhook, make_receipt(webhook, translate(webhook)), _write_recorded)
+    return stored.reply
 
 
 def replies() -> Replies:
-    """Give the running application's documents."""
+    """Return the running application's documents."""
     written: Replies = extensions()[REPLIES]
     return written
 
 
-def _start(arrival: Arrival, event: Event) -> tuple[str, Placement | None]:
-    shared = arrival.services
+def _start(webhook: Webhook, event: Event) -> Reply:
+    shared = services()
     return replies().write(
         decide_start(event, shared.plan),
-        base_url=arrival.base_url,
+        base_url=webhook.base_url,
         dial_id=lambda: first_dial_id(event, shared.config.secret_key),
         since=event.at // 1000,
     )
+
+
+def _go_on(webhook: Webhook, event: DialEnded) -> Reply:
+    shared, ticket = services(), webhook.ticket
+    # A request about a leg that is gone carries why it ended (seen in Plivo's open source ancestor).
+    decision = decide_after(event, ticket, shared.plan, caller_is_gone="HangupCause" in webhook.first)
+    return replies().write(
+        decision,
+        base_url=webhook.base_url,
+        dial_id=lambda: next_dial_id(event, ticket, shared.config.secret_key),
+        since=ticket.started_at if ticket else event.at // 1000,
+    )
+
+
+def _write_recorded(response: Response, kept: StoredReceipt | None) -> None:
+    response.content_type = "application/json"
+    response.set_data(_recorded(kept))
+
+
+def _recorded(kept: StoredReceipt | None) -> str:
+    return json.dumps({"recorded": kept is not None, "dial_id": kept.dial.dial_id if kept and kept.dial else None})

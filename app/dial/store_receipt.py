@@ -1,17 +1,17 @@
-"""Keep what arrived: in the store, or on the spool while somebody waits on the line."""
+"""Store what Plivo sent: in the store, or on the spool while somebody waits on the line."""
 
 import logging
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
+from typing import NamedTuple
 
 from flask import Response
 
-from app.dial.answers import xml_reply
+from app.context import Services, services
 from app.dial.deferred_response import DeferredResponse
-from app.dial.request import Arrival
+from app.dial.replies import EMPTY_REPLY, Reply
+from app.dial.request import Webhook
 from app.records.model.receipt import Receipt, ReceiptRefused, StoredReceipt, StoreUnavailable
-from app.records.model.state import Placement
 from app.records.spool.spool import SpoolFull
 from app.records.writing.entry import Entry
 from app.voice.events import Event, Kind
@@ -22,107 +22,115 @@ from app.voice.xml import EMPTY
 log = logging.getLogger(__name__)
 
 
-def translate(arrival: Arrival) -> Event:
-    """Translate an arrival into its event."""
-    return parse(arrival.kind, arrival.first, at=arrival.received_at, zone=arrival.services.config.plivo_timezone)
+class Stored(NamedTuple):
+    """A receipt on its way to disk. The server sends `reply` once the receipt is committed or spooled."""
+
+    reply: Response
 
 
-def keep_control(arrival: Arrival, event: Event, reply: str, placement: Placement | None = None) -> Response:
-    """Keep a control request and give the reply for it: the first one, where the request came before.
+def translate(webhook: Webhook) -> Event:
+    """Translate a webhook into its event."""
+    zone = services().config.plivo_timezone
+    return parse(webhook.kind, webhook.first, at=webhook.received_at, zone=zone)
+
+
+def make_receipt(webhook: Webhook, event: Event) -> Receipt:
+    """Return the receipt of a webhook, without a reply."""
+    return Receipt(
+        kind=webhook.kind,
+        method=webhook.method,
+        path=webhook.path,
+        query=webhook.query,
+        params=webhook.params,
+        signature=webhook.verification.verdict.value,
+        sender=webhook.sender,
+        request_id=webhook.request_id,
+        received_at=webhook.received_at,
+        dial_id=webhook.dial_id,
+        event=event,
+    )
+
+
+def store(webhook: Webhook, receipt: Receipt, reply: Reply) -> Stored:
+    """Store the receipt of a control request with its reply. A copy of an earlier request gets the earlier reply.
 
     Where the store does not take it in time it goes on the spool, and the caller gets the reply all the same.
     """
-    if arrival.method == "HEAD":
-        return xml_reply(reply)
-    receipt = _receipt(arrival, event, reply, placement)
-    entry = Entry((receipt,))
-    return DeferredResponse(arrival.services.journal, entry, partial(_decide_control, arrival, entry), otherwise=reply)
+    shared, entry = services(), Entry((_with_reply(webhook, receipt, reply),))
+    finish = partial(_finish_control, shared, entry)
+    return Stored(DeferredResponse(shared.journal, entry, finish, otherwise=reply.document))
 
 
-def _decide_control(arrival: Arrival, entry: Entry, response: DeferredResponse) -> None:
+def store_notice(
+    webhook: Webhook, receipt: Receipt, write_reply: Callable[[Response, StoredReceipt | None], None]
+) -> Stored:
+    """Store a notice. `write_reply` fills the reply, with None where the store refuses the receipt for good.
+
+    While the store is away the reply is 503: no caller waits, and Plivo sends the notice again.
+    """
+    shared, entry = services(), Entry((_with_reply(webhook, receipt, EMPTY_REPLY),))
+    finish = partial(_finish_notice, shared, entry, write_reply)
+    return Stored(DeferredResponse(shared.journal, entry, finish, otherwise=EMPTY, status=503))
+
+
+def _with_reply(webhook: Webhook, receipt: Receipt, reply: Reply) -> Receipt:
+    document = None if reply.document == EMPTY else reply.document
+    return receipt._replace(placement=reply.placement, reply=document, reply_micros=webhook.elapsed_micros())
+
+
+def _finish_control(shared: Services, entry: Entry, response: DeferredResponse) -> None:
+    [receipt] = entry.receipts
     try:
         [kept] = entry.result()
     except StoreUnavailable as error:
-        _spool(arrival, entry.receipts[0], error)
+        _spool(shared, receipt, error)
         return
-    response.when_finished(partial(_log_dial_ended, arrival, kept))
+    response.when_finished(partial(_log_dial_ended, receipt, kept))
     if kept.deliveries > 1:
         response.set_data(kept.reply or EMPTY)
 
 
-def keep_notice(arrival: Arrival, event: Event, tell: Callable[[Response, StoredReceipt | None], None]) -> Response:
-    """Keep a notice and have `tell` fill the reply, with what was kept: None where the store refuses it for good.
-
-    Where the store is away the reply is 503: nobody waits on the line, and Plivo brings it again.
-    """
-    entry = Entry((_receipt(arrival, event, EMPTY, None),))
-    decide = partial(_decide_notice, arrival, entry, tell)
-    return DeferredResponse(arrival.services.journal, entry, decide, otherwise=EMPTY, status=503)
-
-
-def _decide_notice(
-    arrival: Arrival, entry: Entry, tell: Callable[[Response, StoredReceipt | None], None], response: DeferredResponse
+def _finish_notice(
+    shared: Services,
+    entry: Entry,
+    write_reply: Callable[[Response, StoredReceipt | None], None],
+    response: DeferredResponse,
 ) -> None:
+    [receipt] = entry.receipts
     kept: StoredReceipt | None = None
     try:
         [kept] = entry.result()
     except ReceiptRefused as error:
-        _spool(arrival, entry.receipts[0], error)  # Brought again it would be refused again: a person must see it.
+        _spool(shared, receipt, error)  # Sent again it would be refused again: an operator must look at it.
     except StoreUnavailable as error:
-        log.warning(
-            "notice_not_kept",
-            extra={"kind": arrival.kind.value, "error": str(error), "request_id": arrival.request_id},
-        )
+        fields = {"kind": receipt.kind.value, "error": str(error), "request_id": receipt.request_id}
+        log.warning("notice_not_kept", extra=fields)
         return
     else:
-        response.when_finished(partial(_log_dial_ended, arrival, kept))
+        response.when_finished(partial(_log_dial_ended, receipt, kept))
     response.status_code = 200
-    tell(response, kept)
+    write_reply(response, kept)
 
 
-def _receipt(arrival: Arrival, event: Event, reply: str, placement: Placement | None) -> Receipt:
-    # In the order of its fields; by their names it takes twice as long.
-    return Receipt(
-        arrival.kind,
-        arrival.method,
-        arrival.path,
-        arrival.query,
-        arrival.params,
-        arrival.verification.verdict._value_,
-        arrival.sender,
-        arrival.request_id,
-        arrival.received_at,
-        arrival.dial_id,
-        event,
-        placement,
-        200,  # The status that every request gets whose receipt is kept.
-        None if reply == EMPTY else reply,
-        arrival.elapsed_micros(),
-    )
-
-
-def _spool(arrival: Arrival, receipt: Receipt, error: Exception) -> None:
-    fields = {"kind": receipt.kind.value, "dial_id": receipt.dial_id, "request_id": arrival.request_id}
+def _spool(shared: Services, receipt: Receipt, error: Exception) -> None:
+    fields = {"kind": receipt.kind.value, "dial_id": receipt.dial_id, "request_id": receipt.request_id}
     try:
-        arrival.services.spool.put(receipt)
+        shared.spool.put(receipt)
     except SpoolFull:
-        # The caller is served, but this receipt is nowhere else: the log is the last place left.
+        # The caller is served, but this receipt is stored nowhere: the log is the last place left.
         log.exception("receipt_lost", extra=fields)
         return
     log.error("receipt_spooled", extra={**fields, "error": str(error)})
-    arrival.services.drainer.wake()
+    shared.drainer.wake()
 
 
-def _log_dial_ended(arrival: Arrival, kept: StoredReceipt, _response: Response) -> None:
-    if arrival.kind not in {Kind.ACTION, Kind.PHLO} or kept.dial is None:
-        return
-    if not log.isEnabledFor(logging.INFO):
+def _log_dial_ended(receipt: Receipt, kept: StoredReceipt, _response: Response) -> None:
+    if receipt.kind not in {Kind.ACTION, Kind.PHLO} or kept.dial is None:
         return
     dial = kept.dial
-    record = log.makeRecord(log.name, logging.INFO, __file__, 0, "dial_ended", (), None)
-    # As `extra` does, which first compares each name with those of a record: in half of the time.
-    vars(record).update(
-        {
+    log.info(
+        "dial_ended",
+        extra={
             "dial_id": dial.dial_id,
             "call_uuid": kept.call_uuid,
             "dial_status": dial.dial_status,
@@ -133,14 +141,8 @@ def _log_dial_ended(arrival: Arrival, kept: StoredReceipt, _response: Response) 
             "outcome": dial.outcome,
             "from": mask(dial.from_number),
             "to": mask(dial.to_number),
-            "signature": arrival.verification.verdict._value_,
+            "signature": receipt.signature,
             "deliveries": kept.deliveries,
-            "request_id": arrival.request_id,
-        }
+            "request_id": receipt.request_id,
+        },
     )
-    log.handle(record)
-
-
-def as_hangup(arrival: Arrival) -> Arrival:
-    """Read an answer URL request as the hangup notice that it is."""
-    return replace(arrival, kind=Kind.HANGUP)

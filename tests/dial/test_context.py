@@ -1,6 +1,5 @@
 """A webhook takes a shorter way through Flask, and leaves nothing of itself behind."""
 
-import io
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -122,12 +121,3 @@ def test_flasks_test_client_may_look_at_a_webhook_afterwards(app: Flask) -> None
 
         assert (request.path, g.mine) == ("/dialstatus/", "/dialstatus/")
     assert not has_request_context()
-
-
-def test_a_form_with_a_file_is_read_and_the_file_let_go_of(app: Flask) -> None:
-    form = {"CallUUID": "a-call", "From": "+14155550100", "file": (io.BytesIO(b"x" * 10_000), "a.txt")}
-
-    reply = app.test_client().post("/dialstatus/", data=form, content_type="multipart/form-data")
-
-    assert reply.status_code == 200
-    assert "<Dial" in reply.text

@@ -5,7 +5,7 @@ from urllib.parse import parse_qsl
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from app.dial.request import _pairs
+from app.dial.parameters import decode_form
 
 # What decoding could mistake: every border and escape, in both cases, whole and cut off, and letters of other kinds.
 PIECES = [
@@ -34,4 +34,4 @@ PIECES = [
 @example("From=%2B14155550100&SessionStart=2024-09-26+14%3A05%3A08")
 @example("a=%252B&b=%25%33A")
 def test_a_form_is_decoded_as_the_standard_library_decodes_it(text: str) -> None:
-    assert list(_pairs(text)) == parse_qsl(text, keep_blank_values=True)
+    assert list(decode_form(text)) == parse_qsl(text, keep_blank_values=True)

@@ -10,11 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from flask import g, request
 
 from app import create_app
 from app.context import EXTENSION
 from app.dial.deferred_response import DeferredResponse
-from app.dial.request import at_hand, read_arrival
+from app.dial.request import read_head
 from app.ops.metrics import METRICS
 from app.records.writing.entry import Entry
 from app.voice.events import Kind
@@ -56,12 +57,11 @@ def test_the_time_of_a_reply_ends_when_it_is_finished_not_when_it_is_counted(tmp
     reply = DeferredResponse(journal, Entry(()), lambda _: None)
 
     with app.test_request_context("/dialstatus/action/", method="POST"):
-        asked = at_hand()
-        arrival = asked.arrival = read_arrival(asked, Kind.ACTION, app.extensions[EXTENSION])
+        webhook = g.webhook = read_head(request, Kind.ACTION, app.extensions[EXTENSION].config)
         for function in app.after_request_funcs["dial"]:
             function(reply)
     reply.finish()
-    arrival.started = reply.finished_at - 3_000_000
+    webhook.started = reply.finished_at - 3_000_000
     reply.tell()
 
     counted = app.extensions[EXTENSION].meter.total()

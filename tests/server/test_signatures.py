@@ -125,19 +125,34 @@ def test_while_tokens_rotate_either_is_good(start_server: Callable[..., Server])
         assert server.plivo("POST", "/dialstatus/", inbound(new_uuid()), token=token).status == expected
 
 
-def test_a_main_accounts_signature_and_an_older_scheme_are_good(start_server: Callable[..., Server]) -> None:
-    server = start_server()
-    url, nonce = f"{server.url}/dialstatus/", make_nonce()
-    older = {
+def v2(url: str) -> dict[str, str]:
+    """Return the V2 headers of a request, one wrong signature before the right one."""
+    nonce = make_nonce()
+    return {
         "Content-Type": FORM,
         "X-Plivo-Signature-V2": f"bm90IHRoaXM=, {sign_v2(url=url, nonce=nonce, token=TOKEN)}",
         "X-Plivo-Signature-V2-Nonce": nonce,
     }
 
-    main = v3(url, [("CallUUID", "c")], main=True)
+
+def test_a_main_accounts_signature_is_accepted(start_server: Callable[..., Server]) -> None:
+    server = start_server()
+
+    main = v3(f"{server.url}/dialstatus/", [("CallUUID", "c")], main=True)
 
     assert server.request("POST", "/dialstatus/", "CallUUID=c", main).status == 200
-    assert server.request("POST", "/dialstatus/", "CallUUID=c", older).status == 200
+
+
+def test_v2_alone_is_refused_with_a_reason_unless_the_setting_accepts_it(start_server: Callable[..., Server]) -> None:
+    strict, lenient = start_server(), start_server(ACCEPT_V2="true")
+
+    refused = strict.request("POST", "/dialstatus/", "CallUUID=c", v2(f"{strict.url}/dialstatus/"))
+    accepted = lenient.request("POST", "/dialstatus/", "CallUUID=c", v2(f"{lenient.url}/dialstatus/"))
+
+    assert (refused.status, accepted.status) == (403, 200)
+    [line] = until(lambda: strict.events("signature_refused"))
+    assert (line["scheme"], line["signature"]) == ("V2", "invalid")
+    assert "ACCEPT_V2=true" in line["reason"]
 
 
 def test_observing_lets_a_stranger_in_records_the_verdict_and_says_why(start_server: Callable[..., Server]) -> None:
