@@ -26,6 +26,7 @@ from config import Config
 
 # Set in the WSGI environment by a server that holds the whole body, no longer than is taken.
 BODY = "dialstatus.body"
+_DIAL_ID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 _HOST = re.compile(r"[A-Za-z0-9.\-_]{1,255}(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]{1,45}\](:[0-9]{1,5})?", re.ASCII)
 _SIMULATED_TIME = "X-Dialstatus-Simulated-Time"
 _JSON, _MULTIPART = "application/json", "multipart/form-data"
@@ -83,8 +84,7 @@ class Webhook:
     received. `received_at` is in milliseconds since 1970 UTC, `started` a reading of `time.perf_counter_ns`.
 
     `read_parameters` fills the rest: `form` has the fields of the body, `asked` those of the query, `params` those of
-    Plivo, `first` the first value of each of these. `ticket` and `dial_id` are from our own part of the query, and None
-    where its seal is missing or wrong.
+    Plivo, `first` the first value of each of these. `ticket` and `dial_id` are from our own part of the query.
     """
 
     kind: Kind
@@ -152,11 +152,22 @@ def read_parameters(webhook: Webhook, request: FlaskRequest, secret: str) -> Non
     own = {name: value for name, value in webhook.asked if name in OWN_NAMES}
     if "step" in own:
         webhook.ticket = Ticket.from_query(own, secret)
-        webhook.dial_id = webhook.ticket.dial_id if webhook.ticket else None
-    elif "seal" in own:
-        webhook.dial_id = dial_of_notice(own, secret)
+    webhook.dial_id = _dial_id(webhook, own, secret)
     if webhook.kind is Kind.ANSWER and is_hangup(webhook.first):
         webhook.kind = Kind.HANGUP  # An application without a hangup URL sends this notice to its answer URL.
+
+
+def _dial_id(webhook: Webhook, own: Mapping[str, str], secret: str) -> str | None:
+    """Return the dial that our own part of the query names.
+
+    A notice must carry our seal: otherwise any sender could add dials and legs to a call without end.
+    """
+    if webhook.ticket is not None:
+        return webhook.ticket.dial_id
+    if webhook.kind is Kind.ACTION:
+        dial_id = own.get("dial", "")
+        return dial_id if _DIAL_ID.fullmatch(dial_id) else None
+    return dial_of_notice(own, secret) if "seal" in own else None
 
 
 def _plivo_params(form: Pairs, query: Pairs, *, is_phlo: bool) -> Pairs:
