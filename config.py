@@ -5,6 +5,7 @@ room can import them first. Only here is the environment read.
 """
 
 import os
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from settings.server import LogFormat, ServerSettings
 __all__ = [
     "EXAMPLE_NUMBER",
     "ROOT",
+    "VERSION",
     "Config",
     "ConfigError",
     "LogFormat",
@@ -27,6 +29,9 @@ __all__ = [
     "env_example",
     "settings_table",
 ]
+
+# pyproject.toml is the one place that names the version.
+VERSION: str = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)

@@ -1,7 +1,9 @@
 """`flask doctor`."""
 
 import json
+import platform
 from dataclasses import asdict
+from importlib import metadata
 
 import click
 from flask.cli import with_appcontext
@@ -13,6 +15,7 @@ from app.account.doctor import examine
 from app.account.errors import SettingError
 from app.account.setup import read_number
 from app.context import refused, services
+from config import VERSION
 
 _HOW_TO_MEND = {
     "settings": "Change them in .env or the environment.",
@@ -52,3 +55,10 @@ def doctor(
     if as_json:
         click.echo(json.dumps({"ok": well, "checks": [asdict(check) for check in checks]}, ensure_ascii=False))
     raise SystemExit(0 if well else 1)
+
+
+@click.command()
+def version() -> None:
+    """Print the version of Dialstatus and of the libraries that serve it."""
+    libraries = " ".join(f"{name} {metadata.version(name)}" for name in ("flask", "gunicorn", "sqlalchemy", "plivo"))
+    click.echo(f"dialstatus {VERSION} python {platform.python_version()} {libraries}")

@@ -20,6 +20,7 @@ _COMMANDS = {
     "replay": "app.cli.replay:replay",
     "simulate": "app.cli.simulate:simulate",
     "spool": "app.cli.store_commands:spool",
+    "version": "app.cli.doctor:version",
 }
 
 

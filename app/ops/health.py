@@ -1,4 +1,4 @@
-"""Health: is the process alive, and could it keep a report now? Open to all, and telling nothing else."""
+"""Health: is the process alive, which version is it, and could it store a report now? Open to all."""
 
 import logging
 from typing import cast
@@ -10,6 +10,7 @@ from app.context import EXTENSION, Services
 from app.ops.cached_probe import Bounded
 from app.records.model.receipt import StoreUnavailable
 from app.records.store.readiness import prove_write
+from config import VERSION
 
 log = logging.getLogger(__name__)
 bp = Blueprint("health", __name__)
@@ -27,8 +28,8 @@ def _make_readiness(setup: BlueprintSetupState) -> None:
 
 @bp.get("/healthz")
 def healthz() -> Response:
-    """Say that this process answers. No store is touched: restarting a server does not bring its store back."""
-    return _uncached(jsonify(status="ok"))
+    """Return 200: the process answers. No store is touched, since a restart does not bring a store back."""
+    return _uncached(jsonify(status="ok", version=VERSION))
 
 
 @bp.get("/readyz")

@@ -4,8 +4,6 @@ import logging
 import platform
 import re
 import sqlite3
-import tomllib
-from functools import cache
 
 from flask import Blueprint, Flask, Response, current_app, request
 
@@ -18,7 +16,7 @@ from app.records.model.receipt import StoreUnavailable
 from app.records.reading.gauges import Gauges, read_gauges
 from app.records.store.readiness import prove_write
 from app.records.store.store import Store
-from config import ROOT
+from config import VERSION
 
 bp = Blueprint("metrics", __name__)
 
@@ -81,7 +79,7 @@ class Metrics:
         """Give every value there is now. A store or spool that cannot be asked leaves its values out."""
         values: dict[Key, float] = dict.fromkeys(_FROM_THE_START, 0)
         values.update(self._meter.total())
-        values["build_info", _version(), platform.python_version()] = 1
+        values["build_info", VERSION, platform.python_version()] = 1
         try:
             found, is_writable = self._standing.ask()
             values.update(_of_standing(found))
@@ -148,10 +146,3 @@ def _of_standing(found: Gauges) -> dict[Key, float]:
     if found.newest_report_at is not None:
         values["newest_report_age_seconds",] = max(0, now() - found.newest_report_at) / 1000
     return values
-
-
-@cache
-def _version() -> str:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    version: str = project["project"]["version"]
-    return version

@@ -8,6 +8,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from config import VERSION
 from tests.support.server import Server, until
 
 Start = Callable[..., Server]
@@ -26,7 +27,7 @@ def orphan(start_server: Start, postgresql: str) -> Server:
 
 def test_healthz_needs_no_store(orphan: Server) -> None:
     reply = orphan.request("GET", "/healthz")
-    assert (reply.status, reply.json()) == (200, {"status": "ok"})
+    assert (reply.status, reply.json()) == (200, {"status": "ok", "version": VERSION})
 
 
 def test_readyz_hides_where_the_store_is(orphan: Server) -> None:
