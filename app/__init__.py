@@ -22,7 +22,7 @@ from app.plan.load import configured_plan
 from app.records.spool.spool import Drainer, Spool
 from app.records.store.store import Store
 from app.records.writing.journal import Journal
-from app.reports.answers import dial_answer
+from app.reports.api.records import dial_answer
 from app.reports.setup import use_reports
 from config import Config
 

@@ -25,12 +25,12 @@ from app.records.reading.queries import FoundDial, find_call, find_dials
 from app.records.reading.read_session import explained, read_session
 from app.records.reading.summaries import summarise
 from app.records.rollups.counting import update_rollups
-from app.reports.answers import call_answer
-from app.reports.exports import all_dials, csv_lines, json_lines
-from app.reports.formatting import OUTCOMES, clock, duration, share
-from app.reports.parameters import read_query, wanted_of
-from app.reports.problems import Refused
-from app.reports.schemas import Filters, SummaryQuery
+from app.reports.api.exports import all_dials, csv_lines, json_lines
+from app.reports.api.parameters import read_query, wanted_of
+from app.reports.api.problems import Refused
+from app.reports.api.records import call_answer
+from app.reports.api.schemas import Filters, SummaryQuery
+from app.reports.pages.formatting import OUTCOMES, clock, duration, share
 
 _FILTERS = ("since", "until", "status", "outcome", "cause", "from", "to", "target", "route", "q")
 _WIDTH_OF_A_TABLE = 140

@@ -3,9 +3,9 @@
 from flask import Flask
 from flask_bootstrap import Bootstrap5
 
-from app.reports.api import bp as api_bp
-from app.reports.login import LIFETIME, Sessions
-from app.reports.pages import bp as pages_bp
+from app.reports.access.login import LIFETIME, Sessions
+from app.reports.api.routes import bp as api_bp
+from app.reports.pages.routes import bp as pages_bp
 from app.reports.tallier import use_tallier
 
 

@@ -8,7 +8,7 @@ from app.records.model.ids import now
 from app.records.model.receipt import Receipt
 from app.records.model.state import Placement
 from app.records.reading.anomalies import Anomalies
-from app.reports.banners import find_banners
+from app.reports.pages.banners import find_banners
 from app.voice.events import Kind
 from config import Config
 from tests.reports.conftest import REPORTS_TOKEN, Caller

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from schemathesis import Case
 from werkzeug.serving import make_server
 
-from app.reports.openapi import make_document
+from app.reports.api.openapi import make_document
 from tests.reports.conftest import REPORTS_TOKEN, Caller
 
 TOKEN = {"Authorization": f"Bearer {REPORTS_TOKEN}"}

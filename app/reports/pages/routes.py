@@ -15,18 +15,18 @@ from app.records.reading.filters import with_target_groups
 from app.records.reading.queries import find_call
 from app.records.reading.read_session import read_session
 from app.records.reading.summaries import Summaries
-from app.reports import formatting as words
-from app.reports import login
-from app.reports.answers import explain
-from app.reports.banners import Banner, find_banners
-from app.reports.dashboard import find_figures, find_pictures, find_recent, read_asked
-from app.reports.openapi import make_document
-from app.reports.parameters import make_cursor, read_cursor
-from app.reports.problems import Refused, why_unavailable
-from app.reports.ranges import NAMED
-from app.reports.security import add_headers
+from app.reports.access import login
+from app.reports.access.headers import add_headers
+from app.reports.api.openapi import make_document
+from app.reports.api.parameters import make_cursor, read_cursor
+from app.reports.api.problems import Refused, why_unavailable
+from app.reports.api.records import explain
+from app.reports.pages import formatting as words
+from app.reports.pages.banners import Banner, find_banners
+from app.reports.pages.dashboard import find_figures, find_pictures, find_recent, read_asked
+from app.reports.pages.ranges import NAMED
+from app.reports.pages.timeline import draw
 from app.reports.tallier import wake_tallier
-from app.reports.timeline import draw
 from app.voice.hangup_causes import by_code, by_name
 
 bp = Blueprint("reports", __name__, template_folder="templates", static_folder="static", static_url_path="/assets")

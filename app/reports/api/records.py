@@ -10,7 +10,7 @@ from app.records.model.state import CallState
 from app.records.reading.figures import Figures, GroupBy, GroupedFigures, groups_whole_calls
 from app.records.reading.filters import DialFilters
 from app.records.reading.queries import FoundCall, FoundDial
-from app.reports import schemas
+from app.reports.api import schemas
 from app.voice.hangup_causes import by_code, by_name
 from app.voice.outcome import EXPLANATIONS, Outcome
 

@@ -9,7 +9,7 @@ from werkzeug.exceptions import HTTPException
 from app.records.model.receipt import StoreUnavailable
 from app.records.reading.filters import TooMany
 from app.records.reading.read_session import StoreUnreadable
-from app.reports.schemas import Problem
+from app.reports.api.schemas import Problem
 
 _SHOWN = 100  # Longest piece of a refused value that is repeated.
 

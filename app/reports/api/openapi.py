@@ -5,7 +5,7 @@ from typing import Any, Literal
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from app.reports import schemas
+from app.reports.api import schemas
 
 Mode = Literal["validation", "serialization"]
 _REF = "#/components/schemas/{model}"

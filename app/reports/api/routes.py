@@ -15,14 +15,14 @@ from app.records.reading.filters import TooMany
 from app.records.reading.queries import FoundDial, find_call, find_dial, find_dials
 from app.records.reading.read_session import read_session
 from app.records.reading.summaries import summarise
-from app.reports import problems, schemas
-from app.reports.answers import call_answer, dial_answer, summary_answer
-from app.reports.exports import all_dials, csv_lines, json_lines
-from app.reports.login import has_session
-from app.reports.openapi import make_document
-from app.reports.parameters import make_cursor, read_cursor, read_query, wanted_of
-from app.reports.schemas import DialsQuery, SummaryQuery
-from app.reports.security import add_headers
+from app.reports.access.headers import add_headers
+from app.reports.access.login import has_session
+from app.reports.api import problems, schemas
+from app.reports.api.exports import all_dials, csv_lines, json_lines
+from app.reports.api.openapi import make_document
+from app.reports.api.parameters import make_cursor, read_cursor, read_query, wanted_of
+from app.reports.api.records import call_answer, dial_answer, summary_answer
+from app.reports.api.schemas import DialsQuery, SummaryQuery
 from app.reports.tallier import wake_tallier
 
 PREFIX = "/api/v1"

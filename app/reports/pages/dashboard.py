@@ -11,9 +11,9 @@ from app.records.reading.figures import Detail, Figures, GroupBy, groups_whole_c
 from app.records.reading.filters import DialFilters, TooMany, find_routes
 from app.records.reading.queries import Page, find_dials
 from app.records.reading.summaries import WEEKDAYS, Summaries
-from app.reports.charts import ORDER, Columns, stack
-from app.reports.formatting import OUTCOMES, duration, share
-from app.reports.ranges import NAMED, Range, read_range
+from app.reports.pages.charts import ORDER, Columns, stack
+from app.reports.pages.formatting import OUTCOMES, duration, share
+from app.reports.pages.ranges import NAMED, Range, read_range
 from app.voice.hangup_causes import HangupCause, by_name
 from app.voice.numbers import normalise
 from app.voice.outcome import Outcome

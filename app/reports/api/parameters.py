@@ -9,8 +9,8 @@ from pydantic_core import ErrorDetails
 from werkzeug.datastructures import MultiDict
 
 from app.records.reading.filters import DialFilters
-from app.reports.problems import Refused, cut
-from app.reports.schemas import Filters, Nothing
+from app.reports.api.problems import Refused, cut
+from app.reports.api.schemas import Filters, Nothing
 
 Query = TypeVar("Query", bound=Nothing)
 

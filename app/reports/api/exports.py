@@ -9,8 +9,8 @@ from app.records.reading.filters import DialFilters
 from app.records.reading.queries import FoundDial, find_dials
 from app.records.reading.read_session import read_session
 from app.records.store.store import Store
-from app.reports.answers import dial_answer
-from app.reports.schemas import Dial
+from app.reports.api.records import dial_answer
+from app.reports.api.schemas import Dial
 
 _BATCH = 500
 _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?", re.ASCII)

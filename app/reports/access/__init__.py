@@ -1,0 +1,1 @@
+"""Who may read the reports: tokens, sessions, and what browsers are told."""

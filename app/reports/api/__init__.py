@@ -1,0 +1,1 @@
+"""The API for programs: its models, its routes and its description."""
