@@ -1,26 +1,31 @@
-"""How the factory takes the reports in."""
+"""How `create_app` adds the reports."""
+
+from collections.abc import Callable
 
 from flask import Flask
 from flask_bootstrap import Bootstrap5
+from werkzeug.routing import BaseConverter
 
-from app.reports.access.login import LIFETIME, Sessions
+from app.reports.access.sessions import use_sessions
+from app.reports.access.tokens import use_token_guard
 from app.reports.api.routes import bp as api_bp
 from app.reports.pages.routes import bp as pages_bp
-from app.reports.tallier import use_tallier
 
 
-def use_reports(app: Flask) -> None:
-    """Register the pages and the API, and how sessions are kept."""
-    app.config.update(
-        BOOTSTRAP_SERVE_LOCAL=True,
-        PERMANENT_SESSION_LIFETIME=LIFETIME,
-        SESSION_COOKIE_NAME="dialstatus_session",
-        SESSION_COOKIE_SAMESITE="Lax",
-        SESSION_REFRESH_EACH_REQUEST=False,  # It ends when it ends, however busy.
-    )
-    app.session_interface = Sessions()
-    app.static_url_path = ""  # The application has no such files; Bootstrap's address is made with it: /bootstrap.
+class AnythingConverter(BaseConverter):
+    """The rest of a path, slashes included: a CallUUID is whatever the sender wrote."""
+
+    regex = ".+"
+    part_isolating = False
+
+
+def use_reports(app: Flask, token: str, *, on_wrong_token: Callable[[str], None]) -> None:
+    """Register the pages and the API. `on_wrong_token` is called with link, form or bearer."""
+    app.config["BOOTSTRAP_SERVE_LOCAL"] = True
+    app.static_url_path = ""  # The application has no static files; Bootstrap's URL is built from it: /bootstrap.
     Bootstrap5(app)
-    use_tallier(app)
+    use_sessions(app)
+    use_token_guard(app, token, on_wrong_token)
+    app.url_map.converters["anything"] = AnythingConverter
     app.register_blueprint(pages_bp)
     app.register_blueprint(api_bp)

@@ -1,13 +1,19 @@
-"""What every answer of the reports says to the browser: trust nothing but us."""
+"""What every response of the reports asks of the browser."""
 
-from flask import Response
+import ipaddress
+from urllib.parse import urlsplit
 
-# No inline script and no inline style; Bootstrap's own style sheet holds its small pictures as data.
+from flask import Response, request
+
+from app.context import services
+
+# No inline script and no inline style. Bootstrap's style sheet embeds its icons as data: URLs.
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
     "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
 _HEADERS = {
+    "Cache-Control": "no-store",
     "Content-Security-Policy": _POLICY,
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -16,12 +22,30 @@ _HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
+_ONE_YEAR = 365 * 24 * 60 * 60  # seconds
 
 
 def add_headers(response: Response) -> Response:
-    """Add the headers; what was decided for one answer stays."""
+    """Return the response with the security headers that it does not have yet."""
     for name, value in _HEADERS.items():
         response.headers.setdefault(name, value)
-    if response.mimetype in {"text/html", "application/json", "application/problem+json"}:
-        response.headers.setdefault("Cache-Control", "no-store")
+    if is_https() and not _is_loopback(urlsplit(f"//{request.host}").hostname):
+        response.headers.setdefault("Strict-Transport-Security", f"max-age={_ONE_YEAR}")
     return response
+
+
+def is_https() -> bool:
+    """Return whether browsers reach these pages over https.
+
+    PUBLIC_URL decides before the request: a proxy that ends TLS may pass neither the scheme nor the host on.
+    """
+    public = urlsplit(services().config.public_url or "")
+    return request.is_secure or (public.scheme == "https" and not _is_loopback(public.hostname))
+
+
+def _is_loopback(host: str | None) -> bool:
+    name = (host or "").rstrip(".").lower()
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return name == "localhost" or name.endswith(".localhost")

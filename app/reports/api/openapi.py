@@ -1,37 +1,44 @@
-"""The OpenAPI document, made from the models that the code itself reads and writes with."""
+"""The OpenAPI document, made from the models with which the API reads its queries and writes its responses."""
 
-from typing import Any, Literal
+import json
+from typing import Any
 
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from app.reports.api import schemas
+from app.reports.api import models, queries
 
-Mode = Literal["validation", "serialization"]
 _REF = "#/components/schemas/{model}"
-_ANSWERS: list[type[BaseModel]] = [schemas.Dials, schemas.Dial, schemas.WholeCall, schemas.Summary, schemas.Problem]
-_NAMED = {
-    "dial_id": "The dial's `dial_id`, as the list of dials has it.",
-    "call_uuid": "The call's UUID, as Plivo named it.",
+_RESPONSES: list[type[BaseModel]] = [
+    models.DialsView,
+    models.DialView,
+    models.WholeCallView,
+    models.SummaryView,
+    models.ProblemView,
+]
+_PATH_PARAMETERS = {
+    "dial_id": "The dial's `dial_id`, as in the list of dials.",
+    "call_uuid": "The call's UUID from Plivo, or the `request_uuid` of the request that placed it.",
 }
 _PROBLEMS = {
-    "400": "A parameter that is not known, or a value that cannot be used.",
+    "400": "An unknown parameter, or a value that cannot be used.",
     "401": "The token is missing or wrong.",
+    "429": "Too many wrong tokens from this address.",
     "503": "The store cannot be read at the moment.",
 }
 
 
-def make_document(title_url: str = "/") -> dict[str, Any]:
-    """Make the document. `title_url` is where the API is served."""
-    definitions = models_json_schema([(model, "serialization") for model in _ANSWERS], ref_template=_REF)[1]
-    return {
+def make_document(server_url: str = "/") -> dict[str, Any]:
+    """Return the OpenAPI 3.1 document. `server_url` is the path or URL below which the API is served."""
+    definitions = models_json_schema([(model, "serialization") for model in _RESPONSES], ref_template=_REF)[1]
+    document = {
         "openapi": "3.1.0",
         "info": {
             "title": "Dialstatus",
             "version": "1",
-            "description": "What happened to every call. Times are RFC 3339 in UTC; what is not known is null.",
+            "description": "What happened to every call. Times are RFC 3339 in UTC; absent values are null.",
         },
-        "servers": [{"url": title_url}],
+        "servers": [{"url": server_url}],
         "security": [{"token": []}],
         "paths": _paths(),
         "components": {
@@ -41,40 +48,55 @@ def make_document(title_url: str = "/") -> dict[str, Any]:
             },
         },
     }
+    # Clients are generated with these names, and to them a DialView is simply a Dial.
+    named: dict[str, Any] = json.loads(json.dumps(document).replace('View"', '"'))
+    return named
 
 
 def _paths() -> dict[str, Any]:
-    dials = "Dials, newest first, a page at a time. A page may hold fewer than `limit` and not be the last."
-    files = "Every dial that is wanted, newest first, without a limit."
+    text = {"schema": {"type": "string"}}
     return {
-        "/api/v1/dials": _get("List dials", dials, schemas.DialsQuery, _json(schemas.Dials)),
-        "/api/v1/dials.csv": _get("Dials as CSV", files, schemas.Filters, {"text/csv": {"schema": {"type": "string"}}}),
-        "/api/v1/dials.jsonl": _get(
-            "Dials as JSON lines", files, schemas.Filters, {"application/jsonl": {"schema": {"type": "string"}}}
+        "/api/v1/dials": _get(
+            "List dials",
+            "Dials, newest first, in pages. A page may hold fewer than `limit` and not be the last.",
+            queries.DialsQuery,
+            _json(models.DialsView),
         ),
-        "/api/v1/dials/{dial_id}": _get("One dial", "", schemas.Nothing, _json(schemas.Dial), named="dial_id"),
+        "/api/v1/dials.csv": _get("Dials as CSV", _ALL_DIALS, queries.FilterQuery, {"text/csv": text}),
+        "/api/v1/dials.jsonl": _get(
+            "Dials as JSON lines", _ALL_DIALS, queries.FilterQuery, {"application/jsonl": text}
+        ),
+        "/api/v1/dials/{dial_id}": _get("One dial", "", queries.NoQuery, _json(models.DialView), path="dial_id"),
         "/api/v1/calls/{call_uuid}": _get(
-            "One call with everything about it", "", schemas.Nothing, _json(schemas.WholeCall), named="call_uuid"
+            "One call with everything about it", "", queries.NoQuery, _json(models.WholeCallView), path="call_uuid"
         ),
         "/api/v1/summary": _get(
             "Count dials",
-            "By target, a dial that somebody answered counts for who answered, any other for everybody it rang.",
-            schemas.SummaryQuery,
-            _json(schemas.Summary),
+            "In groups by target, an answered dial counts for the target that answered, "
+            "any other dial for every target it rang.",
+            queries.SummaryQuery,
+            _json(models.SummaryView),
         ),
     }
 
 
-def _get(title: str, said: str, query: type[BaseModel], content: dict[str, Any], named: str = "") -> dict[str, Any]:
-    problems = dict(_PROBLEMS, **({"404": "There is none."} if named else {}))
-    schema = {"type": "string"}
-    path = {"name": named, "in": "path", "required": True, "description": _NAMED.get(named, ""), "schema": schema}
+_ALL_DIALS = "All dials that match the filters, newest first, without a limit."
+
+
+def _get(
+    title: str, description: str, query: type[BaseModel], content: dict[str, Any], path: str = ""
+) -> dict[str, Any]:
+    problems = dict(_PROBLEMS, **({"404": "It does not exist."} if path else {}))
+    parameters = _query_parameters(query)
+    if path:
+        about = {"name": path, "in": "path", "required": True, "description": _PATH_PARAMETERS[path]}
+        parameters.insert(0, {**about, "schema": {"type": "string"}})
     return {
         "get": {
             "operationId": title.lower().replace(" ", "_"),
             "summary": title,
-            "description": said,
-            "parameters": [*([path] if named else []), *_parameters(query)],
+            "description": description,
+            "parameters": parameters,
             "responses": {
                 "200": {"description": title, "content": content},
                 **{status: _problem(reason) for status, reason in sorted(problems.items())},
@@ -83,7 +105,7 @@ def _get(title: str, said: str, query: type[BaseModel], content: dict[str, Any],
     }
 
 
-def _parameters(query: type[BaseModel]) -> list[dict[str, Any]]:
+def _query_parameters(query: type[BaseModel]) -> list[dict[str, Any]]:
     schema = query.model_json_schema(ref_template=_REF)
     definitions = schema.get("$defs", {})
     return [
@@ -92,23 +114,23 @@ def _parameters(query: type[BaseModel]) -> list[dict[str, Any]]:
             "in": "query",
             "required": False,
             "description": of.pop("description", ""),
-            "schema": _plain(of, definitions),
+            "schema": _inline(of, definitions),
         }
         for name, of in schema.get("properties", {}).items()
     ]
 
 
-def _plain(of: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
-    """Write a parameter's schema out: in a URL nothing can be null, and nothing refers elsewhere."""
+def _inline(of: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
+    """Return a parameter's schema without references and without null, which no URL can carry."""
     of.pop("title", None)
     choices = [one for one in of.pop("anyOf", []) if one.get("type") != "null"]
     if of.get("default", "") is None:
         del of["default"]
-    plain = {**of, **(choices[0] if choices else {})}
-    if reference := plain.pop("$ref", ""):
+    inlined = {**of, **(choices[0] if choices else {})}
+    if reference := inlined.pop("$ref", ""):
         enum = definitions[reference.rpartition("/")[2]]
-        plain.update(type=enum["type"], enum=enum["enum"])
-    return plain
+        inlined.update(type=enum["type"], enum=enum["enum"])
+    return inlined
 
 
 def _json(model: type[BaseModel]) -> dict[str, Any]:
@@ -116,5 +138,5 @@ def _json(model: type[BaseModel]) -> dict[str, Any]:
 
 
 def _problem(reason: str) -> dict[str, Any]:
-    schema = {"$ref": _REF.format(model=schemas.Problem.__name__)}
+    schema = {"$ref": _REF.format(model=models.ProblemView.__name__)}
     return {"description": reason, "content": {"application/problem+json": {"schema": schema}}}

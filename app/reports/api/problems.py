@@ -1,4 +1,4 @@
-"""Errors of the API: problem documents as RFC 9457 has them."""
+"""Errors of the API as problem documents (RFC 9457)."""
 
 import json
 from http import HTTPStatus
@@ -9,29 +9,29 @@ from werkzeug.exceptions import HTTPException
 from app.records.model.receipt import StoreUnavailable
 from app.records.reading.filters import TooMany
 from app.records.reading.read_session import StoreUnreadable
-from app.reports.api.schemas import Problem
+from app.reports.api.models import ProblemView
 
-_SHOWN = 100  # Longest piece of a refused value that is repeated.
+_SHOWN = 100  # Characters of a refused value that are repeated.
+_RETRY_SECONDS = "5"
 
 
-class Refused(Exception):
-    """A request that names a parameter wrongly. `errors` has a name and a reason for each."""
+class InvalidParameters(Exception):
+    """A request with parameters that are refused. `errors` maps each one's name to the reason."""
 
     def __init__(self, errors: dict[str, str]) -> None:
-        """Keep the reasons by the parameter's name."""
         self.errors = errors
         super().__init__(", ".join(errors))
 
 
 def problem(status: int, detail: str, errors: dict[str, str] | None = None) -> Response:
-    """Make the answer that says what is wrong."""
-    document = Problem(
+    """Return a problem document; `errors` maps parameters to reasons."""
+    document = ProblemView(
         title=HTTPStatus(status).phrase,
         status=status,
         detail=detail,
         errors=[{"parameter": name, "detail": reason} for name, reason in (errors or {}).items()],
     )
-    # Plain ASCII: what was refused may be text that no encoding can write.
+    # Plain ASCII: a refused value may be text that no encoding can write.
     response = current_app.response_class(
         json.dumps(document.model_dump()), status=status, mimetype="application/problem+json"
     )
@@ -41,39 +41,38 @@ def problem(status: int, detail: str, errors: dict[str, str] | None = None) -> R
 
 
 def on_http_error(error: HTTPException) -> Response:
-    """Answer 404, 405 and their like."""
-    answer = problem(error.code or 500, error.description or "")
+    """Return the problem document of an HTTP error such as 404, with its Allow and Retry-After headers."""
+    response = problem(error.code or 500, error.description or "")
     for name, value in error.get_headers(request.environ):
         if name in {"Allow", "Retry-After"}:
-            answer.headers[name] = value
-    return answer
+            response.headers[name] = value
+    return response
 
 
-def on_refused(error: Refused) -> Response:
-    """Answer a parameter that cannot be read."""
-    named = ", ".join(cut(name) for name in error.errors)
-    reasons = {cut(name): reason for name, reason in error.errors.items()}
-    return problem(400, f"These parameters cannot be used: {named}.", reasons)
+def on_invalid_parameters(error: InvalidParameters) -> Response:
+    """Return a 400 that names each refused parameter."""
+    reasons = {shorten(name): reason for name, reason in error.errors.items()}
+    return problem(400, f"These parameters cannot be used: {', '.join(reasons)}.", reasons)
 
 
 def on_too_many(error: TooMany) -> Response:
-    """Answer a search for too little."""
-    return on_refused(Refused({"q": str(error)}))
+    """Return a 400 for a search that matches too much."""
+    return on_invalid_parameters(InvalidParameters({"q": str(error)}))
 
 
 def on_store_unavailable(error: StoreUnavailable) -> Response:
-    """Answer while the store cannot be read."""
-    answer = problem(503, why_unavailable(error))
-    answer.headers["Retry-After"] = "5"
-    return answer
+    """Return a 503 while the store cannot be read."""
+    response = problem(503, why_unavailable(error))
+    response.headers["Retry-After"] = _RETRY_SECONDS
+    return response
 
 
 def why_unavailable(error: StoreUnavailable) -> str:
-    """Say to a reader why there are no reports, in sentences."""
-    said = error.for_readers if isinstance(error, StoreUnreadable) else "the store does not answer; try again soon"
-    return " ".join(f"{part[:1].upper()}{part[1:]}." for part in said.split("; "))
+    """Return, in sentences, why there are no reports; it names no host and no user."""
+    message = error.for_readers if isinstance(error, StoreUnreadable) else "the store does not answer; try again soon"
+    return " ".join(f"{part[:1].upper()}{part[1:]}." for part in message.split("; "))
 
 
-def cut(text: str) -> str:
-    """Shorten what is repeated of somebody's request."""
+def shorten(text: str) -> str:
+    """Return the text, cut to the length at which a message repeats a value."""
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"

@@ -1,4 +1,4 @@
-"""What the dashboard says when something is off, and what to do about it."""
+"""The dashboard's warnings: what is wrong and what to do about it."""
 
 from dataclasses import dataclass
 
@@ -8,53 +8,59 @@ from config import Config, SignatureMode
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Banner:
-    """One warning. `kind` is Bootstrap's word for its colour."""
+    """One warning. `kind` is Bootstrap's name for its colour: danger or warning."""
 
     kind: str
     title: str
-    said: str
+    text: str
 
 
-def find_banners(config: Config, signs: Anomalies, *, waiting: int) -> list[Banner]:
-    """Find what is off, the worst first. `waiting` is how many receipts the spool holds."""
+_UNSIGNED = Banner(
+    kind="warning",
+    title="Signatures are not enforced",
+    text="Anybody who knows the address can send made-up reports. "
+    "Set PLIVO_AUTH_TOKEN, and VERIFY_SIGNATURES to enforce.",
+)
+
+
+def find_banners(config: Config, anomalies: Anomalies, *, spooled: int) -> list[Banner]:
+    """Return the warnings, the worst first. `spooled` is the number of receipts that wait on the spool."""
     banners = []
-    if waiting:
-        banners.append(
-            Banner(
-                kind="danger",
-                title="1 report waits on disk" if waiting == 1 else f"{waiting:,} reports wait on disk",
-                said="The database did not take what is kept there in time. It is brought in as soon as the database "
-                "answers; the figures lack it until then. Look after the database.",
-            )
-        )
-    if signs.unreported:
-        none = "The last dial was not" if signs.unreported == 1 else f"None of the last {signs.unreported} dials was"
-        banners.append(
-            Banner(
-                kind="danger",
-                title="Calls come in, but no reports",
-                said=f"{none} reported. Plivo must be able to reach this server "
-                "under PUBLIC_URL: check it with flask doctor, and look for errors in Plivo's debug logs.",
-            )
-        )
-    if signs.open_too_long:
-        many = f"{signs.open_too_long}{' or more' if signs.open_too_long == MOST_COUNTED else ''}"
-        dials = "dial" if signs.open_too_long == 1 else "dials"
-        banners.append(
-            Banner(
-                kind="warning",
-                title=f"{many} {dials} never ended",
-                said="No dial may last that long, so the last report was lost on its way. "
-                "Set the hangup URL of the number in Plivo to /dialstatus/hangup/; flask plivo reconcile fills gaps.",
-            )
-        )
+    if spooled:
+        banners.append(_spool_banner(spooled))
+    if anomalies.unreported:
+        banners.append(_unreported_banner(anomalies.unreported))
+    if anomalies.open_too_long:
+        banners.append(_open_banner(anomalies.open_too_long))
     if config.verify_signatures is not SignatureMode.ENFORCE:
-        banners.append(
-            Banner(
-                kind="warning",
-                title="Signatures are not enforced",
-                said="Anybody who knows the address can send made-up reports. "
-                "Set PLIVO_AUTH_TOKEN, and VERIFY_SIGNATURES to enforce.",
-            )
-        )
+        banners.append(_UNSIGNED)
     return banners
+
+
+def _spool_banner(spooled: int) -> Banner:
+    return Banner(
+        kind="danger",
+        title="1 report waits on disk" if spooled == 1 else f"{spooled:,} reports wait on disk",
+        text="The database did not take them in time. They are stored as soon as it answers; until then the figures "
+        "lack them. Check the database.",
+    )
+
+
+def _unreported_banner(unreported: int) -> Banner:
+    first = "Plivo did not report the last dial" if unreported == 1 else f"Plivo reported no dial of the last {unreported}"
+    return Banner(
+        kind="danger",
+        title="Calls arrive, but no reports",
+        text=f"{first}. Plivo must be able to reach this server under PUBLIC_URL: run flask doctor, and look for "
+        "errors in Plivo's debug logs.",
+    )
+
+
+def _open_banner(open_too_long: int) -> Banner:
+    many = f"{open_too_long}{' or more' if open_too_long == MOST_COUNTED else ''}"
+    return Banner(
+        kind="warning",
+        title=f"{many} {'dial' if open_too_long == 1 else 'dials'} never ended",
+        text="No dial may last that long, so its last report was lost. Set the number's hangup URL in Plivo to "
+        "/dialstatus/hangup/, and run flask plivo reconcile to fill the gaps.",
+    )

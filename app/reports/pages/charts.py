@@ -1,6 +1,6 @@
-"""Pictures to scale: where each rectangle stands, so that the templates need only write it down as SVG.
+"""Stacked columns as rectangles, which the template writes as SVG.
 
-Widths are in percent, so that a picture fits every screen while its text keeps its size; heights in pixels.
+Widths are percentages, so that a chart fits every screen while its text keeps its size; heights are pixels.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,7 +24,7 @@ _MOST_LABELS = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Piece:
+class ColumnSegment:
     """One rectangle of a column: `x` and `width` in percent, `y` from the top and `height` in pixels."""
 
     x: float
@@ -37,39 +37,40 @@ class Piece:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Columns:
-    """Columns divided by outcome, a line for each round number, and as many labels as have room."""
+class StackedColumns:
+    """A chart: segments, gridlines as (y in pixels, value), and as many labels as fit as (x in percent, text)."""
 
-    pieces: list[Piece]
-    lines: list[tuple[float, int]]
+    segments: list[ColumnSegment]
+    gridlines: list[tuple[float, int]]
     labels: list[tuple[float, str]]
 
 
-def stack(labels: Sequence[str], counts: Sequence[Mapping[str, int]]) -> Columns:
-    """Place one column for each label. The highest fills the height."""
-    step = _round_step(max((sum(count.values()) for count in counts), default=0))
-    top = step * max(1, -(-max((sum(count.values()) for count in counts), default=0) // step))
+def stack_columns(labels: Sequence[str], counts: Sequence[Mapping[str, int]]) -> StackedColumns:
+    """Return one column per label, stacked by outcome."""
+    highest = max((sum(count.values()) for count in counts), default=0)
+    step = _gridline_step(highest)
+    top = step * max(1, -(-highest // step))
     slot = 100 / max(len(labels), 1)
     every = -(-len(labels) // _MOST_LABELS) or 1
-    return Columns(
-        pieces=[
-            piece
+    return StackedColumns(
+        segments=[
+            segment
             for index, (label, count) in enumerate(zip(labels, counts, strict=True))
-            for piece in _column(label, count, x=index * slot + slot * 0.12, width=slot * 0.76, top=top)
+            for segment in _column(label, count, x=index * slot + slot * 0.12, width=slot * 0.76, top=top)
         ],
-        lines=[(round(HEIGHT * (1 - value / top), 1), value) for value in range(0, top + 1, step)],
+        gridlines=[(round(HEIGHT * (1 - value / top), 1), value) for value in range(0, top + 1, step)],
         labels=[(round((index + 0.5) * slot, 2), labels[index]) for index in range(0, len(labels), every)],
     )
 
 
-def _column(label: str, count: Mapping[str, int], *, x: float, width: float, top: int) -> list[Piece]:
-    pieces, below = [], 0
+def _column(label: str, count: Mapping[str, int], *, x: float, width: float, top: int) -> list[ColumnSegment]:
+    segments, below = [], 0
     for outcome in ORDER:
         if not (number := count.get(outcome, 0)):
             continue
         below += number
-        pieces.append(
-            Piece(
+        segments.append(
+            ColumnSegment(
                 x=round(x, 3),
                 y=round(HEIGHT * (1 - below / top), 2),
                 width=round(width, 3),
@@ -79,17 +80,12 @@ def _column(label: str, count: Mapping[str, int], *, x: float, width: float, top
                 label=label,
             )
         )
-    return pieces
+    return segments
 
 
-def _round_step(most: int) -> int:
-    """Find a round number of which four or five make the highest column."""
-    step = 1
-    while most > 5 * step:
-        step = next(factor * magnitude for factor, magnitude in _round_numbers(step) if factor * magnitude > step)
-    return step
-
-
-def _round_numbers(above: int) -> list[tuple[int, int]]:
-    magnitude = 10 ** (len(str(above)) - 1)
-    return [(factor, magnitude) for factor in (2, 5, 10)]
+def _gridline_step(highest: int) -> int:
+    """Return the smallest of 1, 2, 5, 10, 20, 50 … with which at most five steps reach the highest column."""
+    magnitude = 1
+    while highest > 50 * magnitude:
+        magnitude *= 10
+    return next(factor * magnitude for factor in (1, 2, 5, 10) if highest <= 5 * factor * magnitude)

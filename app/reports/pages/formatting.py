@@ -1,4 +1,4 @@
-"""How the pages say things: outcomes, numbers, times and lengths of time."""
+"""How pages and commands write outcomes, numbers, times and durations."""
 
 import re
 from collections.abc import Mapping
@@ -23,34 +23,35 @@ OUTCOMES: dict[str, str] = {
 KINDS = {
     "answer": "Plivo asked what to do",
     "action": "Plivo reported how the dial ended",
-    "callback": "News of a leg",
+    "callback": "Plivo reported on a leg",
     "ring": "The call is ringing",
     "hangup": "The call ended",
     "recording": "A recording is ready",
     "phlo": "PHLO reported",
     "fallback": "Plivo asked the fallback URL",
-    "confirm": "Whoever picked up was asked to accept",
+    "confirm": "The person who picked up was asked to accept",
     "voicemail": "The caller left a message",
     "cdr": "Plivo's call detail record",
 }
 _LEG_NEWS: dict[type[Event], str] = {
     LegAnswered: "Somebody picked up",
-    LegConnected: "The two were put through",
+    LegConnected: "Caller and callee were connected",
     LegHungUp: "A leg ended",
     DigitsPressed: "Keys were pressed",
 }
 SIGNATURES = {
     "valid": "signed by Plivo",
-    "unchecked": "not checked",
+    "unchecked": "signature not checked",
 }
-# Of the numbers in our own URLs, `since` is a time.
+_ABSENT = "–"
+# In our own URLs the number after `since=` is a time.
 _NUMBER_IN_TEXT = re.compile(r"(?<![\w-])(?<!since=)\+?[0-9]{8,15}(?![\w-])", re.ASCII)
 
 
 def duration(seconds: int | None) -> str:
-    """Write seconds as people say them."""
+    """Return seconds as people say them: `42 s`, `3 min 5 s`, `2 h 10 min`."""
     if seconds is None:
-        return "–"
+        return _ABSENT
     if seconds < 60:
         return f"{seconds} s"
     minutes, rest = divmod(seconds, 60)
@@ -61,17 +62,15 @@ def duration(seconds: int | None) -> str:
 
 
 def clock(at: int | None, zone: tzinfo, *, pattern: str = "%-d %b %Y, %H:%M:%S") -> str:
-    """Write a moment in milliseconds as a local time."""
-    if at is None:
-        return "–"
+    """Return milliseconds since 1970 UTC as a local time; a dash for None and for what no calendar has."""
     try:
-        return datetime.fromtimestamp(at / 1000, zone).strftime(pattern)
+        return _ABSENT if at is None else datetime.fromtimestamp(at / 1000, zone).strftime(pattern)
     except (ValueError, OverflowError, OSError):
-        return "–"
+        return _ABSENT
 
 
 def iso(at: int, zone: tzinfo) -> str:
-    """Write a moment for machines."""
+    """Return milliseconds since 1970 UTC as ISO 8601 with the zone's offset; empty for what no calendar has."""
     try:
         return datetime.fromtimestamp(at / 1000, zone).isoformat(timespec="seconds")
     except (ValueError, OverflowError, OSError):
@@ -79,22 +78,22 @@ def iso(at: int, zone: tzinfo) -> str:
 
 
 def number(text: str | None, *, masked: bool) -> str:
-    """Write a number, or only its end."""
-    return ((mask(text) if masked else text) or "–") if text else "–"
+    """Return a number, or only its last four digits."""
+    return ((mask(text) if masked else text) or _ABSENT) if text else _ABSENT
 
 
 def hide_numbers(text: str, *, masked: bool) -> str:
-    """Write free text with every number in it masked, where numbers are."""
+    """Return free text, with every number in it masked if numbers are."""
     return _NUMBER_IN_TEXT.sub(lambda found: mask(found[0]) or "", text) if masked else text
 
 
-def share(part: int, whole: int) -> str:
-    """Write a part of a whole in percent."""
-    return f"{100 * part / whole:.0f} %" if whole else "–"
+def percentage(part: int, whole: int) -> str:
+    """Return a share in percent, without decimals; a dash of nothing."""
+    return f"{100 * part / whole:.0f}%" if whole else _ABSENT
 
 
 def webhook(kind: str, params: Mapping[str, object]) -> tuple[str, str | None]:
-    """Say what a webhook was, and for news of a leg whose leg it is."""
+    """Return what a webhook says, and for a report on a leg the number or SIP user of that leg."""
     if kind != Kind.CALLBACK:
         return KINDS.get(kind, kind), None
     event = parse(Kind.CALLBACK, {name: value for name, value in params.items() if isinstance(value, str)}, at=0)
@@ -102,6 +101,6 @@ def webhook(kind: str, params: Mapping[str, object]) -> tuple[str, str | None]:
 
 
 def readable(value: object) -> str:
-    """Write a parameter's value: several are joined, and what no encoding can write is replaced."""
+    """Return a parameter's value as text: several values joined, what no encoding can write replaced."""
     text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
     return text.encode("utf-8", "replace").decode("utf-8")

@@ -3,8 +3,9 @@
 import json
 from dataclasses import replace
 from http import HTTPStatus
+from urllib.parse import quote
 
-from flask import Blueprint, Response, abort, make_response, render_template, request, session
+from flask import Blueprint, Response, abort, make_response, render_template, request, session, url_for
 from werkzeug.exceptions import HTTPException
 
 from app.context import services
@@ -15,155 +16,183 @@ from app.records.reading.filters import with_target_groups
 from app.records.reading.queries import find_call
 from app.records.reading.read_session import read_session
 from app.records.reading.summaries import Summaries
-from app.reports.access import login
 from app.reports.access.headers import add_headers
+from app.reports.access.login import ask_for_token, login, logout, redirect_to
+from app.reports.access.sessions import csrf_token, has_csrf_token, has_session
+from app.reports.api.exports import spreadsheet_lines, stream_file
 from app.reports.api.openapi import make_document
-from app.reports.api.parameters import make_cursor, read_cursor
-from app.reports.api.problems import Refused, why_unavailable
-from app.reports.api.records import explain
-from app.reports.pages import formatting as words
-from app.reports.pages.banners import Banner, find_banners
-from app.reports.pages.dashboard import find_figures, find_pictures, find_recent, read_asked
-from app.reports.pages.ranges import NAMED
-from app.reports.pages.timeline import draw
-from app.reports.tallier import wake_tallier
+from app.reports.api.problems import InvalidParameters, why_unavailable
+from app.reports.api.queries import make_cursor, read_cursor
+from app.reports.api.views import explain
+from app.reports.pages import formatting
+from app.reports.pages.banners import find_banners
+from app.reports.pages.dashboard import find_cards, find_charts, find_recent
+from app.reports.pages.query import RANGES, DashboardQuery, read_dashboard_query
+from app.reports.pages.timeline import draw_timeline
 from app.voice.hangup_causes import by_code, by_name
 
 bp = Blueprint("reports", __name__, template_folder="templates", static_folder="static", static_url_path="/assets")
 bp.after_request(add_headers)
-bp.add_url_rule("/login", view_func=login.login, methods=("GET", "POST"))
-bp.add_url_rule("/logout", view_func=login.logout, methods=("POST",))
+bp.add_url_rule("/login", view_func=login, methods=("GET", "POST"))
+bp.add_url_rule("/logout", view_func=logout, methods=("POST",))
+bp.add_app_template_filter(json.loads, "from_json")
+bp.add_app_template_filter(formatting.readable, "readable")
+bp.add_app_template_filter(lambda text: quote(text, safe=""), "path_segment")
 
 _OPEN = frozenset({"reports.login", "reports.logout", "reports.static"})
 THEMES = ("auto", "light", "dark")
 
 
-bp.add_app_template_filter(json.loads, "from_json")
-bp.add_app_template_filter(words.readable, "readable")
+@bp.before_request
+def refuse_other_sites() -> None:
+    """Refuse a form that a page of another site sent; browsers say so, and cookies do not protect the login."""
+    if request.method == "POST" and request.headers.get("Sec-Fetch-Site", "none") not in {"none", "same-origin"}:
+        abort(HTTPStatus.FORBIDDEN, "This form was sent from another site. Open the page here and try again.")
 
 
 @bp.before_request
 def require_session() -> Response | None:
-    """Let nobody see a page without a session: here the form, and after it the page that was asked for."""
-    if request.endpoint in _OPEN or login.has_session():
+    """Without a session, return the login form, which leads on to the page that was asked for."""
+    if request.endpoint in _OPEN or has_session():
         return None
-    return login.ask_for_token(status=HTTPStatus.UNAUTHORIZED)
+    return ask_for_token(status=HTTPStatus.UNAUTHORIZED)
 
 
 @bp.errorhandler(StoreUnavailable)
 def store_unavailable(error: StoreUnavailable) -> Response:
-    """Say that the store cannot be read."""
-    answer = _page("error.html", said=f"{why_unavailable(error)} Calls are still served.")
-    answer.status_code = HTTPStatus.SERVICE_UNAVAILABLE
-    answer.headers["Retry-After"] = "5"
-    return answer
+    """Return the error page that says why the store cannot be read."""
+    response = _error_page(f"{why_unavailable(error)} Calls are still served.", HTTPStatus.SERVICE_UNAVAILABLE)
+    response.headers["Retry-After"] = "5"
+    return response
+
+
+@bp.errorhandler(InvalidParameters)
+def invalid_parameters(error: InvalidParameters) -> Response:
+    """Return the error page that names what is wrong in the address."""
+    return _error_page("; ".join(f"{name}: {reason}" for name, reason in error.errors.items()), HTTPStatus.BAD_REQUEST)
 
 
 @bp.errorhandler(HTTPException)
 def http_error(error: HTTPException) -> Response:
-    """Say what is not there."""
-    answer = _page("error.html", said=error.description or "")
-    answer.status_code = error.code or 500
-    return answer
+    """Return the error page of an HTTP error such as 404."""
+    return _error_page(error.description or "", error.code or HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
 @bp.get("/")
 def dashboard() -> Response:
-    """Show the figures, the pictures and the newest dials.
+    """Show the figures, the charts and the newest dials.
 
-    A form submits empty fields and days that were not chosen too; an address to pass on has neither.
+    A submitted form holds empty fields and days that were not chosen; it is redirected to an address without them.
     """
     if all(value for _, value in request.args.items(multi=True)):
-        return _dashboard("dashboard.html", pictures=True)
-    asked = read_asked(request.args, zone=services().config.timezone, now=now())
-    return make_response("", HTTPStatus.SEE_OTHER, {"Location": f"/{asked.address()}"})
+        return _dashboard("dashboard.html", with_charts=True)
+    return redirect_to(f"/{_query().address()}")
 
 
 @bp.get("/live")
 def live() -> Response:
-    """Show the part of the dashboard that changes while one looks."""
-    return _dashboard("live.html", pictures=False)
+    """Return the part of the dashboard that refreshes itself."""
+    return _dashboard("live.html", with_charts=False)
 
 
-@bp.get("/calls/<call_uuid>")
+@bp.get("/calls/<anything:call_uuid>", strict_slashes=True)
 def call(call_uuid: str) -> Response:
     """Show everything about one call."""
     with read_session(services().store) as connection:
         found = find_call(connection, call_uuid)
     if found is None:
-        abort(HTTPStatus.NOT_FOUND, "No call with this UUID is kept here.")
-    dials = {each.dial.dial_id: each for each in found.dials}
+        abort(HTTPStatus.NOT_FOUND, "There is no call with this UUID.")
     return _page(
         "call.html",
         found=found,
-        dials=dials,
-        timeline=draw(found, now=now()),
+        dials={each.dial.dial_id: each for each in found.dials},
+        timeline=draw_timeline(found, now=now()),
         explain=explain,
         cause_of=lambda code, name: by_code(code) or by_name(name),
     )
 
 
+@bp.get("/dials.csv")
+def dials_csv() -> Response:
+    """Stream dials as CSV for spreadsheets; it takes the API's filters and masks numbers as the pages do."""
+    config = services().config
+    return stream_file(
+        lambda batches: spreadsheet_lines(
+            batches, config.timezone, lambda text: formatting.number(text, masked=config.mask_numbers)
+        ),
+        "text/csv",
+        "dials.csv",
+    )
+
+
 @bp.get("/docs")
 def docs() -> Response:
-    """Explain the API."""
+    """Show the API's documentation."""
     return _page("docs.html", document=make_document())
 
 
 @bp.post("/theme")
 def theme() -> Response:
-    """Remember how the pages shall look."""
-    if login.has_csrf_token() and request.form.get("theme") in THEMES:
+    """Remember the colours in the session."""
+    if has_csrf_token() and request.form.get("theme") in THEMES:
         session["theme"] = request.form["theme"]
-    following = login.own_path(request.form.get("next", "/"))
-    return make_response("", HTTPStatus.SEE_OTHER, {"Location": following})
+    return redirect_to(request.form.get("next", "/"))
 
 
-def _dashboard(template: str, *, pictures: bool) -> Response:
-    config, at = services().config, now()
-    asked = read_asked(request.args, zone=config.timezone, now=at)
+def _query() -> DashboardQuery:
+    return read_dashboard_query(request.args, zone=services().config.timezone, now=now())
+
+
+def _dashboard(template: str, *, with_charts: bool) -> Response:
+    config, query = services().config, _query()
     try:
         before = read_cursor(request.args.get("cursor"))
-    except Refused:
+    except InvalidParameters:
         before = None
     with read_session(services().store) as connection:
         # Looked up once for all figures.
-        asked = replace(asked, wanted=with_target_groups(connection, asked.wanted))
-        recent = find_recent(connection, asked, before)
-        signs = find_anomalies(connection, now=at, longest=config.dial_time_limit)
+        query = replace(query, filters=with_target_groups(connection, query.filters))
+        recent = find_recent(connection, query, before)
+        anomalies = find_anomalies(connection, now=now(), longest=config.dial_time_limit)
         summaries = Summaries(connection, config.timezone)
-        found = find_pictures(connection, summaries, asked, config.timezone) if pictures else None
-        figures = find_figures(summaries, asked, found.whole if found else None)
-    wake_tallier()
-    banners: list[Banner] = find_banners(config, signs, waiting=services().spool.size())
+        charts = find_charts(connection, summaries, query, config.timezone) if with_charts else None
+        cards = find_cards(summaries, query, charts.whole if charts else None)
     return _page(
         template,
-        asked=asked,
-        ranges=NAMED,
+        query=query,
+        ranges=RANGES,
         recent=recent,
-        following=make_cursor(recent.page.before),
+        older=make_cursor(recent.page.before),
         is_first=before is None,
-        figures=figures,
-        pictures=found,
-        banners=banners,
+        cards=cards,
+        charts=charts,
+        banners=find_banners(config, anomalies, spooled=services().spool.size()),
         explain=explain,
     )
 
 
+def _error_page(message: str, status: int) -> Response:
+    response = _page("error.html", message=message)
+    response.status_code = status
+    return response
+
+
 def _page(template: str, **values: object) -> Response:
     config = services().config
-    masked = config.mask_numbers
+    masked, zone = config.mask_numbers, config.timezone
     return make_response(
         render_template(
             f"reports/{template}",
             **values,
             theme=session.get("theme", "auto"),
-            csrf=login.csrf_token(),
+            csrf=csrf_token(),
             here=request.full_path.rstrip("?"),
-            zone=config.timezone,
-            words=words,
-            number=lambda text: words.number(text, masked=masked),
-            hide=lambda text: words.hide_numbers(text, masked=masked),
-            clock=lambda at, **how: words.clock(at, config.timezone, **how),
-            iso=lambda at: words.iso(at, config.timezone),
+            home=url_for("reports.dashboard"),
+            zone=zone,
+            words=formatting,
+            number=lambda text: formatting.number(text, masked=masked),
+            hide=lambda text: formatting.hide_numbers(text, masked=masked),
+            clock=lambda at, **how: formatting.clock(at, zone, **how),
+            iso=lambda at: formatting.iso(at, zone),
         )
     )

@@ -1,4 +1,4 @@
-"""One call drawn to scale: what lasted from when to when, and when each webhook came."""
+"""One call drawn to scale: what lasted from when to when, and when each webhook arrived."""
 
 from dataclasses import dataclass
 
@@ -11,44 +11,44 @@ _MOST_TICKS = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bar:
-    """Something that lasted: where it begins and how long it is, in percent of the width; `said` names it."""
+class TimelineBar:
+    """Something that lasted: its start and length in percent of the width; `label` names it."""
 
     left: float
     width: float
     kind: str
-    said: str
+    label: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Lane:
-    """One line of the picture."""
+class TimelineLane:
+    """One line of the picture: the call, a dial or a leg."""
 
     name: str
     detail: str
-    bars: list[Bar]
+    bars: list[TimelineBar]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Mark:
-    """A moment: where it is in percent, and its number or its words."""
+class TimelineMark:
+    """A moment: its place in percent of the width, and its number or time."""
 
     left: float
-    said: str
+    label: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeline:
-    """The picture: lanes from top to bottom, a mark for each webhook, marks of the scale."""
+    """The picture: lanes from top to bottom, a mark for each webhook, the marks of the scale, the length in seconds."""
 
-    lanes: list[Lane]
-    arrivals: list[Mark]
-    scale: list[Mark]
+    lanes: list[TimelineLane]
+    arrivals: list[TimelineMark]
+    scale: list[TimelineMark]
     seconds: int
 
 
 class _Scale:
-    """Turns moments in milliseconds into percent of the width."""
+    """Converts moments in milliseconds to percent of the width."""
 
     def __init__(self, moments: list[int]) -> None:
         self.start = min(moments)
@@ -58,20 +58,20 @@ class _Scale:
         share = 100 * (moment - self.start) / (self.end - self.start)
         return round(min(max(share, 0.0), 100.0), 3)
 
-    def bar(self, since: int, until: int, kind: str, said: str) -> Bar:
+    def bar(self, since: int, until: int, kind: str, label: str) -> TimelineBar:
         left = self.at(since)
-        return Bar(left=left, width=round(max(self.at(until) - left, 0.4), 3), kind=kind, said=said)
+        return TimelineBar(left=left, width=round(max(self.at(until) - left, 0.4), 3), kind=kind, label=label)
 
 
-def draw(found: FoundCall, *, now: int) -> Timeline:
-    """Draw a call. What has no end yet lasts until now."""
+def draw_timeline(found: FoundCall, *, now: int) -> Timeline:
+    """Return the picture of a call; `now` in milliseconds is where everything ends that has not ended yet."""
     arrivals = [receipt["received_at"] for receipt in found.receipts]
     is_open = any(dial.dial.outcome == Outcome.IN_PROGRESS for dial in found.dials) and found.call.ended_at is None
     latest = now if is_open else max([*arrivals, *_moments(found)], default=found.call.started_at)
     scale = _Scale([*arrivals, *_moments(found), latest])
     end = found.call.ended_at or latest
     lanes = [
-        Lane(
+        TimelineLane(
             name="Call",
             detail="from the first ring to the end",
             bars=_call_bars(found.call, end, scale),
@@ -82,14 +82,14 @@ def draw(found: FoundCall, *, now: int) -> Timeline:
         lanes.extend(_leg_lane(leg, dial, end, scale) for leg in found.legs if leg.dial_id == dial.dial.dial_id)
     return Timeline(
         lanes=lanes,
-        arrivals=[Mark(left=scale.at(at), said=str(index)) for index, at in enumerate(arrivals, 1)],
+        arrivals=[TimelineMark(left=scale.at(at), label=str(index)) for index, at in enumerate(arrivals, 1)],
         scale=_ticks(scale),
         seconds=round((scale.end - scale.start) / 1000),
     )
 
 
 def _moments(found: FoundCall) -> list[int]:
-    """Collect every moment that is known of the call, so that all of it fits."""
+    """Return every moment known of the call, so that all of it fits."""
     known = [found.call.started_at, found.call.ended_at]
     for each in found.dials:
         known += [each.dial.started_at, each.dial.answered_at, each.dial.ended_at]
@@ -98,9 +98,9 @@ def _moments(found: FoundCall) -> list[int]:
     return [moment for moment in known if moment is not None]
 
 
-def _call_bars(call: CallState, end: int, scale: _Scale) -> list[Bar]:
+def _call_bars(call: CallState, end: int, scale: _Scale) -> list[TimelineBar]:
     answered = call.answered_at
-    # Plivo writes it in whole seconds of the account's time zone; where that is set wrongly it lies outside the call.
+    # Plivo sends whole seconds in the account's time zone; with a wrong PLIVO_TIMEZONE they lie outside the call.
     if answered is None or not call.started_at - 1000 <= answered <= end:
         return [scale.bar(call.started_at, end, "call", "the whole call")]
     return [
@@ -109,7 +109,7 @@ def _call_bars(call: CallState, end: int, scale: _Scale) -> list[Bar]:
     ]
 
 
-def _dial_lane(found: FoundDial, end: int, scale: _Scale) -> Lane:
+def _dial_lane(found: FoundDial, end: int, scale: _Scale) -> TimelineLane:
     dial = found.dial
     until = dial.ended_at or end
     bars = []
@@ -118,23 +118,23 @@ def _dial_lane(found: FoundDial, end: int, scale: _Scale) -> Lane:
     else:
         bars.append(scale.bar(dial.started_at, dial.answered_at, "ringing", "ringing"))
         bars.append(scale.bar(dial.answered_at, until, "talking", "talking"))
-    return Lane(name="Dial", detail=dial.outcome, bars=bars)
+    return TimelineLane(name="Dial", detail=dial.outcome, bars=bars)
 
 
-def _leg_lane(leg: LegState, dial: FoundDial, end: int, scale: _Scale) -> Lane:
+def _leg_lane(leg: LegState, dial: FoundDial, end: int, scale: _Scale) -> TimelineLane:
     answered = leg.answered_at or leg.connected_at or leg.answer_time
     until = leg.ended_at or dial.dial.ended_at or end
     bars = [scale.bar(dial.dial.started_at, answered or until, "ringing", "ringing")]
     if answered is not None:
         bars.append(scale.bar(answered, until, "talking", "picked up"))
-    return Lane(name=leg.target or leg.b_leg_uuid, detail="leg", bars=bars)
+    return TimelineLane(name=leg.target or leg.b_leg_uuid, detail="leg", bars=bars)
 
 
-def _ticks(scale: _Scale) -> list[Mark]:
+def _ticks(scale: _Scale) -> list[TimelineMark]:
     seconds = (scale.end - scale.start) / 1000
     step = next((step for step in _STEPS if seconds / step <= _MOST_TICKS), _STEPS[-1])
     marks = range(0, min(int(seconds), step * _MOST_TICKS) + 1, step)
-    return [Mark(left=scale.at(scale.start + mark * 1000), said=_short(mark)) for mark in marks]
+    return [TimelineMark(left=scale.at(scale.start + mark * 1000), label=_short(mark)) for mark in marks]
 
 
 def _short(seconds: int) -> str:

@@ -1,5 +1,5 @@
-// Everything works without this file. With it the page follows the system's colours, filters apply at once, and the
-// newest dials refresh by themselves while somebody looks.
+// Every page works without this file. It follows the system's colours, applies filters at once and refreshes the
+// newest dials while the page is visible.
 "use strict";
 
 const REFRESH_MILLISECONDS = 5000;
@@ -17,20 +17,20 @@ document.addEventListener("change", (event) => {
   if (event.target.matches("[data-submit]")) event.target.form.requestSubmit();
 });
 
+const showLive = (part) => part.querySelectorAll(".live-mark").forEach((mark) => { mark.hidden = false; });
 const refresh = async (part) => {
   if (document.hidden || part.contains(document.activeElement)) return;
-  const answer = await fetch(part.dataset.refresh, { headers: { Accept: "text/html" } });
-  if (answer.status === 401) location.reload();
-  if (!answer.ok) return;
-  part.innerHTML = await answer.text();
+  const response = await fetch(part.dataset.refresh, { headers: { Accept: "text/html" } });
+  if (response.status === 401) location.reload();
+  if (!response.ok) return;
+  part.innerHTML = await response.text();
   showLive(part);
 };
-const showLive = (part) => part.querySelectorAll(".live-mark").forEach((mark) => { mark.hidden = false; });
 
 document.addEventListener("DOMContentLoaded", () => {
   const part = document.querySelector("[data-refresh]");
   if (!part) return;
   showLive(part);
-  // A refresh that fails (the server restarts, the network is away) is simply tried again.
+  // A refresh that fails, because the server restarts or the network is down, is retried next time.
   setInterval(() => refresh(part).catch(() => undefined), REFRESH_MILLISECONDS);
 });

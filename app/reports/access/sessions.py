@@ -1,0 +1,101 @@
+"""Sessions for people: a signed cookie for twelve hours, which ends at once on logout or with a new token."""
+
+import hmac
+import secrets
+import time
+from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
+
+from flask import Flask, Request, Response, request, session
+from flask.sessions import SecureCookieSession, SecureCookieSessionInterface, SessionMixin
+
+from app.context import services
+from app.reports.access.headers import is_https
+from app.reports.access.tokens import token_mark
+
+LIFETIME = timedelta(hours=12)
+
+
+class CookieSessions(SecureCookieSessionInterface):
+    """Flask's signed cookie, scoped to the path of these pages and to https where they are served so.
+
+    A request without a cookie, such as every webhook, gets an empty session without any look at the keys.
+    """
+
+    def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
+        """Return the session of the cookie, or an empty one."""
+        if "HTTP_COOKIE" not in request.environ:
+            return self.session_class()
+        return super().open_session(app, request)
+
+    def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
+        """Send the cookie if the session was used."""
+        if session.accessed or session.modified:
+            super().save_session(app, session, response)
+
+    def get_cookie_secure(self, app: Flask) -> bool:  # noqa: ARG002
+        """Return whether the cookie is for https alone."""
+        return is_https()
+
+    def get_cookie_path(self, app: Flask) -> str:  # noqa: ARG002
+        """Return the path below which the cookie is sent: that of these pages, not the whole host."""
+        return request.root_path or "/"
+
+
+def use_sessions(app: Flask) -> None:
+    """Set up how sessions are kept."""
+    app.config.update(
+        PERMANENT_SESSION_LIFETIME=LIFETIME,
+        SESSION_COOKIE_NAME="dialstatus_session",
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_REFRESH_EACH_REQUEST=False,  # The lifetime counts from the login, however busy the session is.
+    )
+    app.session_interface = CookieSessions()
+
+
+def start_session() -> None:
+    """Start a session; the caller has checked the token."""
+    session.clear()
+    session.permanent = True
+    session.update(id=secrets.token_urlsafe(16), token_mark=token_mark(), csrf=secrets.token_urlsafe(24))
+
+
+def end_session() -> None:
+    """End the session on the server too, so that a copy of its cookie opens nothing.
+
+    An empty file in INSTANCE_DIR marks it ended for every process of this node, until the cookie has expired.
+    """
+    directory = _ended_sessions()
+    directory.mkdir(mode=0o700, exist_ok=True)
+    (directory / session["id"]).touch(mode=0o600)
+    session.clear()
+    expired = time.time() - LIFETIME.total_seconds()
+    for file in directory.iterdir():
+        with suppress(FileNotFoundError):  # Another process has just removed it.
+            if file.stat().st_mtime < expired:
+                file.unlink()
+
+
+def has_session() -> bool:
+    """Return whether the request brings a session that the present token opened and nobody has ended."""
+    mark = session.get("token_mark")
+    if not isinstance(mark, str) or not hmac.compare_digest(mark, token_mark()):
+        return False
+    return not (_ended_sessions() / session["id"]).exists()
+
+
+def csrf_token() -> str:
+    """Return what a form of this session must send back; empty without a session."""
+    token = session.get("csrf")
+    return token if isinstance(token, str) else ""
+
+
+def has_csrf_token() -> bool:
+    """Return whether the form was made by a page of this session."""
+    expected, given = csrf_token(), request.form.get("csrf", "")
+    return bool(expected) and hmac.compare_digest(expected.encode(), given.encode("utf-8", "replace"))
+
+
+def _ended_sessions() -> Path:
+    return services().config.instance_dir / "ended_sessions"

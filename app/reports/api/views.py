@@ -1,0 +1,125 @@
+"""From records to the API's models."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import RowMapping
+
+from app.records.reading.figures import Figures, GroupBy, GroupedFigures, groups_whole_calls
+from app.records.reading.filters import DialFilters
+from app.records.reading.queries import FoundCall, FoundDial
+from app.reports.api.models import (
+    CallView,
+    DialView,
+    GroupView,
+    LegView,
+    ReceiptView,
+    RecordingView,
+    SummaryView,
+    View,
+    WaitsView,
+    WholeCallView,
+)
+from app.voice.hangup_causes import by_code, by_name
+from app.voice.outcome import EXPLANATIONS, Outcome
+
+_MADE_UP_UUIDS = ("dial-", "unnamed-")  # Prefixes of our own names for calls that came without a UUID.
+_DERIVED = frozenset({"call_uuid", "a_leg_uuid", "targets", "explanation", "signature", "deliveries"})
+# The other outcomes explain themselves: "busy, because the line was busy" adds nothing.
+_NEED_A_REASON = frozenset({Outcome.UNREACHABLE, Outcome.FAILED, Outcome.UNKNOWN})
+
+
+def to_datetime(at: int | None) -> datetime | None:
+    """Return milliseconds since 1970 UTC as a time; None for None and for what no calendar has."""
+    try:
+        return None if at is None else datetime.fromtimestamp(at / 1000, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def explain(outcome: str, code: int | None, cause: str | None) -> str:
+    """Return how a dial ended in plain words and, where Plivo's code or cause adds something, why."""
+    explanation = EXPLANATIONS[Outcome(outcome)]
+    reason = by_code(code) or by_name(cause)
+    if reason is None or outcome not in _NEED_A_REASON:
+        return explanation
+    return f"{explanation} {reason.meaning}"
+
+
+def dial_view(found: FoundDial) -> DialView:
+    """Return a dial as the API shows it."""
+    dial = found.dial
+    return DialView(
+        **_fields(DialView, dial, but=_DERIVED),
+        call_uuid=found.call_uuid,
+        a_leg_uuid=None if found.call_uuid.startswith(_MADE_UP_UUIDS) else found.call_uuid,
+        targets=json.loads(dial.targets) if dial.targets else [],
+        explanation=explain(dial.outcome, dial.hangup_code, dial.dial_hangup_cause),
+        signature=found.signature,
+        deliveries=found.deliveries,
+    )
+
+
+def call_view(found: FoundCall) -> WholeCallView:
+    """Return a call with everything about it as the API shows it."""
+    return WholeCallView(
+        call=CallView(**_fields(CallView, found.call)),
+        dials=[dial_view(dial) for dial in found.dials],
+        legs=[LegView(**_fields(LegView, leg)) for leg in found.legs],
+        receipts=[_receipt_view(receipt) for receipt in found.receipts],
+        recordings=[RecordingView(**_fields(RecordingView, recording)) for recording in found.recordings],
+    )
+
+
+def summary_view(found: GroupedFigures, filters: DialFilters, *, group_by: GroupBy, zone: str) -> SummaryView:
+    """Return figures as the API shows them; `zone` is the name of the time zone of hours and days."""
+    of_calls = groups_whole_calls(filters, group_by)
+    return SummaryView(
+        **_figures(found.whole, of_calls=groups_whole_calls(filters, GroupBy.DAY)),
+        group_by=group_by,
+        timezone=zone,
+        series=[GroupView(group=name, **_figures(part, of_calls=of_calls)) for name, part in found.parts.items()],
+    )
+
+
+def _figures(figures: Figures, *, of_calls: bool) -> dict[str, Any]:
+    answered, ended = figures.answered(of_calls=of_calls)
+    return {
+        "total": figures.total,
+        "calls": figures.calls,
+        "answer_rate": answered / ended if ended else None,
+        "outcomes": dict(figures.outcomes),
+        "statuses": dict(figures.statuses),
+        "talk_seconds": figures.talk_seconds,
+        "answer_seconds": WaitsView(median=figures.wait(0.5), p90=figures.wait(0.9)),
+    }
+
+
+def _receipt_view(row: RowMapping) -> ReceiptView:
+    values = {name: row[name] for name in ReceiptView.model_fields if name in row}
+    values.update(
+        params=_writable(json.loads(row["params"])),
+        receipt_id=str(row["receipt_key"]),
+        received_at=to_datetime(row["received_at"]),
+        last_received_at=to_datetime(row["last_received_at"]),
+    )
+    return ReceiptView(**values)
+
+
+def _writable(value: Any) -> Any:
+    """Replace lone surrogates, which a receipt can hold and no encoding can write."""
+    if isinstance(value, dict):
+        return {_writable(name): _writable(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_writable(each) for each in value]
+    return value.encode("utf-8", "replace").decode("utf-8") if isinstance(value, str) else value
+
+
+def _fields(model: type[View], state: Any, *, but: frozenset[str] = frozenset()) -> dict[str, Any]:
+    """Return the model's fields from a state that names them alike, with milliseconds as times."""
+    return {
+        name: to_datetime(getattr(state, name)) if name.endswith("_at") else getattr(state, name)
+        for name in model.model_fields
+        if name not in but
+    }
