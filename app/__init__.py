@@ -22,7 +22,8 @@ from app.plan.load import configured_plan
 from app.records.spool.spool import Drainer, Spool
 from app.records.store.store import Store
 from app.records.writing.journal import Journal
-from app.reports.api.records import dial_answer
+from app.reports.access.tokens import has_bearer_token
+from app.reports.api.views import dial_view
 from app.reports.setup import use_reports
 from config import Config
 
@@ -40,8 +41,8 @@ def create_app(config: Config, shared: Services | None = None) -> Flask:
     app.extensions[EXTENSION] = shared or make_services(config)
     app.cli = Commands()
     use_request_ids(app)
-    use_metrics(app)
-    use_outgoing(app, lambda found: dial_answer(found).model_dump_json())
+    use_metrics(app, has_bearer_token)
+    use_outgoing(app, lambda found: dial_view(found).model_dump_json())
     app.register_blueprint(dial_bp)
     app.register_blueprint(health_bp)
     app.register_blueprint(metrics_bp)

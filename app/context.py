@@ -1,11 +1,9 @@
-"""What every entry room shares: the services that the factory made, and the check of the reports token."""
+"""What every entry room shares: the services that the factory made."""
 
-import hmac
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
-from flask import Request
 from flask.globals import _cv_app
 
 from app.plan.model import Plan
@@ -16,8 +14,6 @@ from config import Config
 
 EXTENSION = "dialstatus"
 REFUSED = "dialstatus-refused"
-
-_SCHEME = "bearer "
 
 
 class Meter(Protocol):
@@ -31,6 +27,9 @@ class Meter(Protocol):
 
     def count_trouble(self, event: str, level: str) -> None:
         """Count a warning or an error that was logged."""
+
+    def count_wrong_token(self, way: str) -> None:
+        """Count a wrong reports token, by the way it came: link, form or bearer."""
 
     def total(self) -> Mapping[tuple[str, ...], float]:
         """Return the sums over all processes, by metric and labels."""
@@ -65,16 +64,3 @@ def refused() -> Mapping[str, tuple[str, ...]]:
 def extensions() -> dict[str, Any]:
     """Give what the running application holds. A look through Flask's proxy costs several times as much."""
     return _cv_app.get().app.extensions
-
-
-def has_token(request: Request, token: str) -> bool:
-    """Tell whether the request bears the token."""
-    given = request.headers.get("Authorization", "")
-    if given[: len(_SCHEME)].lower() != _SCHEME:
-        return False
-    return is_token(given[len(_SCHEME) :].strip(), token)
-
-
-def is_token(given: str, token: str) -> bool:
-    """Compare with the token, in a time that says nothing about it."""
-    return hmac.compare_digest(given.encode("utf-8", "replace"), token.encode())

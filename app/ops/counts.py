@@ -72,6 +72,10 @@ class Counts:
         """Count a warning or an error that was logged."""
         self.add("troubles_total", event, level)
 
+    def count_wrong_token(self, way: str) -> None:
+        """Count a wrong reports token, by the way it came: link, form or bearer."""
+        self.add("wrong_tokens_total", way)
+
     def total(self) -> Counter[Key]:
         """Add up what all processes have counted: this one up to now, the others up to a second ago.
 

@@ -4,10 +4,11 @@ import logging
 import platform
 import re
 import sqlite3
+from collections.abc import Callable
 
-from flask import Blueprint, Flask, Response, current_app, request
+from flask import Blueprint, Flask, Request, Response, current_app, request
 
-from app.context import EXTENSION, Meter, Services, has_token, services
+from app.context import EXTENSION, Meter, Services
 from app.ops.cached_probe import Bounded
 from app.ops.counts import Key
 from app.ops.exposition import CONTENT_TYPE, Metric, exposition
@@ -44,6 +45,12 @@ METRICS = (
         help="Log lines of level warning and above, by event.",
         labels=("event", "level"),
     ),
+    Metric(
+        name="wrong_tokens_total",
+        kind="counter",
+        help="Wrong reports tokens, by way: link, form or bearer.",
+        labels=("way",),
+    ),
     Metric(name="store_up", kind="gauge", help="1 when the store took a write just now, else 0."),
     Metric(name="open_dials", kind="gauge", help="Dials begun within a day that have not ended."),
     Metric(
@@ -70,7 +77,8 @@ _FROM_THE_START: tuple[Key, ...] = (
 class Metrics:
     """What one application counts, and what it asks the store when a collector comes."""
 
-    def __init__(self, shared: Services) -> None:
+    def __init__(self, shared: Services, has_token: Callable[[Request], bool]) -> None:
+        self.has_token = has_token
         self._meter = shared.meter
         self._spool = shared.spool
         self._standing = Bounded(lambda: _look_into(shared.store), timeout=_STANDING_TIMEOUT, name="standing")
@@ -93,10 +101,10 @@ class Metrics:
         return values
 
 
-def use_metrics(app: Flask) -> None:
-    """Serve the metrics, and count every warning and error that is logged."""
+def use_metrics(app: Flask, has_token: Callable[[Request], bool]) -> None:
+    """Serve the metrics to requests that have the token; count every warning and error that is logged."""
     shared: Services = app.extensions[EXTENSION]
-    app.extensions[_EXTENSION] = Metrics(shared)
+    app.extensions[_EXTENSION] = Metrics(shared, has_token)
     logger = logging.getLogger("app")
     for handler in [one for one in logger.handlers if isinstance(one, _TroubleCounter)]:
         logger.removeHandler(handler)
@@ -105,17 +113,13 @@ def use_metrics(app: Flask) -> None:
 
 @bp.get("/metrics")
 def metrics() -> Response:
-    """Tell every metric in Prometheus' text format, to whoever brings the reports token."""
-    if not has_token(request, services().config.reports_token):
-        said = "Bring REPORTS_TOKEN as bearer token.\n"
-        return Response(said, 401, {"WWW-Authenticate": "Bearer"}, mimetype="text/plain")
-    text = exposition(METRICS, _metrics().values())
-    return Response(text, headers={"Cache-Control": "no-store"}, content_type=CONTENT_TYPE)
-
-
-def _metrics() -> Metrics:
+    """Return every metric in Prometheus' text format, to a request with the reports token."""
     found: Metrics = current_app.extensions[_EXTENSION]
-    return found
+    headers = {"Cache-Control": "no-store"}
+    if not found.has_token(request):
+        text = "Send the header Authorization: Bearer with the value of REPORTS_TOKEN.\n"
+        return Response(text, 401, {**headers, "WWW-Authenticate": "Bearer"}, mimetype="text/plain")
+    return Response(exposition(METRICS, found.values()), headers=headers, content_type=CONTENT_TYPE)
 
 
 class _TroubleCounter(logging.Handler):

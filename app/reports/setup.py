@@ -1,7 +1,5 @@
 """How `create_app` adds the reports."""
 
-from collections.abc import Callable
-
 from flask import Flask
 from flask_bootstrap import Bootstrap5
 from werkzeug.routing import BaseConverter
@@ -19,13 +17,13 @@ class AnythingConverter(BaseConverter):
     part_isolating = False
 
 
-def use_reports(app: Flask, token: str, *, on_wrong_token: Callable[[str], None]) -> None:
-    """Register the pages and the API. `on_wrong_token` is called with link, form or bearer."""
+def use_reports(app: Flask) -> None:
+    """Register the pages and the API, and how tokens and sessions are checked."""
     app.config["BOOTSTRAP_SERVE_LOCAL"] = True
     app.static_url_path = ""  # The application has no static files; Bootstrap's URL is built from it: /bootstrap.
     Bootstrap5(app)
     use_sessions(app)
-    use_token_guard(app, token, on_wrong_token)
+    use_token_guard(app)
     app.url_map.converters["anything"] = AnythingConverter
     app.register_blueprint(pages_bp)
     app.register_blueprint(api_bp)

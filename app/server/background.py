@@ -8,7 +8,6 @@ from app.context import EXTENSION, Services
 from app.notify.event_delivery import start_outgoing, stop_outgoing
 from app.records.maintenance.retention import Retention
 from app.records.rollups.job import RollupJob
-from app.reports.tallier import stop_tallier
 
 _RETENTION, _TALLIER = "dialstatus-retention", "dialstatus-hourly-tallier"
 
@@ -36,7 +35,6 @@ def stop_background(app: Flask) -> None:
         begun: Retention | RollupJob | None = app.extensions.get(name)
         if begun is not None:
             begun.stop()
-    stop_tallier(app)
     shared.drainer.stop()
     shared.journal.close()
     shared.spool.close()

@@ -1,7 +1,8 @@
-"""An application on a real store, and who calls it: Plivo with its webhooks, a program with the token."""
+"""An application on a real store, called as Plivo and as a program with the token."""
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from html import unescape
 from pathlib import Path
@@ -15,7 +16,6 @@ from werkzeug.test import TestResponse
 from app import create_app
 from app.context import EXTENSION, Services
 from app.records.store import migrate
-from app.reports.tallier import stop_tallier
 from config import Config
 
 REPORTS_TOKEN = "a-made-up-reports-token"
@@ -23,7 +23,7 @@ REPORTS_TOKEN = "a-made-up-reports-token"
 
 @dataclass
 class Caller:
-    """Plays Plivo and a program that reads the API, over the application's own routes."""
+    """Calls the application's routes as Plivo and as a program that reads the API."""
 
     app: Flask
     client: FlaskClient = field(init=False)
@@ -38,7 +38,7 @@ class Caller:
         return services
 
     def call(self, caller: str = "+14155550199", called: str = "+14155550100") -> tuple[str, str]:
-        """Have a call answered; give its UUID and the id of the dial that our reply started."""
+        """Start a call; return its UUID and the id of the dial that our reply started."""
         self.count += 1
         call_uuid = f"00000000-0000-4000-8000-{self.count:012d}"
         reply = self.post("/dialstatus/", CallUUID=call_uuid, From=caller, To=called, CallStatus="ringing")
@@ -56,7 +56,7 @@ class Caller:
     def ended_call(
         self, status: str = "no-answer", caller: str = "+14155550199", called: str = "+14155550100", **fields: str
     ) -> tuple[str, str]:
-        """Have a call answered and its dial ended."""
+        """Start a call and end its dial; return the call's UUID and the dial's id."""
         call_uuid, dial_id = self.call(caller, called)
         self.end(call_uuid, dial_id, status, **fields)
         return call_uuid, dial_id
@@ -68,37 +68,47 @@ class Caller:
         return response.text
 
     def ask(self, path: str, query: Mapping[str, Any] | None = None) -> TestResponse:
-        """Ask the API, with the token."""
+        """Return the API's response to a request with the token."""
         return self.client.get(
             f"/api/v1/{path}", query_string=query, headers={"Authorization": f"Bearer {REPORTS_TOKEN}"}
         )
 
     def read(self, path: str, **query: Any) -> Any:
-        """Read JSON from the API. A name that is a Python word is written with a trailing underscore."""
+        """Return JSON from the API. A parameter that is a Python keyword takes a trailing underscore."""
         response = self.ask(path, {name.rstrip("_"): value for name, value in query.items()})
         assert response.status_code == 200, response.text
         return response.json
 
+    def log_in(self) -> str:
+        """Log in with the printed link; return the dashboard."""
+        self.client.get(f"/login?token={REPORTS_TOKEN}")
+        return self.client.get("/").text
+
 
 @pytest.fixture
 def caller(database_url: str, tmp_path: Path) -> Iterator[Caller]:
-    """Give the two ends of an application: each test runs on SQLite and on PostgreSQL."""
-    yield from _caller(database_url, tmp_path)
+    """Yield a caller of an application; each test runs on SQLite and on PostgreSQL."""
+    with make_caller(database_url, tmp_path) as caller:
+        yield caller
 
 
 @pytest.fixture
 def lite_caller(sqlite_url: str, tmp_path: Path) -> Iterator[Caller]:
-    """Give the same on SQLite alone, for what does not ask the store much."""
-    yield from _caller(sqlite_url, tmp_path)
+    """Yield a caller of an application on SQLite alone, for tests that hardly depend on the store."""
+    with make_caller(sqlite_url, tmp_path) as caller:
+        yield caller
 
 
 @pytest.fixture
 def masking_caller(sqlite_url: str, tmp_path: Path) -> Iterator[Caller]:
-    """Give the same where numbers are masked."""
-    yield from _caller(sqlite_url, tmp_path, MASK_NUMBERS="true")
+    """Yield a caller of an application that masks numbers."""
+    with make_caller(sqlite_url, tmp_path, MASK_NUMBERS="true") as caller:
+        yield caller
 
 
-def _caller(url: str, directory: Path, **settings: str) -> Iterator[Caller]:
+@contextmanager
+def make_caller(url: str, directory: Path, **settings: str) -> Iterator[Caller]:
+    """Yield a caller of an application on this database, with its files below `directory`."""
     config = Config.load(
         {
             "DATABASE_URL": url,
@@ -113,6 +123,5 @@ def _caller(url: str, directory: Path, **settings: str) -> Iterator[Caller]:
     caller = Caller(app)
     migrate.upgrade(caller.services.store)
     yield caller
-    stop_tallier(app)
     caller.services.journal.close()
     caller.services.store.close()

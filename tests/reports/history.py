@@ -1,4 +1,4 @@
-"""Calls of days gone by, brought in through the journal as if they had been heard of then."""
+"""Calls of past days, stored through the journal as if received then."""
 
 import random
 from collections.abc import Iterator, Sequence
@@ -27,7 +27,7 @@ ENDS = {
 def make_receipt(
     kind: Kind, at: int, params: dict[str, str], *, dial_id: str | None = None, placement: Placement | None = None
 ) -> Receipt:
-    """Make a receipt that came at a moment in milliseconds."""
+    """Return a receipt received at `at`, in milliseconds since 1970 UTC."""
     return Receipt(
         kind=kind,
         method="POST",
@@ -45,14 +45,14 @@ def make_receipt(
 
 
 def make_call(number: int, at: int, chance: random.Random) -> Iterator[Receipt]:
-    """Make a call: answered by us, rung, and ended in one way or another."""
+    """Yield the receipts of a call that we answered, rang, and that ended by chance in one way or another."""
     call_uuid, dial_id = f"call-{number}", f"dial{number}"
     route = chance.choice(list(TARGETS))
     base = {"CallUUID": call_uuid, "From": f"+1415555{chance.randint(0, 30):04d}", "To": NUMBERS[route]}
-    # Of some dials the call is not known, and some are the second of a call whose first is not among these.
+    # Some dials have no place in a call, and some are second dials whose first dial is missing.
     placement = Placement(dial_id=dial_id, targets=TARGETS[route], route=route, round=(1, None, 1, 2)[number % 4])
     yield make_receipt(Kind.ANSWER, at, {**base, "CallStatus": "ringing"}, placement=placement)
-    if chance.random() < 0.7:  # Of the others nobody tells when they were answered, so nobody knows how long they rang.
+    if chance.random() < 0.7:  # Without it nobody knows how long the dial rang.
         yield _leg("answer", number, at + chance.randint(1, 40) * 1000, route)
     if chance.random() < 0.1:
         return
@@ -60,14 +60,14 @@ def make_call(number: int, at: int, chance: random.Random) -> Iterator[Receipt]:
 
 
 def _leg(word: str, number: int, at: int, route: str) -> Receipt:
-    """Make what Plivo tells of a leg."""
+    """Return a report on a leg."""
     call_uuid = f"call-{number}"
     leg = {"DialALegUUID": call_uuid, "DialBLegUUID": f"leg-{number}", "DialBLegTo": TARGETS[route][-1]}
     return make_receipt(Kind.CALLBACK, at, {"CallUUID": call_uuid, "DialAction": word, **leg}, dial_id=f"dial{number}")
 
 
 def make_rounds(number: int, moments: Sequence[int], statuses: Sequence[str]) -> Iterator[Receipt]:
-    """Make a call whose dials begin at these moments, one after another, and end so; the last report ends the call."""
+    """Yield the receipts of a call with one dial per moment and status; the last report ends the call."""
     base = {"CallUUID": f"call-{number}", "From": "+14155550199", "To": NUMBERS["sales"]}
     dial_ids = [f"dial{number}-{dial}" for dial in range(len(statuses))]
     placements: list[Placement | None] = [
@@ -83,7 +83,7 @@ def make_rounds(number: int, moments: Sequence[int], statuses: Sequence[str]) ->
 
 
 def end_call(number: int, at: int, chance: random.Random, base: dict[str, str] | None = None) -> Receipt:
-    """Make the report with which a call's dial ends."""
+    """Return the report that ends a call's dial."""
     call_uuid, dial_id = f"call-{number}", f"dial{number}"
     params = {**(base or {}), "CallUUID": call_uuid, "DialALegUUID": call_uuid}
     after = at + chance.randint(2, 90) * 1000

@@ -1,4 +1,4 @@
-"""The API: what it shows, whom it refuses, what it says about a bad request."""
+"""The API: what it returns, what it refuses, and what it says about a bad request."""
 
 import json
 from datetime import UTC, datetime
@@ -32,7 +32,7 @@ def test_an_ended_dial_is_shown_with_plivos_words_and_ours(caller: Caller) -> No
     assert (dial["signature"], dial["deliveries"]) == ("unchecked", 1)
 
 
-def test_a_dial_that_goes_on_has_no_report_yet(caller: Caller) -> None:
+def test_a_dial_in_progress_has_no_report_yet(caller: Caller) -> None:
     _, dial_id = caller.call()
 
     dial = caller.read(f"dials/{dial_id}")
@@ -40,7 +40,7 @@ def test_a_dial_that_goes_on_has_no_report_yet(caller: Caller) -> None:
     assert (dial["outcome"], dial["signature"], dial["deliveries"]) == ("in_progress", None, 0)
 
 
-def test_a_call_is_shown_with_every_receipt_as_it_came(caller: Caller) -> None:
+def test_a_call_is_shown_with_every_receipt_as_received(caller: Caller) -> None:
     call_uuid, dial_id = caller.ended_call("no-answer", Odd="x\ty")
     caller.end(call_uuid, dial_id, "no-answer", Odd="x\ty")
 
@@ -75,7 +75,7 @@ def test_the_legs_of_a_dial_are_shown(caller: Caller) -> None:
     ]
 
 
-def test_text_that_no_encoding_can_write_is_shown_all_the_same(caller: Caller) -> None:
+def test_text_that_no_encoding_can_write_does_not_hide_the_call(caller: Caller) -> None:
     call_uuid, _ = caller.ended_call("no-answer")
     caller.client.post(
         f"/dialstatus/hangup/?CallUUID={call_uuid}&Odd=%ed%a0%80%00",
@@ -143,14 +143,14 @@ def test_a_filter_finds_what_it_names(caller: Caller, name: str, value: str, exp
         assert {dial["dial_id"] for dial in found["dials"]} == {ids[index] for index in expected}
 
 
-def test_filters_together_find_what_fits_them_all(caller: Caller) -> None:
+def test_several_filters_find_dials_that_match_all(caller: Caller) -> None:
     caller.ended_call("busy", caller="+14155550141")
-    wanted = caller.ended_call("busy", caller="+14155550142")[1]
+    match = caller.ended_call("busy", caller="+14155550142")[1]
     caller.ended_call("no-answer", caller="+14155550142")
 
     found = caller.read("dials", outcome="busy", q="0142", to="+14155550100", target="+14155550123")
 
-    assert [dial["dial_id"] for dial in found["dials"]] == [wanted]
+    assert [dial["dial_id"] for dial in found["dials"]] == [match]
 
 
 def test_a_dial_is_found_by_its_own_id(caller: Caller) -> None:
@@ -194,32 +194,32 @@ def test_a_bad_parameter_is_named_in_a_problem_document(
 
 
 @pytest.mark.parametrize(
-    ("query", "said"),
+    ("query", "detail"),
     [
-        ("limit=0", "write 1 or more; this was read: '0'"),
-        ("limit=501", "write 500 or less; this was read: '501'"),
-        ("limit=many", "write a whole number; this was read: 'many'"),
-        ("since=noon", "write a time as RFC 3339 has it, such as 2026-03-01T09:00:00Z; this was read: 'noon'"),
-        ("cursor=zz", "write next_cursor as the page before gave it; this was read: 'zz'"),
-        ("q=", "write something, or leave it out; this was read: ''"),
-        ("route=a%00b", "write it without null characters; this was read: 'a\\x00b'"),
+        ("limit=0", "enter 1 or more; got '0'"),
+        ("limit=501", "enter 500 or less; got '501'"),
+        ("limit=many", "enter a whole number; got 'many'"),
+        ("since=noon", "enter an RFC 3339 time such as 2026-03-01T09:00:00Z; got 'noon'"),
+        ("cursor=zz", "copy next_cursor from the previous page; got 'zz'"),
+        ("q=", "enter a value, or leave the parameter out; got ''"),
+        ("route=a%00b", "remove the null characters; got 'a\\x00b'"),
         (
             "outcome=late",
-            "write 'answered', 'caller_gave_up', 'busy', 'rejected', 'missed', 'unreachable', 'failed', 'unknown' "
-            "or 'in_progress'; this was read: 'late'",
+            "use 'answered', 'caller_gave_up', 'busy', 'rejected', 'missed', 'unreachable', 'failed', 'unknown' "
+            "or 'in_progress'; got 'late'",
         ),
         ("colour=blue", "there is no such parameter"),
     ],
 )
-def test_a_bad_parameter_is_told_what_to_write(lite_caller: Caller, query: str, said: str) -> None:
+def test_a_bad_parameter_gets_advice(lite_caller: Caller, query: str, detail: str) -> None:
     response = lite_caller.ask(f"dials?{query}")
 
     assert response.json
-    assert [error["detail"] for error in response.json["errors"]] == [said]
+    assert [error["detail"] for error in response.json["errors"]] == [detail]
 
 
 @pytest.mark.parametrize("path", ["dials/nothing", "calls/nothing", "nothing"])
-def test_what_is_not_there_is_a_problem_document(lite_caller: Caller, path: str) -> None:
+def test_an_unknown_resource_is_a_problem_document(lite_caller: Caller, path: str) -> None:
     response = lite_caller.ask(path)
 
     assert response.status_code == 404
@@ -249,7 +249,7 @@ def test_a_call_is_found_by_the_request_that_placed_it(caller: Caller) -> None:
     assert caller.read("calls/requested")["call"]["call_uuid"] == "placed"
     assert "placed" in caller.client.get("/calls/requested").text
     assert json.loads(shown.output)["call"]["call_uuid"] == "placed"
-    # A call's own UUID comes first.
+    # A call's own UUID wins.
     assert caller.read("calls/placed")["call"]["call_uuid"] == "placed"
 
 
@@ -278,14 +278,14 @@ def test_a_summary_counts_outcomes_and_statuses(caller: Caller) -> None:
     assert day["total"] == 4
 
 
-def test_a_call_that_was_answered_at_last_is_one_answered_call(lite_caller: Caller) -> None:
+def test_a_call_answered_by_its_last_dial_is_one_answered_call(lite_caller: Caller) -> None:
     begun = now() - 600_000
     moments = [begun, begun + 30_000, begun + 60_000]
     lite_caller.services.journal.append_all(
         [
             *make_rounds(1, moments, ["no-answer", "no-answer", "completed"]),
             *make_rounds(2, moments[:1], ["busy"]),
-            *list(make_rounds(3, moments[:1], ["busy"]))[:1],  # Is in progress.
+            *list(make_rounds(3, moments[:1], ["busy"]))[:1],  # It is in progress.
         ]
     )
 
@@ -305,7 +305,7 @@ def test_a_call_that_was_answered_at_last_is_one_answered_call(lite_caller: Call
     assert (missed["total"], missed["calls"], missed["answer_rate"]) == (2, 1, 0)
 
 
-def test_answers_of_calls_that_began_before_the_range_are_no_more_than_all(lite_caller: Caller) -> None:
+def test_the_answer_rate_is_at_most_one_when_calls_began_before_the_range(lite_caller: Caller) -> None:
     begun = now() - 600_000
     receipts = make_rounds(1, [begun, begun + 30_000], ["no-answer", "completed"])
     lite_caller.services.journal.append_all(list(receipts))
@@ -324,7 +324,7 @@ def test_answers_of_calls_that_began_before_the_range_are_no_more_than_all(lite_
         ("target", {"+14155550123": 2}),
     ],
 )
-def test_a_summary_is_divided(caller: Caller, group_by: str, groups: dict[str | None, int]) -> None:
+def test_a_summary_has_groups(caller: Caller, group_by: str, groups: dict[str | None, int]) -> None:
     caller.ended_call("busy", DialHangupCause="USER_BUSY")
     caller.ended_call("no-answer", DialRingStatus="true")
 

@@ -1,4 +1,4 @@
-"""The pages in a real Chromium: what a person does, in light and dark, on a desk and on a phone."""
+"""The pages in a real Chromium: what a person does, in light and dark, on a desktop and on a phone."""
 
 import shutil
 import threading
@@ -31,7 +31,7 @@ pytestmark = [
 
 @dataclass
 class Visitor:
-    """Somebody at a browser, with everything that goes wrong noted."""
+    """Somebody at a browser, and every error they meet."""
 
     page: Page
     url: str
@@ -40,7 +40,9 @@ class Visitor:
 
     def watch(self) -> None:
         """Note errors on the console and requests to other hosts."""
-        self.page.on("console", lambda said: self.complaints.append(said.text) if said.type == "error" else None)
+        self.page.on(
+            "console", lambda message: self.complaints.append(message.text) if message.type == "error" else None
+        )
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.on("request", lambda asked: self._note(asked.url))
 
@@ -53,11 +55,11 @@ class Visitor:
         self.page.goto(f"{self.url}/login?token={REPORTS_TOKEN}")
 
     def width(self) -> int:
-        """Give how many pixels the page is wide, more than the screen's where it has to be pushed aside."""
+        """Return the width of the page in pixels; more than the screen's if it scrolls sideways."""
         return int(self.page.evaluate("document.documentElement.scrollWidth"))
 
     def barriers(self) -> list[str]:
-        """Give what keeps people out, by axe, as far as it is serious."""
+        """Return the serious accessibility violations that axe finds."""
         found = Axe().run(self.page).response["violations"]
         return [
             f"{each['id']}: {each['nodes'][0]['html'][:200]}"
@@ -68,7 +70,7 @@ class Visitor:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Give a Chromium."""
+    """Yield a Chromium."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS.split())
         yield browser
@@ -77,7 +79,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def site(lite_caller: Caller) -> Iterator[str]:
-    """Serve an application in which some calls have been made; give its address."""
+    """Serve an application with some calls; yield its URL."""
     lite_caller.ended_call("busy", caller="+14155550142", DialHangupCause="USER_BUSY")
     lite_caller.ended_call("no-answer", DialRingStatus="true", DialHangupCause="NO_ANSWER")
     call_uuid, dial_id = lite_caller.call()
@@ -95,7 +97,7 @@ def site(lite_caller: Caller) -> Iterator[str]:
 
 @pytest.fixture
 def visitor(browser: Browser, site: str, request: pytest.FixtureRequest) -> Iterator[Visitor]:
-    """Give somebody at the browser; after the test nothing may have gone wrong or to another host."""
+    """Yield somebody at the browser; the test fails on a console error or a request to another host."""
     options: dict[str, Any] = getattr(request, "param", {})
     context = browser.new_context(accept_downloads=True, **options)
     visitor = Visitor(context.new_page(), site)
@@ -140,7 +142,7 @@ def test_somebody_downloads_the_dials(visitor: Visitor, tmp_path: Path) -> None:
     path = tmp_path / "dials.csv"
     download.value.save_as(path)
 
-    assert path.read_text("utf-8").startswith("dial_id,call_uuid,")
+    assert path.read_text("utf-8").startswith("\ufeffdial_id,call_uuid,")
     assert path.read_bytes().count(b"\r\n") == 4
 
 
@@ -195,9 +197,9 @@ def test_on_a_phone_nothing_is_wider_than_the_screen(visitor: Visitor) -> None:
     assert visitor.width() <= PHONE["width"]
 
 
-@pytest.mark.parametrize("visitor", [{}, {"viewport": PHONE}], indirect=True, ids=["desk", "phone"])
+@pytest.mark.parametrize("visitor", [{}, {"viewport": PHONE}], indirect=True, ids=["desktop", "phone"])
 @pytest.mark.parametrize("range_name", ["today", "7d", "30d"])
-def test_every_column_and_label_of_the_chart_has_room(visitor: Visitor, range_name: str) -> None:
+def test_every_column_and_label_of_the_chart_fits(visitor: Visitor, range_name: str) -> None:
     visitor.log_in()
     visitor.page.goto(f"{visitor.url}/?range={range_name}")
     chart = visitor.page.locator("svg.columns")
@@ -216,7 +218,7 @@ def test_every_column_and_label_of_the_chart_has_room(visitor: Visitor, range_na
 
 
 @pytest.mark.parametrize("visitor", [{"viewport": PHONE}], indirect=True)
-def test_on_a_phone_no_table_of_the_dashboard_has_to_be_pushed_aside(visitor: Visitor) -> None:
+def test_on_a_phone_no_table_of_the_dashboard_scrolls_sideways(visitor: Visitor) -> None:
     visitor.log_in()
 
     hidden = visitor.page.locator(".table-responsive").evaluate_all(
@@ -232,7 +234,7 @@ def test_on_a_phone_no_table_of_the_dashboard_has_to_be_pushed_aside(visitor: Vi
     indirect=True,
     ids=["light", "dark", "phone"],
 )
-def test_nobody_is_kept_out(visitor: Visitor) -> None:
+def test_the_pages_are_accessible(visitor: Visitor) -> None:
     visitor.page.goto(f"{visitor.url}/login")
     assert visitor.barriers() == []
     visitor.log_in()

@@ -1,4 +1,4 @@
-"""Files: every dial, in order, safe to open in a spreadsheet."""
+"""Files: every dial, in order, and right in a spreadsheet."""
 
 import csv
 import io
@@ -45,7 +45,7 @@ def test_json_lines_hold_what_the_api_shows(caller: Caller) -> None:
     assert lines == caller.read("dials")["dials"]
 
 
-def test_a_file_goes_on_over_many_batches(lite_caller: Caller) -> None:
+def test_a_file_spans_many_batches(lite_caller: Caller) -> None:
     calls = 1203
     for number in range(calls // 3):
         lite_caller.count = number * 3
@@ -81,7 +81,7 @@ def _answered(number: int) -> Receipt:
 
 
 @pytest.mark.parametrize("cause", ["=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)"])
-def test_no_cell_is_a_formula(lite_caller: Caller, cause: str) -> None:
+def test_no_text_from_outside_is_a_formula(lite_caller: Caller, cause: str) -> None:
     lite_caller.ended_call("busy", DialHangupCause=cause)
 
     (row,) = csv.DictReader(io.StringIO(lite_caller.ask("dials.csv").text, newline=""))
@@ -97,7 +97,7 @@ def test_quotes_commas_and_line_breaks_stay_one_cell(lite_caller: Caller) -> Non
     assert row["dial_hangup_cause"] in ('a "b",\r\nc', 'a "b",\nc')
 
 
-def test_a_file_is_filtered_and_refuses_what_is_not_known(lite_caller: Caller) -> None:
+def test_a_file_takes_filters_and_refuses_unknown_parameters(lite_caller: Caller) -> None:
     lite_caller.ended_call("busy")
     lite_caller.ended_call("no-answer")
 
@@ -113,12 +113,12 @@ def test_commands_show_the_same_on_the_terminal(lite_caller: Caller) -> None:
     assert json.loads(run(args=["dials", "show", call_uuid]).output)["dials"][0]["dial_id"] == dial_id
     assert dial_id in run(args=["dials", "export", "--format", "jsonl", "--outcome", "busy"]).output
     assert "Busy" in run(args=["dials", "summary", "--group-by", "cause"]).output
-    assert re.search(r"all\W+1\W+1\W+0 %", run(args=["dials", "summary"]).output)
+    assert re.search(r"all\W+1\W+1\W+0%", run(args=["dials", "summary"]).output)
     assert "counted" in run(args=["dials", "count"]).output
 
 
 @pytest.mark.parametrize("width", [80, 200])
-def test_a_list_shows_numbers_and_uuids_whole_however_wide_the_terminal(lite_caller: Caller, width: int) -> None:
+def test_a_list_shows_whole_numbers_and_uuids_on_any_terminal(lite_caller: Caller, width: int) -> None:
     call_uuid, _ = lite_caller.ended_call("busy")
     with read_session(lite_caller.services.store) as connection:
         found = find_dials(connection, DialFilters(), limit=1).dials
@@ -130,7 +130,7 @@ def test_a_list_shows_numbers_and_uuids_whole_however_wide_the_terminal(lite_cal
     assert all(len(line) <= width for line in printed.getvalue().splitlines())
 
 
-def test_a_summary_on_the_terminal_is_divided_in_the_time_zone_that_is_asked_for(lite_caller: Caller) -> None:
+def test_a_summary_on_the_terminal_uses_the_given_time_zone(lite_caller: Caller) -> None:
     lite_caller.ended_call("busy")
     run = lite_caller.app.test_cli_runner().invoke
 
@@ -138,22 +138,22 @@ def test_a_summary_on_the_terminal_is_divided_in_the_time_zone_that_is_asked_for
     nowhere = run(args=["dials", "summary", "--timezone", "Mars"])
 
     assert "+05:45" in there.output
-    assert "--timezone: write the name of a time zone such as UTC or Europe/Paris" in nowhere.output
+    assert "--timezone: enter a time zone such as UTC or Europe/Paris" in nowhere.output
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["list", "--outcome", "splendid"], "--outcome"),
         (["list", "--since", "yesterday"], "RFC 3339"),
         (["show", "nothing"], "No call has the UUID"),
     ],
 )
-def test_a_command_says_in_a_sentence_what_is_wrong(lite_caller: Caller, arguments: list[str], said: str) -> None:
+def test_a_command_explains_an_error_in_a_sentence(lite_caller: Caller, arguments: list[str], message: str) -> None:
     result = lite_caller.app.test_cli_runner().invoke(args=["dials", *arguments])
 
     assert result.exit_code == 1
-    assert said in result.output
+    assert message in result.output
 
 
 def test_an_export_writes_a_file(lite_caller: Caller) -> None:

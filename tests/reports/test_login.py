@@ -1,12 +1,20 @@
-"""Who may see the pages: the link, the form, the cookie, its end, and who guesses."""
+"""Who may see the pages: the link, the form, the session and its end, and wrong tokens."""
 
 import re
+from pathlib import Path
 
 import pytest
 
-from tests.reports.conftest import REPORTS_TOKEN, Caller
+from tests.reports.conftest import REPORTS_TOKEN, Caller, make_caller
 
-PAGES = ("/", "/live", "/calls/x")
+PAGES = ("/", "/live", "/calls/x", "/dials.csv", "/docs")
+
+
+def csrf_of(page: str) -> str:
+    """Return the token that the page's forms send back."""
+    found = re.search(r'name="csrf" value="([^"]+)"', page)
+    assert found
+    return found[1]
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -41,16 +49,51 @@ def test_the_form_leads_to_the_page_that_was_asked_for(lite_caller: Caller) -> N
 
 
 @pytest.mark.parametrize("following", ["//evil.example", "https://evil.example", "/\\evil.example", "javascript:1", ""])
-def test_a_login_leads_to_no_other_host(lite_caller: Caller, following: str) -> None:
+def test_a_login_never_leads_to_another_host(lite_caller: Caller, following: str) -> None:
     response = lite_caller.client.post("/login", data={"token": REPORTS_TOKEN, "next": following})
 
     assert response.location == "/"
 
 
-def test_over_https_the_cookie_is_for_https_alone(lite_caller: Caller) -> None:
-    response = lite_caller.client.get(f"/login?token={REPORTS_TOKEN}", base_url="https://localhost")
+@pytest.mark.parametrize(
+    ("public_url", "base_url", "is_secure"),
+    [
+        ("", "https://localhost", True),
+        ("", "http://localhost", False),
+        # A TLS proxy that passes neither scheme nor host on.
+        ("https://calls.example.com", "http://127.0.0.1:5000", True),
+        ("https://calls.example.com:8443/voice", "http://upstream", True),
+        ("http://calls.example.com", "http://127.0.0.1:5000", False),
+        ("https://localhost:5001", "http://127.0.0.1:5000", False),
+        ("https://[::1]", "http://127.0.0.1:5000", False),
+    ],
+)
+def test_the_cookie_is_for_https_alone_where_the_pages_are(
+    sqlite_url: str, tmp_path: Path, public_url: str, base_url: str, is_secure: bool
+) -> None:
+    with make_caller(sqlite_url, tmp_path, PUBLIC_URL=public_url) as caller:
+        response = caller.client.get(f"/login?token={REPORTS_TOKEN}", base_url=base_url)
 
-    assert "Secure" in response.headers["Set-Cookie"]
+    assert ("Secure" in response.headers["Set-Cookie"]) is is_secure
+
+
+@pytest.mark.parametrize(
+    ("public_url", "base_url", "is_sent"),
+    [
+        ("https://calls.example.com", "http://upstream", True),
+        ("", "https://calls.example.com", True),
+        ("", "http://calls.example.com", False),
+        ("", "https://localhost", False),
+        ("https://localhost:5001", "http://upstream", False),
+    ],
+)
+def test_browsers_are_told_to_stay_with_https_but_on_this_machine(
+    sqlite_url: str, tmp_path: Path, public_url: str, base_url: str, is_sent: bool
+) -> None:
+    with make_caller(sqlite_url, tmp_path, PUBLIC_URL=public_url) as caller:
+        response = caller.client.get("/login", base_url=base_url)
+
+    assert ("Strict-Transport-Security" in response.headers) is is_sent
 
 
 def test_a_wrong_token_opens_nothing(lite_caller: Caller) -> None:
@@ -60,31 +103,65 @@ def test_a_wrong_token_opens_nothing(lite_caller: Caller) -> None:
     assert lite_caller.client.get("/").status_code == 401
 
 
-def test_who_guesses_is_refused_even_the_right_token_for_a_while(lite_caller: Caller) -> None:
-    somebody = {"REMOTE_ADDR": "192.0.2.7"}
-    for _ in range(10):
-        lite_caller.client.post("/login", data={"token": "wrong"}, environ_overrides=somebody)
+def test_guesses_are_slowed_and_the_right_token_still_opens(lite_caller: Caller) -> None:
+    guesses = [lite_caller.client.post("/login", data={"token": "wrong"}) for _ in range(12)]
 
-    refused = lite_caller.client.post("/login", data={"token": REPORTS_TOKEN}, environ_overrides=somebody)
-    elsewhere = lite_caller.client.post("/login", data={"token": REPORTS_TOKEN})
-
-    assert refused.status_code == 429
-    assert refused.headers["Retry-After"]
-    assert elsewhere.status_code == 303
+    assert [guess.status_code for guess in guesses] == [403] * 10 + [429] * 2
+    assert guesses[-1].headers["Retry-After"] == "60"
+    assert lite_caller.client.post("/login", data={"token": REPORTS_TOKEN}).status_code == 303
+    assert lite_caller.client.get(f"/login?token={REPORTS_TOKEN}").status_code == 303
+    assert lite_caller.ask("dials").status_code == 200
 
 
-def test_logging_out_ends_the_session(lite_caller: Caller) -> None:
-    page = logged_in(lite_caller)
-    csrf = re.search(r'name="csrf" value="([^"]+)"', page)
-    assert csrf
+def test_every_wrong_token_is_counted_and_the_log_is_bounded(
+    lite_caller: Caller, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(100):
+        lite_caller.client.get("/api/v1/dials", headers={"Authorization": "Bearer a-guess"})
+    lite_caller.client.get("/login?token=a-guess", environ_overrides={"REMOTE_ADDR": "192.0.2.7"})
 
-    lite_caller.client.post("/logout", data={"csrf": csrf[1]})
+    counted = lite_caller.services.meter.total()
+    lines = [record for record in caplog.records if record.msg == "wrong_token"]
+    assert (counted["wrong_tokens_total", "bearer"], counted["wrong_tokens_total", "link"]) == (100, 1)
+    assert (vars(lines[0])["way"], vars(lines[0])["address"]) == ("bearer", "127.0.0.1")
+    assert len(lines) == 60
+    assert "a-guess" not in caplog.text
+
+
+def test_logging_out_ends_the_session_also_for_a_copied_cookie(lite_caller: Caller) -> None:
+    page = lite_caller.log_in()
+    copied = lite_caller.client.get_cookie("dialstatus_session")
+    assert copied
+    other = lite_caller.app.test_client()
+    other.get(f"/login?token={REPORTS_TOKEN}")
+
+    lite_caller.client.post("/logout", data={"csrf": csrf_of(page)})
 
     assert lite_caller.client.get("/").status_code == 401
+    thief = lite_caller.app.test_client()
+    thief.set_cookie("dialstatus_session", copied.value)
+    assert thief.get("/").status_code == 401
+    assert thief.get("/api/v1/dials").status_code == 401
+    assert other.get("/").status_code == 200
+
+
+def test_another_application_on_the_same_directory_sees_the_logout(
+    lite_caller: Caller, sqlite_url: str, tmp_path: Path
+) -> None:
+    page = lite_caller.log_in()
+    copied = lite_caller.client.get_cookie("dialstatus_session")
+    assert copied
+    with make_caller(sqlite_url, tmp_path) as worker:
+        worker.client.set_cookie("dialstatus_session", copied.value)
+        assert worker.client.get("/").status_code == 200
+
+        lite_caller.client.post("/logout", data={"csrf": csrf_of(page)})
+
+        assert worker.client.get("/").status_code == 401
 
 
 def test_another_site_cannot_log_somebody_out(lite_caller: Caller) -> None:
-    logged_in(lite_caller)
+    lite_caller.log_in()
 
     response = lite_caller.client.post("/logout", data={"csrf": "guessed"})
 
@@ -92,16 +169,42 @@ def test_another_site_cannot_log_somebody_out(lite_caller: Caller) -> None:
     assert lite_caller.client.get("/").status_code == 200
 
 
-def test_a_session_of_an_old_token_is_over(lite_caller: Caller) -> None:
-    logged_in(lite_caller)
-    with lite_caller.client.session_transaction() as session:
-        session["opened_by"] = "0" * 32
+@pytest.mark.parametrize("path", ["/login", "/logout", "/theme"])
+def test_a_form_from_another_site_is_refused(lite_caller: Caller, path: str) -> None:
+    page = lite_caller.log_in()
 
-    assert lite_caller.client.get("/").status_code == 401
+    response = lite_caller.client.post(
+        path, data={"csrf": csrf_of(page), "token": REPORTS_TOKEN}, headers={"Sec-Fetch-Site": "cross-site"}
+    )
+
+    assert response.status_code == 403
+    assert lite_caller.client.get("/").status_code == 200
 
 
-def test_every_answer_tells_the_browser_to_trust_nothing_else(lite_caller: Caller) -> None:
-    logged_in(lite_caller)
+def test_a_new_token_ends_the_sessions_of_the_old_one(lite_caller: Caller, sqlite_url: str, tmp_path: Path) -> None:
+    lite_caller.log_in()
+    cookie = lite_caller.client.get_cookie("dialstatus_session")
+    assert cookie
+
+    with make_caller(sqlite_url, tmp_path, REPORTS_TOKEN="another-reports-token") as renewed:
+        renewed.client.set_cookie("dialstatus_session", cookie.value)
+
+        assert renewed.client.get("/").status_code == 401
+
+
+def test_the_cookie_holds_nothing_from_which_the_token_can_be_guessed(sqlite_url: str, tmp_path: Path) -> None:
+    marks = []
+    for key in ("a-first-secret-key", "a-second-secret-key"):
+        with make_caller(sqlite_url, tmp_path, SECRET_KEY=key) as caller:
+            caller.log_in()
+            with caller.client.session_transaction() as session:
+                marks.append(session["token_mark"])
+
+    assert marks[0] != marks[1]  # The token alone does not decide it.
+
+
+def test_every_response_tells_the_browser_to_trust_nothing_else(lite_caller: Caller) -> None:
+    lite_caller.log_in()
 
     for path in ("/", "/login", "/calls/x", "/assets/reports.css", "/api/v1/dials"):
         with lite_caller.client.get(path) as response:
@@ -112,24 +215,25 @@ def test_every_answer_tells_the_browser_to_trust_nothing_else(lite_caller: Calle
         assert headers["Referrer-Policy"] == "same-origin"
 
 
+@pytest.mark.parametrize(
+    "path", ["/", "/dials.csv", "/docs", "/api/v1/dials", "/api/v1/dials.csv", "/api/v1/dials.jsonl"]
+)
+def test_nothing_about_calls_is_cached(lite_caller: Caller, path: str) -> None:
+    lite_caller.log_in()
+
+    assert lite_caller.client.get(path).headers["Cache-Control"] == "no-store"
+
+
 def test_a_session_reads_the_api_too(lite_caller: Caller) -> None:
-    logged_in(lite_caller)
+    lite_caller.log_in()
 
     assert lite_caller.client.get("/api/v1/dials").status_code == 200
 
 
-def test_the_look_is_remembered(lite_caller: Caller) -> None:
-    page = logged_in(lite_caller)
-    csrf = re.search(r'name="csrf" value="([^"]+)"', page)
-    assert csrf
+def test_the_colours_are_remembered(lite_caller: Caller) -> None:
+    page = lite_caller.log_in()
 
-    response = lite_caller.client.post("/theme", data={"csrf": csrf[1], "theme": "dark", "next": "/?range=7d"})
+    response = lite_caller.client.post("/theme", data={"csrf": csrf_of(page), "theme": "dark", "next": "/?range=7d"})
 
     assert response.location == "/?range=7d"
     assert 'data-bs-theme="dark"' in lite_caller.client.get("/").text
-
-
-def logged_in(caller: Caller) -> str:
-    """Log in; give the dashboard."""
-    caller.client.get(f"/login?token={REPORTS_TOKEN}")
-    return caller.client.get("/").text

@@ -15,19 +15,19 @@ pytestmark = pytest.mark.usefixtures("within_a_day")
 
 @pytest.fixture
 def reader(caller: Caller) -> Caller:
-    """Give somebody who is logged in."""
+    """Return a caller who is logged in."""
     caller.client.get(f"/login?token={REPORTS_TOKEN}")
     return caller
 
 
-def test_the_dashboard_says_what_to_do_while_there_is_nothing(reader: Caller) -> None:
+def test_an_empty_dashboard_says_what_to_do(reader: Caller) -> None:
     page = reader.client.get("/").text
 
     assert "No dials yet in this range." in page
     assert "flask doctor" in page
 
 
-def test_the_dashboard_shows_figures_pictures_and_the_newest_dials(reader: Caller) -> None:
+def test_the_dashboard_shows_figures_charts_and_the_newest_dials(reader: Caller) -> None:
     call_uuid, _ = reader.ended_call("busy", DialHangupCause="USER_BUSY")
     reader.ended_call("no-answer", DialRingStatus="true")
 
@@ -47,15 +47,15 @@ def test_the_dashboard_shows_figures_pictures_and_the_newest_dials(reader: Calle
         (
             "",
             [
-                ("Calls", "1", "for which we rang; dials: 3"),
-                ("Answered", "100 %", "answered dials, of calls that have ended"),
+                ("Calls", "1", "that rang somebody; dials: 3"),
+                ("Answer rate", "100%", "of calls that have ended"),
             ],
         ),
         (
             "&target=%2B14155550123",
             [
                 ("Calls", "1", "that began with one of these dials: 3"),
-                ("Answered", "33 %", "of these dials that have ended"),
+                ("Answer rate", "33%", "of these dials that have ended"),
             ],
         ),
     ],
@@ -73,7 +73,7 @@ def test_the_first_figures_are_of_calls(lite_caller: Caller, filters: str, figur
     assert shown[:2] == figures
 
 
-def test_what_ships_with_bootstrap_has_an_address_of_its_own(lite_caller: Caller) -> None:
+def test_bootstraps_files_are_served_below_their_own_path(lite_caller: Caller) -> None:
     page = lite_caller.client.get("/login").text
 
     [address] = re.findall(r'href="(/[^"]*/bootstrap\.min\.css)"', page)
@@ -83,7 +83,7 @@ def test_what_ships_with_bootstrap_has_an_address_of_its_own(lite_caller: Caller
         assert response.status_code == 200
 
 
-def test_the_live_part_shows_the_newest_dials_alone(reader: Caller) -> None:
+def test_the_live_part_is_a_fragment_with_the_newest_dials(reader: Caller) -> None:
     call_uuid, _ = reader.ended_call("busy")
 
     part = reader.client.get("/live").text
@@ -142,11 +142,11 @@ def test_a_submitted_form_leads_to_an_address_that_can_be_passed_on(
     assert lite_caller.client.get(address).status_code == 200
 
 
-def test_a_search_for_too_few_digits_says_how_many_to_write(reader: Caller) -> None:
+def test_a_search_for_too_few_digits_says_how_many_to_enter(reader: Caller) -> None:
     assert "at least its last four digits" in reader.client.get("/?q=12").text
 
 
-def test_a_call_is_told_in_plain_words(reader: Caller) -> None:
+def test_a_call_is_explained_in_plain_words(reader: Caller) -> None:
     call_uuid, dial_id = reader.call()
     reader.post(
         f"/dialstatus/callback/?dial={dial_id}",
@@ -167,7 +167,7 @@ def test_a_call_is_told_in_plain_words(reader: Caller) -> None:
     assert "Plivo reported how the dial ended" in page
 
 
-def test_a_cause_is_told_where_it_says_more_than_the_outcome(reader: Caller) -> None:
+def test_a_cause_is_shown_if_it_says_more_than_the_outcome(reader: Caller) -> None:
     busy, _ = reader.ended_call("busy", DialHangupCause="USER_BUSY")
     failed, _ = reader.ended_call("failed", DialHangupCause="SWITCH_CONGESTION")
 
@@ -179,16 +179,16 @@ def test_a_cause_is_told_where_it_says_more_than_the_outcome(reader: Caller) -> 
 
 
 @pytest.mark.parametrize(
-    ("action", "said"),
+    ("action", "meaning"),
     [
         ("answer", "Somebody picked up: +14155550123"),
-        ("connected", "The two were put through: +14155550123"),
+        ("connected", "Caller and callee were connected: +14155550123"),
         ("hangup", "A leg ended: +14155550123"),
         ("digits", "Keys were pressed"),
-        ("dance", "News of a leg"),
+        ("dance", "Plivo reported on a leg"),
     ],
 )
-def test_the_news_of_a_leg_are_told_apart(lite_caller: Caller, action: str, said: str) -> None:
+def test_each_report_on_a_leg_has_its_own_words(lite_caller: Caller, action: str, meaning: str) -> None:
     lite_caller.client.get(f"/login?token={REPORTS_TOKEN}")
     call_uuid, dial_id = lite_caller.call()
     leg = {"DialBLegUUID": "b-leg", "DialBLegTo": "14155550123", "DialDigitsMatch": "1"}
@@ -196,7 +196,7 @@ def test_the_news_of_a_leg_are_told_apart(lite_caller: Caller, action: str, said
 
     page = lite_caller.client.get(f"/calls/{call_uuid}").text
 
-    assert f"<strong>{said}</strong>" in page
+    assert f"<strong>{meaning}</strong>" in page
 
 
 def test_a_call_names_each_receipt_for_replay(reader: Caller) -> None:
@@ -209,7 +209,7 @@ def test_a_call_names_each_receipt_for_replay(reader: Caller) -> None:
     assert all(receipt["receipt_id"] in page for receipt in receipts)
 
 
-def test_a_call_says_what_plivo_counts_and_shows_since_when_it_was_answered(reader: Caller) -> None:
+def test_a_call_shows_plivos_duration_and_when_it_was_answered(reader: Caller) -> None:
     call_uuid, _ = reader.ended_call("busy")
     begun = datetime.now(UTC).replace(microsecond=0)
     reader.post(
@@ -224,18 +224,18 @@ def test_a_call_says_what_plivo_counts_and_shows_since_when_it_was_answered(read
 
     page = reader.client.get(f"/calls/{call_uuid}").text
 
-    assert "25 s by Plivo's count" in unescape(page)
+    assert "25 s according to Plivo" in unescape(page)
     assert 'aria-label="not answered yet, then answered"' in page
 
 
-def test_a_call_that_nobody_knows_is_a_404(reader: Caller) -> None:
+def test_an_unknown_call_is_a_404(reader: Caller) -> None:
     response = reader.client.get("/calls/nothing")
 
     assert response.status_code == 404
-    assert "No call with this UUID" in response.text
+    assert "There is no call with this UUID" in response.text
 
 
-def test_a_call_known_by_one_late_report_alone_is_shown(reader: Caller) -> None:
+def test_a_call_known_from_one_late_report_is_shown(reader: Caller) -> None:
     reader.post("/dialstatus/hangup/", CallUUID="lonely", CallStatus="completed", Event="Hangup", From="", To="")
 
     assert reader.client.get("/calls/lonely").status_code == 200
@@ -251,7 +251,7 @@ def test_a_page_says_that_the_store_cannot_be_read(lite_caller: Caller) -> None:
     assert "The store cannot be read. Run flask --app wsgi db check." in response.text
 
 
-def test_numbers_are_masked_on_screen_where_that_is_set_and_are_still_found(masking_caller: Caller) -> None:
+def test_masked_numbers_are_hidden_on_every_page_and_still_found(masking_caller: Caller) -> None:
     masking_caller.client.get(f"/login?token={REPORTS_TOKEN}")
     call_uuid, _ = masking_caller.ended_call("busy", caller="+14155550142")
 

@@ -1,4 +1,4 @@
-"""How the databases go about it: every page and API call walks an index, whatever is asked."""
+"""Query plans: every page and API call walks an index, with any filter."""
 
 import pytest
 from sqlalchemy import func, select
@@ -6,8 +6,8 @@ from sqlalchemy import func, select
 from app.records.model.tables import rollups
 from app.records.rollups.groupings import Grouping, rows_in
 from app.records.rollups.periods import Level, Period
-from tests.reports.asked import listening
 from tests.reports.conftest import REPORTS_TOKEN, Caller
+from tests.reports.queries import recording_queries
 
 FILTERED = [
     "/api/v1/dials?outcome=busy",
@@ -43,15 +43,15 @@ def test_nothing_is_scanned(caller: Caller, path: str) -> None:
     caller.client.get(f"/login?token={REPORTS_TOKEN}")
     store = caller.services.store
 
-    with listening(store.engine) as asked:
+    with recording_queries(store.engine) as queries:
         assert caller.client.get(path).status_code == 200
 
-    assert asked
+    assert queries
     with store.engine.connect() as connection:
         if not store.is_sqlite:
-            # With a handful of rows a scan is cheap; what counts is whether an index could be walked.
+            # With few rows a scan is cheap; the test is whether an index could be walked.
             connection.exec_driver_sql("SET enable_seqscan = off")
-        for sql, parameters in list(asked):
+        for sql, parameters in list(queries):
             explain = "EXPLAIN QUERY PLAN " if store.is_sqlite else "EXPLAIN "
             plan = [str(row[-1]) for row in connection.exec_driver_sql(explain + sql, parameters)]
             scans = [line for line in plan if line.startswith(SCANS)]

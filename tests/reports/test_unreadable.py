@@ -1,4 +1,4 @@
-"""Reports on a store that cannot be read: everybody is told what is wrong and what to do."""
+"""Reports on a store that cannot be read say what is wrong and what to do."""
 
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -31,7 +31,7 @@ LATE = "the store did not answer in time; try again soon"
 
 @pytest.fixture
 def open_caller(tmp_path: Path) -> Iterator[Open]:
-    """Give a function that makes an application on a store as it is."""
+    """Yield a function that makes an application on a store as it is."""
     opened: list[Services] = []
 
     def make(url: str) -> Caller:
@@ -65,8 +65,8 @@ def run(caller: Caller, *words: str) -> Result:
     return result
 
 
-def asked(caller: Caller) -> tuple[str, str]:
-    """Give what the API says, and the page."""
+def read_errors(caller: Caller) -> tuple[str, str]:
+    """Return the detail of the API's problem, and the page."""
     api = caller.ask("dials")
     caller.client.post("/login", data={"token": REPORTS_TOKEN})
     page = caller.client.get("/")
@@ -88,14 +88,14 @@ def damage(url: str) -> None:
 
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
-def test_a_command_without_its_tables_says_how_they_are_made(
+def test_a_command_without_tables_says_how_to_make_them(
     open_caller: Open, database_url: str, words: tuple[str, ...]
 ) -> None:
     assert run(open_caller(database_url), *words).output == f"Error: {OTHER_TABLES}\n"
 
 
-def test_a_reader_is_told_how_tables_are_made(open_caller: Open, database_url: str) -> None:
-    detail, page = asked(open_caller(database_url))
+def test_a_reader_learns_how_tables_are_made(open_caller: Open, database_url: str) -> None:
+    detail, page = read_errors(open_caller(database_url))
 
     assert detail == "The tables are not those of this version. Run flask --app wsgi db upgrade."
     assert f"{detail} Calls are still served." in page
@@ -103,15 +103,15 @@ def test_a_reader_is_told_how_tables_are_made(open_caller: Open, database_url: s
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
 def test_a_command_on_a_database_that_does_not_run_says_so(open_caller: Open, words: tuple[str, ...]) -> None:
-    said = run(open_caller("postgresql://somebody:hush@127.0.0.1:1/none"), *words).output
+    output = run(open_caller("postgresql://somebody:hush@127.0.0.1:1/none"), *words).output
 
-    assert said.startswith("Error: the store cannot be reached: connection failed: ")
-    assert said.endswith("; check DATABASE_URL and that the database runs\n")
-    assert "hush" not in said
+    assert output.startswith("Error: the store cannot be reached: connection failed: ")
+    assert output.endswith("; check DATABASE_URL and that the database runs\n")
+    assert "hush" not in output
 
 
-def test_a_reader_is_not_told_where_the_database_is(open_caller: Open) -> None:
-    detail, page = asked(open_caller("postgresql://somebody:hush@127.0.0.1:1/none"))
+def test_a_reader_does_not_learn_where_the_database_is(open_caller: Open) -> None:
+    detail, page = read_errors(open_caller("postgresql://somebody:hush@127.0.0.1:1/none"))
 
     assert detail == "The store cannot be reached. Check DATABASE_URL and that the database runs."
     assert detail in page
@@ -126,53 +126,53 @@ def test_a_command_on_a_damaged_file_says_so(open_caller: Open, sqlite_url: str,
     )
 
 
-def test_a_reader_of_a_damaged_file_is_told(open_caller: Open, sqlite_url: str) -> None:
+def test_a_reader_of_a_damaged_file_learns_it(open_caller: Open, sqlite_url: str) -> None:
     damage(sqlite_url)
 
-    detail, page = asked(open_caller(sqlite_url))
+    detail, page = read_errors(open_caller(sqlite_url))
 
     assert detail == "The file is damaged. Stop the server and restore the newest backup."
     assert detail in page
 
 
-def test_a_file_that_is_none_of_ours_is_told(open_caller: Open, sqlite_url: str, tmp_path: Path) -> None:
+def test_a_file_of_another_kind_is_reported(open_caller: Open, sqlite_url: str, tmp_path: Path) -> None:
     (tmp_path / "dialstatus.db").write_bytes(b"no database at all" * 1000)
 
-    said = run(open_caller(sqlite_url), "dials", "list").output
+    output = run(open_caller(sqlite_url), "dials", "list").output
 
-    assert "the file is damaged: file is not a database; " in said
+    assert "the file is damaged: file is not a database; " in output
 
 
-def test_a_file_that_cannot_be_opened_is_told(open_caller: Open, tmp_path: Path) -> None:
-    said = run(open_caller(f"sqlite:///{tmp_path / 'nowhere' / 'dialstatus.db'}"), "dials", "list").output
+def test_a_file_that_cannot_be_opened_is_reported(open_caller: Open, tmp_path: Path) -> None:
+    output = run(open_caller(f"sqlite:///{tmp_path / 'nowhere' / 'dialstatus.db'}"), "dials", "list").output
 
-    assert said == (
+    assert output == (
         "Error: the store cannot be reached: unable to open database file; "
         "check DATABASE_URL, the disk and the rights of this user\n"
     )
 
 
-def test_a_store_that_is_locked_is_late_and_nothing_else(open_caller: Open, sqlite_url: str, tmp_path: Path) -> None:
+def test_a_locked_store_is_reported_as_late(open_caller: Open, sqlite_url: str, tmp_path: Path) -> None:
     caller = open_caller(sqlite_url)
     with closing(sqlite3.connect(tmp_path / "dialstatus.db")) as other:
         other.execute("PRAGMA locking_mode = EXCLUSIVE")
         other.execute("BEGIN EXCLUSIVE")
 
-        said = run(caller, "dials", "list").output
-        detail, _ = asked(caller)
+        output = run(caller, "dials", "list").output
+        detail, _ = read_errors(caller)
 
-    assert said == f"Error: {LATE}\n"
+    assert output == f"Error: {LATE}\n"
     assert detail == "The store did not answer in time. Try again soon."
 
 
-def test_tables_of_ours_of_which_one_is_gone_are_told_with_its_name(open_caller: Open, database_url: str) -> None:
+def test_a_missing_table_is_reported_by_name(open_caller: Open, database_url: str) -> None:
     caller = open_caller(database_url)
     migrate.upgrade(caller.services.store)
     with caller.services.store.engine.connect() as connection:
         connection.exec_driver_sql("DROP TABLE dials")
 
-    said = run(caller, "dials", "list").output
+    output = run(caller, "dials", "list").output
 
-    assert said.startswith("Error: the store cannot be read: ")
-    assert '"dials"' in said or "no such table: dials" in said
-    assert said.endswith("; run flask --app wsgi db check\n")
+    assert output.startswith("Error: the store cannot be read: ")
+    assert '"dials"' in output or "no such table: dials" in output
+    assert output.endswith("; run flask --app wsgi db check\n")

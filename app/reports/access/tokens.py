@@ -11,7 +11,7 @@ from typing import cast
 from flask import Flask, Request, current_app
 from werkzeug.exceptions import TooManyRequests
 
-from app.context import services
+from app.context import EXTENSION, Services, services
 
 log = logging.getLogger(__name__)
 
@@ -78,9 +78,10 @@ class TokenGuard:
         return True, unlogged
 
 
-def use_token_guard(app: Flask, token: str, on_failure: Callable[[str], None]) -> None:
+def use_token_guard(app: Flask) -> None:
     """Set up the guard that `is_right_token` and `has_bearer_token` ask."""
-    app.extensions[_EXTENSION] = TokenGuard(token, on_failure)
+    shared: Services = app.extensions[EXTENSION]
+    app.extensions[_EXTENSION] = TokenGuard(shared.config.reports_token, shared.meter.count_wrong_token)
 
 
 def is_right_token(given: str, request: Request, *, way: str) -> bool:
@@ -90,11 +91,14 @@ def is_right_token(given: str, request: Request, *, way: str) -> bool:
 
 
 def has_bearer_token(request: Request) -> bool:
-    """Return whether the Authorization header bears the reports token; see `TokenGuard.is_right`."""
+    """Return whether the Authorization header bears the reports token."""
     given = request.headers.get("Authorization", "")
     if given[: len(_SCHEME)].lower() != _SCHEME:
         return False
-    return is_right_token(given[len(_SCHEME) :].strip(), request, way="bearer")
+    try:
+        return is_right_token(given[len(_SCHEME) :].strip(), request, way="bearer")
+    except TooManyRequests:
+        return False  # A program gets 401 for every wrong token.
 
 
 def token_mark() -> str:

@@ -9,11 +9,11 @@ from itertools import chain
 
 from flask import Response, current_app, request
 
+from app.context import services
 from app.records.reading.filters import DialFilters
 from app.records.reading.queries import FoundDial, find_dials
 from app.records.reading.read_session import read_session
 from app.records.store.store import Store
-from app.context import services
 from app.reports.api.models import DialView
 from app.reports.api.queries import FilterQuery, read_query
 from app.reports.api.views import dial_view

@@ -23,7 +23,6 @@ _PATH_PARAMETERS = {
 _PROBLEMS = {
     "400": "An unknown parameter, or a value that cannot be used.",
     "401": "The token is missing or wrong.",
-    "429": "Too many wrong tokens from this address.",
     "503": "The store cannot be read at the moment.",
 }
 

@@ -47,7 +47,7 @@ def _spool_banner(spooled: int) -> Banner:
 
 
 def _unreported_banner(unreported: int) -> Banner:
-    first = "Plivo did not report the last dial" if unreported == 1 else f"Plivo reported no dial of the last {unreported}"
+    first = "The last dial was not reported" if unreported == 1 else f"The last {unreported} dials were not reported"
     return Banner(
         kind="danger",
         title="Calls arrive, but no reports",

@@ -1,4 +1,4 @@
-"""What is asked of the database while a page is made."""
+"""The queries that a page sends to the database."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,18 +6,18 @@ from typing import Any
 
 from sqlalchemy import Engine, event
 
-Asked = list[tuple[str, Any]]
+Queries = list[tuple[str, Any]]
 
 
 @contextmanager
-def listening(engine: Engine) -> Iterator[Asked]:
-    """Collect what is asked of the database."""
-    asked: Asked = []
+def recording_queries(engine: Engine) -> Iterator[Queries]:
+    """Yield a list that collects every query with its parameters."""
+    queries: Queries = []
 
     def note(_connection: Any, _cursor: Any, sql: str, parameters: Any, _context: Any, _many: bool) -> None:
         if sql.startswith(("SELECT", "WITH")) and "advisory" not in sql:
-            asked.append((sql, parameters))
+            queries.append((sql, parameters))
 
     event.listen(engine, "before_cursor_execute", note)
-    yield asked
+    yield queries
     event.remove(engine, "before_cursor_execute", note)
