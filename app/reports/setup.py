@@ -11,9 +11,9 @@ from app.reports.pages.routes import bp as pages_bp
 
 
 class AnythingConverter(BaseConverter):
-    """The rest of a path, slashes included: a CallUUID is whatever the sender wrote."""
+    """The rest of a path, with slashes and line breaks: a CallUUID is whatever the sender wrote."""
 
-    regex = ".+"
+    regex = "(?s:.+)"
     part_isolating = False
 
 

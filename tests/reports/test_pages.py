@@ -7,7 +7,7 @@ from html import unescape
 import pytest
 
 from app.records.model.ids import now
-from tests.reports.conftest import REPORTS_TOKEN, Caller
+from tests.reports.conftest import Caller
 from tests.reports.history import make_rounds
 
 pytestmark = pytest.mark.usefixtures("within_a_day")
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.usefixtures("within_a_day")
 @pytest.fixture
 def reader(caller: Caller) -> Caller:
     """Return a caller who is logged in."""
-    caller.client.get(f"/login?token={REPORTS_TOKEN}")
+    caller.log_in()
     return caller
 
 
@@ -65,7 +65,7 @@ def test_the_first_figures_are_of_calls(lite_caller: Caller, filters: str, figur
     begun = now() - 600_000
     moments = [begun, begun + 30_000, begun + 60_000]
     lite_caller.services.journal.append_all(list(make_rounds(1, moments, ["no-answer", "no-answer", "completed"])))
-    lite_caller.client.get(f"/login?token={REPORTS_TOKEN}")
+    lite_caller.log_in()
 
     page = lite_caller.client.get(f"/live?range=7d{filters}").text
 
@@ -134,7 +134,7 @@ def test_the_address_filters_the_newest_dials(reader: Caller, query: str, found:
 def test_a_submitted_form_leads_to_an_address_that_can_be_passed_on(
     lite_caller: Caller, submitted: str, address: str
 ) -> None:
-    lite_caller.client.get(f"/login?token={REPORTS_TOKEN}")
+    lite_caller.log_in()
 
     response = lite_caller.client.get(f"/?{submitted}")
 
@@ -189,7 +189,7 @@ def test_a_cause_is_shown_if_it_says_more_than_the_outcome(reader: Caller) -> No
     ],
 )
 def test_each_report_on_a_leg_has_its_own_words(lite_caller: Caller, action: str, meaning: str) -> None:
-    lite_caller.client.get(f"/login?token={REPORTS_TOKEN}")
+    lite_caller.log_in()
     call_uuid, dial_id = lite_caller.call()
     leg = {"DialBLegUUID": "b-leg", "DialBLegTo": "14155550123", "DialDigitsMatch": "1"}
     lite_caller.post(f"/dialstatus/callback/?dial={dial_id}", CallUUID=call_uuid, DialAction=action, **leg)
@@ -228,6 +228,19 @@ def test_a_call_shows_plivos_duration_and_when_it_was_answered(reader: Caller) -
     assert 'aria-label="not answered yet, then answered"' in page
 
 
+@pytest.mark.parametrize("call_uuid", ["a/b", "a/../b", "/a", "a/", "a//b", "a\nb", "a?b#c", "ü%2Fb", "a b"])
+def test_a_call_with_any_uuid_can_be_opened(lite_caller: Caller, call_uuid: str) -> None:
+    lite_caller.log_in()
+    lite_caller.post("/dialstatus/", CallUUID=call_uuid, From="+14155550199", To="+14155550100")
+
+    [link] = re.findall(r'href="(/calls/[^"]*)"', lite_caller.client.get("/live").text)
+    page = lite_caller.client.get(link)
+
+    assert page.status_code == 200
+    assert call_uuid in unescape(page.text)
+    assert lite_caller.ask(link[1:]).json["call"]["call_uuid"] == call_uuid  # type: ignore[index]
+
+
 def test_an_unknown_call_is_a_404(reader: Caller) -> None:
     response = reader.client.get("/calls/nothing")
 
@@ -242,7 +255,7 @@ def test_a_call_known_from_one_late_report_is_shown(reader: Caller) -> None:
 
 
 def test_a_page_says_that_the_store_cannot_be_read(lite_caller: Caller) -> None:
-    lite_caller.client.get(f"/login?token={REPORTS_TOKEN}")
+    lite_caller.log_in()
     lite_caller.services.store.engine.connect().exec_driver_sql("DROP TABLE dials")
 
     response = lite_caller.client.get("/")
@@ -252,7 +265,7 @@ def test_a_page_says_that_the_store_cannot_be_read(lite_caller: Caller) -> None:
 
 
 def test_masked_numbers_are_hidden_on_every_page_and_still_found(masking_caller: Caller) -> None:
-    masking_caller.client.get(f"/login?token={REPORTS_TOKEN}")
+    masking_caller.log_in()
     call_uuid, _ = masking_caller.ended_call("busy", caller="+14155550142")
 
     dashboard = masking_caller.client.get("/live?q=0142").text

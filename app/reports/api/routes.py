@@ -108,7 +108,7 @@ def openapi() -> Response:
     return current_app.response_class(json.dumps(document), mimetype="application/json")
 
 
-@bp.get("/api/<path:_rest>")
+@bp.get("/api/<anything:_rest>")
 def nothing(_rest: str) -> Never:
     """Return 404 as a problem document too."""
     raise NotFound("There is no such resource; /openapi.json lists all.")
