@@ -1,9 +1,11 @@
-"""What every entry room shares: the services that the factory made."""
+"""What every entry room shares: the services that the factory made, and the check of bearer tokens."""
 
+import hmac
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
+from flask import Request
 from flask.globals import _cv_app
 
 from app.plan.model import Plan
@@ -14,6 +16,8 @@ from config import Config
 
 EXTENSION = "dialstatus"
 REFUSED = "dialstatus-refused"
+
+_SCHEME = "bearer "
 
 
 class Meter(Protocol):
@@ -64,3 +68,20 @@ def refused() -> Mapping[str, tuple[str, ...]]:
 def extensions() -> dict[str, Any]:
     """Give what the running application holds. A look through Flask's proxy costs several times as much."""
     return _cv_app.get().app.extensions
+
+
+def has_token(request: Request, token: str) -> bool:
+    """Return whether the Authorization header bears the token."""
+    given = bearer_of(request)
+    return given is not None and is_token(given, token)
+
+
+def bearer_of(request: Request) -> str | None:
+    """Return the bearer token of the Authorization header, None without one."""
+    given = request.headers.get("Authorization", "")
+    return given[len(_SCHEME) :].strip() if given[: len(_SCHEME)].lower() == _SCHEME else None
+
+
+def is_token(given: str, token: str) -> bool:
+    """Compare in a time that reveals nothing about the token."""
+    return hmac.compare_digest(given.encode("utf-8", "replace"), token.encode())

@@ -11,12 +11,11 @@ from typing import cast
 from flask import Flask, Request, current_app
 from werkzeug.exceptions import TooManyRequests
 
-from app.context import EXTENSION, Services, services
+from app.context import EXTENSION, Services, bearer_of, is_token, services
 
 log = logging.getLogger(__name__)
 
 _EXTENSION = "dialstatus-token-guard"
-_SCHEME = "bearer "
 _ATTEMPTS = 10  # Wrong tokens from one address before it has to wait.
 _WINDOW = 60  # seconds
 _ADDRESSES = 10_000
@@ -31,7 +30,7 @@ class TokenGuard:
 
     def __init__(self, token: str, on_failure: Callable[[str], None]) -> None:
         """`on_failure` is called with the way of each wrong token: link, form or bearer."""
-        self._token = token.encode()
+        self._token = token
         self._on_failure = on_failure
         self._lock = Lock()
         self._failures: OrderedDict[str, tuple[float, int]] = OrderedDict()
@@ -44,7 +43,7 @@ class TokenGuard:
 
         Raises TooManyRequests (429) for a wrong one after ten within a minute from the same address.
         """
-        if hmac.compare_digest(given.encode("utf-8", "replace"), self._token):
+        if is_token(given, self._token):
             return True
         self._on_failure(way)
         with self._lock:
@@ -92,11 +91,9 @@ def is_right_token(given: str, request: Request, *, way: str) -> bool:
 
 def has_bearer_token(request: Request) -> bool:
     """Return whether the Authorization header bears the reports token."""
-    given = request.headers.get("Authorization", "")
-    if given[: len(_SCHEME)].lower() != _SCHEME:
-        return False
+    given = bearer_of(request)
     try:
-        return is_right_token(given[len(_SCHEME) :].strip(), request, way="bearer")
+        return given is not None and is_right_token(given, request, way="bearer")
     except TooManyRequests:
         return False  # A program gets 401 for every wrong token.
 
