@@ -16,7 +16,6 @@ from app.ops.logs import configure_logging
 from app.records.model.receipt import StoreUnavailable
 from app.records.store.readiness import prove_write
 from app.server.background import start_background, stop_background
-from app.server.balance import shares
 from app.server.port_check import why_not
 from app.server.prepare import prepare
 from app.server.shared_services import serving
@@ -33,10 +32,8 @@ workers = _config.workers
 # Webhooks are answered on the worker's loop, which waits for nothing: half the processor time of a thread for each, and
 # two to three times the webhooks a second. Reports, which may take long, get threads, and only once they have arrived
 # whole, so that slow clients keep none from Plivo: docs/decisions/serving.md.
-worker_class = "app.server.gunicorn_worker.Worker"
+worker_class = "app.server.worker.AsgiWorker"
 threads = _config.threads
-# The parser in C reads a request in about a third of the time of the one in Python.
-http_parser = "fast"
 # Requests that a worker still works on when it is told to stop get this long (seconds).
 graceful_timeout = 10
 # Plivo and proxies reuse connections; a connect per webhook would cost more than the webhook.
@@ -92,11 +89,6 @@ def post_fork(_server: Any, worker: Any) -> None:
     """
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {worker.processor})
-
-
-def child_exit(_server: Any, worker: Any) -> None:
-    """Have no worker give way to one that has ended."""
-    shares.forget(worker.age)
 
 
 def when_ready(_server: Any) -> None:

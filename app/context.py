@@ -3,10 +3,9 @@
 import hmac
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, cast
+from typing import Protocol, cast
 
-from flask import Request
-from flask.globals import _cv_app
+from flask import Request, current_app
 
 from app.plan.model import Plan
 from app.records.spool.spool import Drainer, Spool
@@ -57,17 +56,12 @@ class Services:
 
 def services() -> Services:
     """Give the running application's services."""
-    return cast(Services, extensions()[EXTENSION])
+    return cast(Services, current_app.extensions[EXTENSION])
 
 
 def refused() -> Mapping[str, tuple[str, ...]]:
     """Give what is refused, settings or plan, with its problems; nothing where there are services."""
-    return cast(Mapping[str, tuple[str, ...]], extensions().get(REFUSED, {}))
-
-
-def extensions() -> dict[str, Any]:
-    """Give what the running application holds. A look through Flask's proxy costs several times as much."""
-    return _cv_app.get().app.extensions
+    return cast(Mapping[str, tuple[str, ...]], current_app.extensions.get(REFUSED, {}))
 
 
 def has_token(request: Request, token: str) -> bool:

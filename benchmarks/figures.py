@@ -36,13 +36,6 @@ COMPARISONS = (
         connections=128,
     ),
     Comparison(
-        name="loop",
-        figure="action / bare Flask view on our own worker",
-        done_at="–",
-        goal="–",
-        peer=Side("bare, our worker"),
-    ),
-    Comparison(
         name="sample", figure="action / the sample, same settings", done_at="0.75", goal="1.0", peer=Side("sample")
     ),
     Comparison(

@@ -101,8 +101,7 @@ def gunicorn_knobs(scratch: Path) -> dict[str, str]:
     """Read from `gunicorn.conf.py` what a peer under the same settings is started with."""
     os.environ.update(environment(scratch))
     settings = runpy.run_path(str(ROOT / "gunicorn.conf.py"))
-    # What ours is built on, and what one runs Flask with. Our own worker answers webhooks on its loop: part of what is
-    # measured. The peer "bare, our worker" shows what of the difference comes from it.
+    # What one runs Flask with. Our own worker answers webhooks on its loop: that is part of what is measured.
     settings["worker_class"] = "gthread"
     knobs = {flag: str(settings[name]) for name, flag in _KNOBS.items() if name in settings}
     return {"-c": str(ROOT / "benchmarks" / "peers" / "hooks.py"), **knobs}
@@ -128,9 +127,6 @@ def ours() -> list[str]:
 # By name: from the settings of our own gunicorn to the peer's command.
 PEERS: dict[str, Callable[[dict[str, str]], list[str]]] = {
     "bare": lambda knobs: gunicorn("benchmarks.peers.bare:app", knobs),
-    "bare, our worker": lambda knobs: gunicorn(
-        "benchmarks.peers.bare:app", {**knobs, "--worker-class": "app.server.gunicorn_worker.Worker"}
-    ),
     "sample": lambda knobs: gunicorn("benchmarks.peers.sample:app", knobs),
     "sample, plain": lambda _knobs: gunicorn("benchmarks.peers.sample:app", {"--workers": "2"}),
     "afternoon, Flask": lambda knobs: gunicorn("benchmarks.peers.afternoon_flask:app", knobs),

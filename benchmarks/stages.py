@@ -12,19 +12,17 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from flask import Flask, Response, request
+from flask import Flask, request
 from werkzeug.test import EnvironBuilder
 
 from app import create_app
-from app.application import Application
 from app.context import EXTENSION, Services
 from app.dial import decide as deciding
 from app.dial import request as reading
 from app.dial import routes
 from app.dial import store_receipt as storing
-from app.dial.deferred_response import DeferredResponse, Unfinished, _count
+from app.dial.deferred_response import DeferredResponse, _count
 from app.dial.guard import guard
-from app.dial.request import BODY
 from app.dial.ticket import Ticket
 from app.ops.counts import Counts
 from app.ops.logs import configure_logging
@@ -34,7 +32,7 @@ from app.records.store import migrate
 from app.records.store.store import Writer
 from app.records.writing.batch import Batch
 from app.records.writing.entry import Entry
-from app.server.plain_http import PlainReply, base_environ, read
+from app.server.adapter import make_environ
 from app.voice.events import DialEnded, Kind
 from app.voice.signature import verify
 from app.voice.xml import EMPTY
@@ -44,8 +42,6 @@ from benchmarks.servers import ROOT, environment
 from config import Config
 
 _ROUNDS, _TIMES = 7, 500
-_BASE = base_environ(("127.0.0.1", 40000), ("127.0.0.1", 5000))
-_LIMITS = {"limit_request_line": 8190, "limit_request_fields": 100, "limit_request_field_size": 8190}
 Stage = tuple[str, float]
 
 
@@ -61,17 +57,18 @@ def main() -> None:
         migrate.upgrade(shared.store)
         raw = webhooks.action(0).raw
         stages = [("a bare view of Flask, whole", _best(_serve(bare, raw)))]
-        stages += [("read the request", _best(lambda: read(raw, _BASE, _LIMITS)))]
+        scope = _scope(raw)
+        stages += [("WSGI environ of the request", _best(lambda: make_environ(scope)))]
         stages += [("request context, made and left", _best(_push_and_pop(app, raw)))]
         with app.request_context(_environ(raw)):
-            stages += _in_request(app, shared, raw)
+            stages += _in_request(shared, raw)
         stages += _in_store(app, shared)
         shared.store.close()
     for name, micros in stages:
         print(f"| {name} | {micros:.1f} |")
 
 
-def _in_request(app: Flask, shared: Services, raw: bytes) -> list[Stage]:
+def _in_request(shared: Services, raw: bytes) -> list[Stage]:
     asked = _asked()
     body = raw.partition(b"\r\n\r\n")[2]
 
@@ -100,8 +97,7 @@ def _in_request(app: Flask, shared: Services, raw: bytes) -> list[Stage]:
         ("translate", _best(lambda: storing.translate(webhook))),
         ("decide and reply", _best(lambda: _decide(webhook, shared, event, ticket))),
         ("receipt", _best(lambda: storing.make_receipt(webhook, event))),
-        ("reply, to be finished", _best(lambda: _handed_on(app, _later(shared, entry)))),
-        ("reply as bytes", _best(lambda: _sent(reply, asked.environ))),
+        ("deferred response", _best(lambda: _later(shared, entry))),
         ("log line", _best(lambda: storing._log_dial_ended(receipt, kept, reply))),
         ("counts", _best(lambda: _count(counts, webhook, reply))),
     ]
@@ -109,18 +105,6 @@ def _in_request(app: Flask, shared: Services, raw: bytes) -> list[Stage]:
 
 def _later(shared: Services, entry: Entry) -> DeferredResponse:
     return DeferredResponse(shared.journal, entry, lambda _reply: None, otherwise=EMPTY)
-
-
-def _handed_on(app: Flask, reply: Response) -> Response:
-    assert isinstance(app, Application)
-    for function in app._known_routes["/dialstatus/action/"].after:
-        reply = function(reply)
-    return reply
-
-
-def _sent(reply: DeferredResponse, environ: dict[str, Any]) -> bytes:
-    plain = PlainReply(environ)
-    return plain.collect(Unfinished(reply, plain.start_response))
 
 
 def _in_store(app: Flask, shared: Services) -> list[Stage]:
@@ -192,7 +176,24 @@ def _environ(raw: bytes) -> dict[str, Any]:
     environ: dict[str, Any] = EnvironBuilder(
         path=path, query_string=query, method=method, headers=headers, input_stream=io.BytesIO(body)
     ).get_environ()
-    return {**environ, "RAW_URI": target, "REMOTE_ADDR": "127.0.0.1", BODY: body}
+    return {**environ, "RAW_URI": target, "REMOTE_ADDR": "127.0.0.1"}
+
+
+def _scope(raw: bytes) -> dict[str, Any]:
+    head = raw.partition(b"\r\n\r\n")[0]
+    first, *lines = head.split(b"\r\n")
+    method, target, _ = first.split(b" ")
+    path, _, query = target.partition(b"?")
+    return {
+        "method": method.decode(),
+        "raw_path": path,
+        "query_string": query,
+        "http_version": "1.1",
+        "scheme": "http",
+        "server": ("127.0.0.1", 5000),
+        "client": ("127.0.0.1", 40000),
+        "headers": [(name.lower(), value) for name, _, value in (line.partition(b": ") for line in lines)],
+    }
 
 
 def _serve(app: Flask, raw: bytes) -> Callable[[], object]:

@@ -1,17 +1,16 @@
-"""A reply that is given once its receipt is on disk.
+"""A reply that is complete once its receipt is on disk.
 
-Under any WSGI server the thread of the request waits. Our own worker (`app/server/gunicorn_worker.py`) asks to be given
-the reply unfinished, hands the receipts of many requests to the journal at once, and keeps no thread waiting.
+Under any WSGI server the thread of the request waits for that. A server that sets `DEFERS` in the environ gets the
+response back incomplete, hands its entry to the journal, calls `finish` and then sends it: `app/server/adapter.py`.
 """
 
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
-from functools import cache, partial
+from functools import partial
 from typing import Any
 
 from flask import Response, g
-from werkzeug.datastructures import Headers
 
 from app.context import Meter, services
 from app.dial.request import Webhook
@@ -20,19 +19,13 @@ from app.records.writing.journal import Journal
 
 log = logging.getLogger(__name__)
 
-# Set in the WSGI environment by a server that finishes the reply itself.
-FINISHES = "dialstatus.finishes"
-
-
-@cache
-def _blank(status: int) -> dict[str, Any]:
-    return vars(Response(status=status))
+DEFERS = "dialstatus.defers"
 
 
 class DeferredResponse(Response):
-    """A response whose status and body are decided when the journal is done with `entry`.
+    """A response whose status and body `decide` sets when the journal is done with `entry`.
 
-    `decide` does that. Should it fail, what was given as `otherwise` is said.
+    Where `decide` fails, `otherwise` and `status` are what the client gets.
     """
 
     def __init__(
@@ -44,66 +37,42 @@ class DeferredResponse(Response):
         otherwise: str = "",
         status: int = 200,
     ) -> None:
-        # What Werkzeug's own `__init__` makes, but for what is this one's alone: in a third of the time.
-        vars(self).update(_blank(status))
-        self.headers = Headers()
-        self.headers.add("Content-Type", "application/xml")
-        self._on_close = []
-        self.response = [otherwise.encode()]
+        super().__init__(otherwise, status, content_type="application/xml")
         self.journal = journal
         self.entry = entry
         self._decide = decide
-        self.finished_at = 0  # A reading of `time.perf_counter_ns`, once it is.
+        self.finished_at = 0  # A reading of `time.perf_counter_ns`.
         self._listeners: list[Callable[[Response], object]] = []
 
     def when_finished(self, listener: Callable[[Response], object]) -> None:
-        """Have `listener` called with this response once it is finished and, where that is possible, given."""
+        """Call `listener` with this response once it is finished and, where the server can do that, sent."""
         self._listeners.append(listener)
 
     def finish(self) -> None:
-        """Decide status and body. The journal is done with the entry, or was given it up."""
+        """Set status and body. The journal must be done with the entry, or have abandoned it."""
         try:
             self._decide(self)
         except Exception:
-            log.exception("reply_failed")  # Somebody may be on the line: what was decided before is still true.
+            log.exception("reply_failed")  # Somebody may be on the line: they get what was decided before.
         self.finished_at = time.perf_counter_ns()
 
-    def tell(self) -> None:
-        """Tell whoever wants to hear of the finished response."""
+    def notify_listeners(self) -> None:
+        """Call every listener with the finished response."""
         for listener in self._listeners:
             listener(self)
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        """Answer as WSGI wants it: at once with what has yet to be finished where the server can do that."""
-        if environ.get(FINISHES):
-            return Unfinished(self, start_response)
+        """Answer as a WSGI application: with this response itself, incomplete, where the server finishes it."""
+        if environ.get(DEFERS):
+            return self
         self.journal.keep(self.entry)
         self.finish()
-        self.tell()
+        self.notify_listeners()
         return super().__call__(environ, start_response)
 
-    def start(self, start_response: Any) -> Iterable[bytes]:
-        """Give the body of the finished reply, which is never one to HEAD: nothing of HEAD is kept."""
-        body = self.get_data()
-        headers = self.headers.to_wsgi_list()
-        if "Content-Length" not in dict(headers):
-            headers.append(("Content-Length", str(len(body))))
-        start_response(self.status, headers)
-        return [body]
-
-
-class Unfinished:
-    """What a server that finishes replies itself is given in place of a body."""
-
-    __slots__ = ("_start_response", "reply")
-
-    def __init__(self, reply: DeferredResponse, start_response: Any) -> None:
-        self.reply = reply
-        self._start_response = start_response
-
     def __iter__(self) -> Iterator[bytes]:
-        """Give the body, once the reply is finished."""
-        return iter(self.reply.start(self._start_response))
+        """Iterate over the body, as WSGI wants of everything that an application returns."""
+        return self.iter_encoded()
 
 
 def count_reply(response: Response) -> Response:

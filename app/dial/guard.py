@@ -5,9 +5,9 @@ A refusal is cheap. Headers are looked at first, and a request that they already
 
 import logging
 
-from flask import Response, g, request
+from flask import Response, current_app, g, request
 
-from app.context import extensions, has_token, services
+from app.context import has_token, services
 from app.dial.refusals import Refusals, urls_in
 from app.dial.replies import xml_reply
 from app.dial.request import Webhook, read_head, read_parameters
@@ -91,7 +91,7 @@ def _fault_of(webhook: Webhook) -> str | None:
 
 
 def _refusals() -> Refusals:
-    found: Refusals = extensions()[REFUSALS]
+    found: Refusals = current_app.extensions[REFUSALS]
     return found
 
 

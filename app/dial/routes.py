@@ -9,9 +9,9 @@ from collections.abc import Callable
 from functools import wraps
 from typing import cast
 
-from flask import Response, json
+from flask import Response, current_app, json
 
-from app.context import extensions, services
+from app.context import services
 from app.dial.decide import decide_after, decide_start, first_dial_id, next_dial_id
 from app.dial.replies import APOLOGY, Replies, Reply, xml_reply
 from app.dial.request import Webhook, current_webhook
@@ -128,7 +128,7 @@ def phlo() -> Response:
 
 def replies() -> Replies:
     """Return the running application's documents."""
-    written: Replies = extensions()[REPLIES]
+    written: Replies = current_app.extensions[REPLIES]
     return written
 
 

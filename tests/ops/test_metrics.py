@@ -62,7 +62,7 @@ def test_the_time_of_a_reply_ends_when_it_is_finished_not_when_it_is_counted(tmp
             function(reply)
     reply.finish()
     webhook.started = reply.finished_at - 3_000_000
-    reply.tell()
+    reply.notify_listeners()
 
     counted = app.extensions[EXTENSION].meter.total()
     assert counted["reply_seconds", "action", "0.005"] == 1

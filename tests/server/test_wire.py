@@ -89,7 +89,7 @@ def test_whoever_asks_for_an_end_gets_one_and_nobody_else(server: Server, unusua
     with connect(server) as client:
         client.sendall(report(new_uuid(), unusual))
         head, body = read_answer(client)
-        ends = b"Connection: close" in head
+        ends = b"connection: close" in head.lower()
         if ends:
             assert client.recv(100) == b""
         else:
