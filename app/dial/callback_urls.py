@@ -15,6 +15,7 @@ def urls(config: Config, base_url: str, *, ticket: str, dial: str) -> Urls:
     return Urls(
         action_url=_url(base_url, "action", ticket, control),
         confirm_url=_url(base_url, "confirm", ticket, control),
+        music_url=_url(base_url, "music", ticket, control),
         voicemail_url=_url(base_url, "voicemail", ticket, control),
         callback_url=_url(base_url, "callback", dial, notice),
         recording_url=_url(base_url, "recording", dial, notice),

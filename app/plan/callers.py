@@ -3,10 +3,9 @@
 import re
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator
 
-from app.plan.table import Table
-from app.plan.values import Name
+from app.plan.values import NOT_EMPTY, Name, Table
 from app.voice.events import CallFacts
 from app.voice.numbers import identities, normalise, parse_target
 
@@ -48,7 +47,7 @@ def _pattern(value: object) -> str:
 class Blocked(Table):
     """Callers who do not get through, and the ending they hear instead."""
 
-    callers: Annotated[tuple[Annotated[str, BeforeValidator(_pattern)], ...], Field(min_length=1)]
+    callers: Annotated[tuple[Annotated[str, BeforeValidator(_pattern)], ...], NOT_EMPTY]
     ending: Name = "rejected"
 
     def names(self, caller: str | None) -> bool:

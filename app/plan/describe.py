@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator
 
+from app.plan.endings import Announcement, Announcements, Ending, Hangup, Redirect, Voicemail
 from app.plan.hours import WEEKDAYS, Hours
-from app.plan.model import Ending, Hangup, Plan, Play, Prompt, Redirect, Route, Say, Step, Target, Voicemail
+from app.plan.model import Plan, Route, Step, Target
 from app.plan.next import Decision, End, Ring, Why
+from app.plan.prompts import Phrase, Phrases
 from app.plan.values import ANY_NUMBER, QUIET_OUTCOMES
 
 _WHY = {
@@ -44,8 +46,10 @@ def describe_decision(decision: Decision) -> str:
 def describe_ending(ending: Ending) -> str:
     """Return what an ending does."""
     match ending:
-        case Say() | Play():
-            return f"hear {_prompt(ending)}, then hang up"
+        case Announcement():
+            return f"hear {_phrase(ending)}, then hang up"
+        case Announcements():
+            return f"hear {_prompt(ending.prompt)}, then hang up"
         case Hangup():
             return "hang up" if ending.hangup == "normal" else f"hang up as {ending.hangup}"
         case Redirect():
@@ -114,9 +118,14 @@ def _ring(step: Step, targets: tuple[Target, ...], timeout: int) -> str:
     return ", ".join(parts)
 
 
-def _prompt(prompt: Prompt | Say | Play) -> str:
-    played = None if isinstance(prompt, Say) else prompt.play
-    return played if played is not None else f"“{'' if isinstance(prompt, Play) else prompt.say}”"
+def _prompt(prompt: Phrases) -> str:
+    return ", then ".join(_phrase(phrase) for phrase in prompt)
+
+
+def _phrase(phrase: Phrase) -> str:
+    if phrase.pause is not None:
+        return f"{phrase.pause} s of silence"
+    return phrase.play if phrase.play is not None else f"“{phrase.say or phrase.ssml}”"
 
 
 def _named_ending(plan: Plan, name: str) -> str:

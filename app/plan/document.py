@@ -4,20 +4,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
-from app.plan.model import (
-    BUILT_IN_ENDINGS,
-    Ending,
-    Hangup,
-    Plan,
-    Play,
-    Prompt,
-    Redirect,
-    Say,
-    Step,
-    Target,
-    Voicemail,
-)
+from app.plan.endings import BUILT_IN_ENDINGS, Announcement, Announcements, Ending, Hangup, Redirect, Voicemail
+from app.plan.model import Plan, Step, Target
 from app.plan.next import Decision, End, Ring, Why
+from app.plan.prompts import Phrase, Phrases
+from app.plan.values import DIALLED
 from app.voice import xml
 
 _SPOKEN_KEYS = {"*": "star", "#": "hash"}
@@ -27,19 +18,20 @@ _SPOKEN_KEYS = {"*": "star", "#": "hash"}
 class Urls:
     """The absolute URLs Plivo is given, with their query and retry fragment; `method` is for all of them.
 
-    `confirm_url` is fetched by POST whatever the method (Plivo, Dial XML reference: confirmSound).
+    Plivo fetches `confirm_url` and `music_url` by POST whatever the method (Dial XML reference: confirmSound).
     """
 
     action_url: str
     callback_url: str
     confirm_url: str
+    music_url: str
     recording_url: str
     voicemail_url: str
     method: str = "POST"
 
 
 def document(decision: Decision, urls: Urls) -> str:
-    """Write the document of a decision; a loaded plan never makes this raise."""
+    """Return the document of a decision; a loaded plan never makes this raise."""
     return xml.render(*elements(decision, urls))
 
 
@@ -53,24 +45,32 @@ def elements(decision: Decision, urls: Urls) -> tuple[xml.Element, ...]:
 
 
 def confirm_document(step: Step | None) -> str:
-    """Write what a callee hears before talking; without a step (a newer plan) or prompt, a plain sentence."""
+    """Return what a callee hears before talking; without a step (a newer plan) or prompt, a plain sentence."""
     if step is not None and step.confirm_prompt is not None:
-        return xml.render_prompt(_prompt(step.confirm_prompt))
+        return xml.render_prompt(*_prompt(step.confirm_prompt))
     key = step.confirm_key if step is not None else None
     asked = f" Press {_SPOKEN_KEYS.get(key, key)} to take it." if key is not None else ""
     return xml.render_prompt(xml.Speak(text=f"You have a call.{asked}"))
 
 
+def music_document(step: Step | None) -> str:
+    """Return what the caller hears while a step rings; nothing without a step (a newer plan) or prompt."""
+    music = step.dial_music if step is not None else None
+    return xml.render_prompt(*_prompt(music)) if isinstance(music, tuple) else xml.EMPTY
+
+
 def voicemail_taken_document(ending: Ending) -> str:
-    """Write what the caller gets once the message is recorded: the thanks if there are any, and the end."""
+    """Return what the caller gets once the message is recorded: the thanks if there are any, and the end."""
     thanks = ending.thanks if isinstance(ending, Voicemail) else None
-    return xml.render(*((_prompt(thanks),) if thanks is not None else ()), xml.Hangup())
+    return xml.render(*_prompt(thanks or ()), xml.Hangup())
 
 
 def samples(plan: Plan) -> Iterator[tuple[str, Callable[[], str]]]:
     """Yield every table that makes documents, with a function that writes them with long URLs."""
     long = "https://example.com/" + "a" * 2000
-    urls = Urls(action_url=long, callback_url=long, confirm_url=long, recording_url=long, voicemail_url=long)
+    urls = Urls(
+        action_url=long, callback_url=long, confirm_url=long, music_url=long, recording_url=long, voicemail_url=long
+    )
     for name, ending in {**BUILT_IN_ENDINGS, **plan.endings}.items():
         end = End(name=name, ending=ending, why=Why.NO_STEP_LEFT)
         yield f"endings.{name}", partial(document, end, urls)
@@ -78,20 +78,37 @@ def samples(plan: Plan) -> Iterator[tuple[str, Callable[[], str]]]:
     for route in plan.routes.values():
         for step in route.steps.values():
             ring = Ring(
-                route=route, step=step, targets=step.ring, round=1, timeout=step.timeout, greeting=route.greeting
+                route=route,
+                step=step,
+                targets=tuple(_with_number(target) for target in step.ring),
+                round=1,
+                timeout=step.timeout,
+                greeting=route.greeting,
             )
             yield f"routes.{route.name}.steps.{step.name}", partial(document, ring, urls)
             yield f"routes.{route.name}.steps.{step.name}", partial(confirm_document, step)
+            yield f"routes.{route.name}.steps.{step.name}", partial(music_document, step)
 
 
-def _prompt(prompt: Prompt | Say | Play) -> xml.Speak | xml.Play:
-    if isinstance(prompt, Play) or (isinstance(prompt, Prompt) and prompt.play is not None):
-        return xml.Play(url=prompt.play or "", loop=prompt.times)
-    return xml.Speak(text=prompt.say or "", voice=prompt.voice, language=prompt.language, loop=prompt.times)
+def _with_number(target: Target) -> Target:
+    """Return the target with the longest number in place of `dialled`."""
+    return target.model_copy(update={"number": f"+{'9' * 15}"}) if target.number == DIALLED else target
+
+
+def _prompt(prompt: Phrases) -> tuple[xml.Speak | xml.Play | xml.Wait, ...]:
+    return tuple(_phrase(phrase) for phrase in prompt)
+
+
+def _phrase(phrase: Phrase) -> xml.Speak | xml.Play | xml.Wait:
+    if phrase.pause is not None:
+        return xml.Wait(length=phrase.pause)
+    if phrase.play is not None:
+        return xml.Play(url=phrase.play, loop=phrase.times)
+    return xml.Speak(text=phrase.say, ssml=phrase.ssml, voice=phrase.voice, language=phrase.language, loop=phrase.times)
 
 
 def _ring(ring: Ring, urls: Urls) -> tuple[xml.Element, ...]:
-    before: list[xml.Element] = [_prompt(ring.greeting)] if ring.greeting is not None else []
+    before: list[xml.Element] = [*_prompt(ring.greeting or ())]
     if ring.step.record:
         before.append(_recording(ring.step, urls))
     return (*before, _dial(ring, urls))
@@ -126,7 +143,7 @@ def _dial(ring: Ring, urls: Urls) -> xml.Dial:
         confirm_sound=step.confirm_sound or (urls.confirm_url if asks else None),
         confirm_key=step.confirm_key,
         confirm_timeout=step.confirm_timeout,
-        dial_music=step.dial_music,
+        dial_music=urls.music_url if isinstance(step.dial_music, tuple) else step.dial_music,
         hangup_on_star=step.hangup_on_star,
         digits_match=step.digits_match,
         digits_match_b_leg=step.digits_match_b_leg,
@@ -161,14 +178,16 @@ def _target(target: Target) -> xml.Number | xml.User:
 
 def _ending(ending: Ending, urls: Urls) -> tuple[xml.Element, ...]:
     match ending:
-        case Say() | Play():
-            return (_prompt(ending), xml.Hangup())
+        case Announcement():
+            return (_phrase(ending), xml.Hangup())
+        case Announcements():
+            return (*_prompt(ending.prompt), xml.Hangup())
         case Hangup():
             return (xml.Hangup(reason=None if ending.hangup == "normal" else ending.hangup),)
         case Redirect():
             return (xml.Redirect(url=ending.redirect, method=ending.method),)
         case Voicemail():
-            return (_prompt(ending.voicemail), _message(ending, urls))
+            return (*_prompt(ending.voicemail), _message(ending, urls))
 
 
 def _message(ending: Voicemail, urls: Urls) -> xml.Record:

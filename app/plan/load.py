@@ -9,10 +9,10 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from app.plan import callers, document, hours, model
+from app.plan import callers, document, endings, hours, model, prompts
 from app.plan.model import Plan
 from app.plan.rules import mistakes
-from app.plan.table import Table
+from app.plan.values import Table
 from app.voice.xml import XmlError
 
 _HOMES: tuple[tuple[str, tuple[type[Table], ...]], ...] = (
@@ -22,8 +22,11 @@ _HOMES: tuple[tuple[str, tuple[type[Table], ...]], ...] = (
     ("a route's blocked", (callers.Blocked,)),
     ("a step", (model.Step,)),
     ("a target", (model.Target,)),
-    ("a prompt", (model.Prompt,)),
-    ("an ending", (model.Say, model.Play, model.Hangup, model.Voicemail, model.Redirect)),
+    ("a prompt", (prompts.Phrase,)),
+    (
+        "an ending",
+        (endings.Announcement, endings.Announcements, endings.Hangup, endings.Voicemail, endings.Redirect),
+    ),
 )
 _KNOWN_KEYS = frozenset(key for _, tables in _HOMES for table in tables for key in table.model_fields) - {"name"}
 _SAYINGS = {
@@ -31,13 +34,12 @@ _SAYINGS = {
     "tuple_type": "{key} is no list; write it in square brackets",
     "model_type": "{key} is no table",
     "dict_type": "{key} is no table",
-    "too_short": "{key} is empty; write at least one",
-    "ending": f"{{key}} is no ending; write exactly one of {', '.join(model.VERBS)} in it",
+    "ending": f"{{key}} is no ending; write exactly one of {', '.join(endings.VERBS)} in it",
 }
 
 
 class PlanError(ValueError):
-    """Say what is wrong with a plan: one sentence for each mistake, in `problems`."""
+    """Raised with what is wrong in a plan: one sentence for each mistake, in `problems`."""
 
     def __init__(self, problems: tuple[str, ...]) -> None:
         """Keep the sentences and join them, one a line."""
@@ -59,7 +61,7 @@ def load_plan(path: Path) -> Plan:
 def configured_plan(
     path: Path | None, *, dial_to: tuple[str, ...], timeout: int, time_limit: int, caller_id: str | None
 ) -> Plan:
-    """Give the plan the settings ask for: the file's, or without one the plan that rings `dial_to` at once."""
+    """Return the plan the settings ask for: the file's, or without one the plan that rings `dial_to` at once."""
     if path is not None:
         return load_plan(path)
     return Plan.from_targets(dial_to, timeout=timeout, time_limit=time_limit, caller_id=caller_id)
@@ -81,7 +83,7 @@ def plan_from_tables(tables: Mapping[str, Any], *, source: str) -> Plan:
 
 
 def _with_names(tables: Mapping[str, Any]) -> dict[str, Any]:
-    """Tell every route and step its own name, under a key that no TOML file writes by accident."""
+    """Return the tables with the name of every route and step in it, under a key that no plan has."""
     routes = {
         name: {**route, "(name)": name, **({"steps": _named(route["steps"])} if "steps" in route else {})}
         if isinstance(route, dict)
@@ -106,7 +108,7 @@ def _place(source: str, table: str) -> str:
 
 
 def _sentence(source: str, detail: ErrorDetails) -> str:
-    path = [part for part in detail["loc"] if part != "[key]"]
+    path = [part for part in detail["loc"] if part not in ("[key]", *prompts.TAGS)]
     if path[0] == "endings" and len(path) > 2:
         del path[2]  # Pydantic names the kind of ending it chose; the file does not.
     numbered = next((index for index, part in enumerate(path) if isinstance(part, int)), len(path))
@@ -131,7 +133,7 @@ def _statement(key: str, detail: ErrorDetails) -> str:
 
 
 def _homes_of(key: str) -> str:
-    """Name the tables a key may stand in."""
+    """Return the tables a key may stand in."""
     *others, last = [home for home, tables in _HOMES if any(key in table.model_fields for table in tables)]
     return f"{', '.join(others)} or {last}" if others else last
 

@@ -5,8 +5,10 @@ from datetime import datetime
 from enum import StrEnum
 
 from app.plan.callers import is_outgoing
-from app.plan.model import Ending, Plan, Prompt, Route, Step, Target
-from app.plan.values import QUIET_OUTCOMES
+from app.plan.endings import Ending
+from app.plan.model import Plan, Route, Step, Target
+from app.plan.prompts import Phrases
+from app.plan.values import DIALLED, QUIET_OUTCOMES
 from app.voice.events import CallFacts
 from app.voice.numbers import identities
 from app.voice.outcome import Outcome
@@ -36,7 +38,7 @@ class Ring:
     targets: tuple[Target, ...]
     round: int
     timeout: int
-    greeting: Prompt | None = None
+    greeting: Phrases | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -103,7 +105,7 @@ def _ring_or_end(
     A step without a target for this call counts as unreachable, and the plan goes on at once.
     """
     passed: set[str] = set()
-    while step is not None and step.name not in passed and not (targets := _targets(step, call)):
+    while step is not None and step.name not in passed and not (targets := _targets(route, step, call)):
         passed.add(step.name)
         named = step.after.get(Outcome.UNREACHABLE)
         if named is not None and named not in route.steps:
@@ -120,13 +122,19 @@ def _ring_or_end(
     return Ring(route=route, step=step, targets=targets, round=rounds + 1, timeout=left, greeting=greeting)
 
 
-def _targets(step: Step, call: CallFacts) -> tuple[Target, ...]:
+def _targets(route: Route, step: Step, call: CallFacts) -> tuple[Target, ...]:
     """Return the targets that may ring in this call: neither the number that was called nor the caller.
 
-    The first would call this server again, without end; the second is busy with this very call.
+    The first would call this server again, without end; the second is busy with this very call. The target `dialled`
+    is the number that was called, for callers to whom the route allows it.
     """
     on_the_line = {name.casefold() for name in identities(call.from_number) | identities(call.to_number)}
-    return tuple(target for target in step.ring if target.identity.casefold() not in on_the_line)
+    dialled = {"number": call.to_number}
+    return tuple(
+        target.model_copy(update=dialled) if target.number == DIALLED else target
+        for target in step.ring
+        if (route.may_be_dialled(call) if target.number == DIALLED else target.identity.casefold() not in on_the_line)
+    )
 
 
 def _end(plan: Plan, name: str, why: Why) -> End:

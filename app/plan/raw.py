@@ -1,9 +1,11 @@
 """Read the raw tables of a plan. Values of a wrong kind are skipped: the models report them."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
-from app.voice.numbers import normalise
+from app.plan.values import DIALLED
+from app.voice.numbers import parse_target
 
 Mistake = tuple[str, str]
 """A table, and what is wrong in it."""
@@ -30,8 +32,11 @@ def list_in(table: Raw, key: str) -> list[Any]:
 
 
 def addresses(written: object) -> Iterator[str]:
-    """Yield the addresses of a list of numbers, SIP users or targets, in the form to compare."""
+    """Yield the valid addresses of a list of numbers, SIP users or targets, in the form to compare, and `dialled`."""
     for target in written if isinstance(written, list) else []:
         value = target.get("number", target.get("user")) if isinstance(target, dict) else target
-        if isinstance(value, str) and (address := normalise(value)) is not None:
-            yield address
+        if value == DIALLED:
+            yield DIALLED
+        elif isinstance(value, str):
+            with suppress(ValueError):
+                yield parse_target(value)

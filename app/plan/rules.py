@@ -5,13 +5,17 @@ Each rule yields (table, sentence). Values of a wrong kind are skipped here: the
 
 from collections import Counter
 from collections.abc import Iterator
+from itertools import product
 
 from app.plan.circles import circles
+from app.plan.endings import BUILT_IN_ENDINGS
 from app.plan.hours import WEEKDAYS
-from app.plan.model import BUILT_IN_ENDINGS
+from app.plan.prompt_rules import phrase_mistakes, prompt_mistakes
 from app.plan.raw import Mistake, Raw, addresses, list_in, table_in, tables_in
-from app.plan.values import ANY_NUMBER, OUTCOME_WORDS, QUIET_OUTCOMES
-from app.voice.numbers import normalise
+from app.plan.values import ANY_NUMBER, DIALLED, OUTCOME_WORDS, QUIET_OUTCOMES
+from app.voice.xml_values import MIN_RECORDED_SECONDS
+
+_ANNOUNCED = ("say", "ssml", "play")
 
 
 def mistakes(tables: Raw) -> Iterator[Mistake]:
@@ -20,8 +24,7 @@ def mistakes(tables: Raw) -> Iterator[Mistake]:
     yield from _called_twice(tables)
     yield from circles(tables)
     for name, ending in tables_in(tables, "endings"):
-        for key in ("voicemail", "thanks"):
-            yield from _prompt(f"endings.{name}.{key}", ending.get(key))
+        yield from _ending(f"endings.{name}", ending)
     for name, route in tables_in(tables, "routes"):
         place = f"routes.{name}"
         yield from _route(place, route)
@@ -32,22 +35,32 @@ def mistakes(tables: Raw) -> Iterator[Mistake]:
 
 
 def _called_twice(tables: Raw) -> Iterator[Mistake]:
-    serves: dict[str, str] = {}
+    serves: dict[tuple[str, object], str] = {}
     for name, route in tables_in(tables, "routes"):
         called = route.get("called", [ANY_NUMBER])
-        for written in called if isinstance(called, list) else []:
-            number = normalise(written) if isinstance(written, str) else None
-            if number is not None and number in serves:
-                yield (
-                    f"routes.{name}",
-                    f"called has {number}, which route {serves[number]} serves; remove one of them",
-                )
-            elif number is not None:
-                serves[number] = name
+        numbers = [*addresses(called), *([ANY_NUMBER] if isinstance(called, list) and ANY_NUMBER in called else [])]
+        # A route for some callers may serve what another serves for the rest.
+        for number, caller in product(numbers, list_in(route, "callers") or [None]):
+            other = serves.setdefault((number, str(caller)), name)
+            if other != name:
+                yield f"routes.{name}", f"called has {number}, which route {other} serves; remove one of them"
+
+
+def _ending(place: str, ending: Raw) -> Iterator[Mistake]:
+    if ending.keys() & set(_ANNOUNCED):
+        yield from ((place, sentence) for sentence in phrase_mistakes(ending, contents=_ANNOUNCED))
+    yield from prompt_mistakes(f"{place}.prompt", ending.get("prompt"))
+    yield from prompt_mistakes(
+        f"{place}.voicemail", ending.get("voicemail"), endless="nothing would be recorded; write 1 to 100"
+    )
+    yield from prompt_mistakes(f"{place}.thanks", ending.get("thanks"))
 
 
 def _route(place: str, route: Raw) -> Iterator[Mistake]:
-    yield from _prompt(f"{place}.greeting", route.get("greeting"))
+    yield from prompt_mistakes(
+        f"{place}.greeting", route.get("greeting"), endless="nobody would ever ring; write 1 to 100"
+    )
+    yield from _dialling(place, route)
     if not route.get("steps") and "ending" not in route:
         yield place, "there are neither steps nor an ending; write one of them"
     hours = route.get("hours")
@@ -56,6 +69,20 @@ def _route(place: str, route: Raw) -> Iterator[Mistake]:
             f"{place}.hours",
             'no day has hours, so it would never be open; write one such as monday = ["09:00-17:00"], or remove hours',
         )
+
+
+def _dialling(place: str, route: Raw) -> Iterator[Mistake]:
+    """Check that only SIP endpoints of ours, and only to listed prefixes, can dial out at the owner's cost."""
+    dialling = [name for name, step in tables_in(route, "steps") if DIALLED in addresses(step.get("ring"))]
+    for name in dialling:
+        if not route.keys() >= {"callers", "may_dial"}:
+            yield (
+                f"{place}.steps.{name}",
+                "ring has dialled, which needs callers and may_dial in its route; "
+                "write which SIP endpoints of yours may dial which prefixes",
+            )
+    if "may_dial" in route and not dialling:
+        yield place, 'may_dial is for a step with ring = ["dialled"]; write one, or remove may_dial'
 
 
 def _names(place: str, route: Raw, endings: set[str]) -> Iterator[Mistake]:
@@ -102,13 +129,17 @@ def _leads(step: Raw, following: list[str]) -> Iterator[object]:
 
 
 def _step(place: str, step: Raw) -> Iterator[Mistake]:
-    yield from _prompt(f"{place}.confirm_prompt", step.get("confirm_prompt"))
+    never = None if "confirm_key" in step else "the call would never be connected; write 1 to 100, or a confirm_key"
+    yield from prompt_mistakes(f"{place}.confirm_prompt", step.get("confirm_prompt"), endless=never)
+    yield from prompt_mistakes(f"{place}.dial_music", step.get("dial_music"))
     if "confirm_prompt" in step and "confirm_sound" in step:
         yield place, "confirm_prompt and confirm_sound exclude each other; write one of them"
     if "confirm_timeout" in step and not step.keys() & {"confirm_key", "confirm_prompt", "confirm_sound"}:
         yield place, "confirm_timeout waits for a key that is not asked for; write confirm_key too"
     if "record_format" in step and step.get("record") is not True:
         yield place, "record_format needs a recording; write record = true"
+    if step.get("record") is True and step.get("time_limit") in range(1, MIN_RECORDED_SECONDS):
+        yield place, f"time_limit is 1, and a recording lasts at least {MIN_RECORDED_SECONDS} seconds; write more"
     for address, count in Counter(addresses(step.get("ring"))).items():
         if count > 1:
             yield place, f"ring has {address} {count} times; write it once"
@@ -126,12 +157,3 @@ def _target(target: Raw) -> Iterator[str]:
         yield "sip_auth_username and sip_auth_password are for a SIP user; remove them"
     if ("sip_auth_username" in target) != ("sip_auth_password" in target):
         yield "sip_auth_username and sip_auth_password need each other; write both"
-
-
-def _prompt(place: str, prompt: object) -> Iterator[Mistake]:
-    if not isinstance(prompt, dict):
-        return
-    if ("say" in prompt) == ("play" in prompt):
-        yield place, "there is not exactly one of say and play; write one of them"
-    elif "play" in prompt and prompt.keys() & {"voice", "language"}:
-        yield place, "voice and language are for a sentence; remove them, or write say instead of play"

@@ -1,26 +1,47 @@
-"""The values of a plan's keys: each type checks itself and says what to write instead.
+"""The values of a plan's keys: each type checks itself, and its error says what to write instead.
 
-What Plivo allows is checked by `voice.xml_values`, once; here those checks become types of the models.
+`voice.xml_values` checks what Plivo allows; here those checks become types of the models.
 """
 
 import re
 from collections.abc import Callable
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, ValidationInfo
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationInfo
 
 from app.voice import xml_values
 from app.voice.numbers import parse_target
 from app.voice.outcome import Outcome
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
+_ENDPOINT_HOST = "phone.plivo.com"
+_ENDPOINT = re.compile(rf"sip:[\w.+~%!-]+@{re.escape(_ENDPOINT_HOST)}", re.ASCII | re.IGNORECASE)
+_PREFIX = re.compile(r"\+[1-9][0-9]{0,14}")
 _CALLED = "one of your numbers such as +14155550100, or *"
 
 ANY_NUMBER = "*"
+DIALLED = "dialled"
+"""A target: the number that one of our own SIP endpoints has dialled."""
 QUIET_OUTCOMES = frozenset({Outcome.ANSWERED, Outcome.CALLER_GAVE_UP})
-"""Nobody waits after these, so that a plan which says nothing about them ends the call."""
+"""Nobody waits after these: the call ends unless the plan says otherwise."""
 OUTCOME_WORDS = tuple(outcome for outcome in Outcome if outcome is not Outcome.IN_PROGRESS)
 """The outcomes an `after` may name: a dial in progress has not ended yet."""
+
+
+class Table(BaseModel):
+    """One TOML table: unknown keys are mistakes, and nothing changes after it is read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+
+def _not_empty(value: Any, info: ValidationInfo) -> Any:
+    if not value:
+        raise ValueError(f"{info.field_name} is empty; write at least one")
+    return value
+
+
+NOT_EMPTY = AfterValidator(_not_empty)
+"""Refuses an empty list or table after its entries: a wrong entry is not reported as a missing one too."""
 
 
 def _checked(check: xml_values.Check) -> BeforeValidator:
@@ -67,6 +88,38 @@ def _table_name(value: object) -> str:
     return value
 
 
+def _endpoint(value: object) -> str:
+    """Return the address of a SIP endpoint of ours as Plivo writes it in From.
+
+    Only Plivo's own host checks the password of a caller; a From of another host is whatever its sender wrote.
+    """
+    if not isinstance(value, str) or not _ENDPOINT.fullmatch(value):
+        raise ValueError(f"{value!r} is no SIP endpoint of yours; write its address, such as sip:alice@phone.plivo.com")
+    return f"sip:{value[4:].partition('@')[0]}@{_ENDPOINT_HOST}"
+
+
+def _prefix(value: object) -> str:
+    if not isinstance(value, str) or not _PREFIX.fullmatch(value):
+        raise ValueError(f"{value!r} is no prefix; write + and the first digits, such as +44 or +1415")
+    return value
+
+
+def _number(label: str, value: object) -> str:
+    return DIALLED if value == DIALLED else _PHONE_NUMBER(label, value)
+
+
+def _xml_url(accepts: xml_values.Check, hint: str) -> xml_values.Check:
+    """Return a check for the URL of a document; `hint` says what to write for an audio file."""
+
+    def check(label: str, value: object) -> str:
+        address = str(accepts(label, value))
+        if xml_values.is_audio_url(address):
+            raise ValueError(f"{label} is {address!r}, an audio file where Plivo expects XML; write {hint}")
+        return address
+
+    return check
+
+
 def _called(value: object) -> str:
     return ANY_NUMBER if value == ANY_NUMBER else _address(lambda _: True, _CALLED)("the number", value)
 
@@ -83,37 +136,45 @@ def _headers(label: str, value: object) -> tuple[tuple[str, str], ...]:
     return xml_values.sip_headers(label, value)
 
 
+_PHONE_NUMBER = _address(xml_values.is_number, "a number with + and its country code, such as +14155550100")
+
 Name = Annotated[str, _checked(_name)]
 TableName = Annotated[str, BeforeValidator(_table_name)]
 Called = Annotated[str, BeforeValidator(_called)]
 OutcomeWord = Annotated[Outcome, BeforeValidator(_outcome)]
-Text = Annotated[str, _checked(xml_values.text)]
+Endpoint = Annotated[str, BeforeValidator(_endpoint)]
+Prefix = Annotated[str, BeforeValidator(_prefix)]
+Sentence = Annotated[str, _checked(xml_values.sentence)]
+Ssml = Annotated[str, _checked(xml_values.ssml)]
 Line = Annotated[str, _checked(xml_values.line)]
 Flag = Annotated[bool, _checked(xml_values.flag)]
-Url = Annotated[str, _checked(xml_values.url)]
+AudioUrl = Annotated[str, _checked(xml_values.audio_url)]
+ConfirmSound = Annotated[str, _checked(_xml_url(xml_values.url, 'confirm_prompt = { play = "…" } in its place'))]
+DialMusic = Annotated[str, _checked(_xml_url(xml_values.dial_music, 'dial_music = { play = "…" }'))]
+RedirectUrl = Annotated[str, _checked(_xml_url(xml_values.url, "play in place of redirect"))]
 Method = Annotated[str, _checked(xml_values.method)]
-PhoneNumber = Annotated[
-    str,
-    _checked(_address(xml_values.is_number, "a number with + and its country code, such as +14155550100")),
-]
+PhoneNumber = Annotated[str, _checked(_number)]
 SipUser = Annotated[str, _checked(_address(xml_values.is_sip_address, "a SIP user such as sip:alice@phone.plivo.com"))]
 CallerId = Annotated[str, _checked(_address(lambda _: True, "a number such as +14155550100, or a SIP user"))]
 CallerName = Annotated[str, _checked(xml_values.caller_name)]
 RingSeconds = Annotated[int, _checked(xml_values.between(1, xml_values.MAX_RING_SECONDS))]
 TalkSeconds = Annotated[int, _checked(xml_values.between(1, xml_values.MAX_TIME_LIMIT_SECONDS))]
+RecordedSeconds = Annotated[
+    int, _checked(xml_values.between(xml_values.MIN_RECORDED_SECONDS, xml_values.MAX_TIME_LIMIT_SECONDS))
+]
+PauseSeconds = Annotated[int, _checked(xml_values.between(1, 60))]
 TotalSeconds = Annotated[int, _checked(xml_values.between(1, 3600))]
 SilenceSeconds = Annotated[int, _checked(xml_values.between(1, 60))]
 Rounds = Annotated[int, _checked(xml_values.between(1, 100, "rounds"))]
 Times = Annotated[int, _checked(xml_values.count)]
 Key = Annotated[str, _checked(xml_values.key)]
-Keys = Annotated[str, _checked(xml_values.keys)]
+FinishKeys = Annotated[str, _checked(xml_values.finish_keys)]
 SendDigits = Annotated[str, _checked(xml_values.send_digits)]
 DigitStrings = Annotated[tuple[str, ...], _words(xml_values.digit_strings)]
 SipHeaders = Annotated[tuple[tuple[str, str], ...], _words(_headers)]
 Password = Annotated[str, _checked(xml_values.secret)]
 Voice = Annotated[str, _checked(xml_values.voice)]
 Language = Annotated[str, _checked(xml_values.language)]
-DialMusic = Annotated[str, _checked(xml_values.dial_music)]
 CallType = Annotated[str, _checked(xml_values.matching("voice|whatsapp", "voice or whatsapp"))]
 DigitsMode = Annotated[str, _checked(xml_values.matching("rfc2833", "rfc2833"))]
 FileFormat = Annotated[str, _checked(xml_values.matching("mp3|wav", "mp3 or wav"))]

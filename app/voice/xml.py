@@ -5,12 +5,15 @@ document. Fields are Plivo's attributes in snake case (`time_limit` is written `
 at None is not written, so Plivo's own default holds.
 """
 
+import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass, field
 from typing import Any
 
 from plivo import plivoxml
 
 from app.voice import xml_values as values
+from app.voice.speech import is_polly, language_problem, length_problem
+from app.voice.ssml import parse_ssml, spoken_text
 from app.voice.xml_element import DialElement, Element, NumberElement, UserElement, optional, required
 from app.voice.xml_values import XmlError
 
@@ -44,6 +47,12 @@ class Number(Element):
     sdk = NumberElement
     body = "number"
     beyond_sdk = frozenset({"sip_headers", "caller_id", "caller_name"})
+    beyond_reference = {  # noqa: RUF012 - A constant of the class, as in the base class.
+        "send_digits_mode": "some SDKs",
+        "sip_headers": "a Plivo skill",
+        "caller_id": "the Node.js SDK",
+        "caller_name": "the Node.js SDK",
+    }
 
     number: str = required(values.number)
     send_digits: str | None = optional(values.send_digits)
@@ -61,6 +70,12 @@ class User(Element):
     sdk = UserElement
     body = "address"
     beyond_sdk = frozenset({"sip_auth_username", "sip_auth_password", "caller_id", "caller_name"})
+    beyond_reference = {  # noqa: RUF012
+        "sip_auth_username": "a Plivo skill",
+        "sip_auth_password": "a Plivo skill",
+        "caller_id": "the Node.js SDK",
+        "caller_name": "the Node.js SDK",
+    }
 
     address: str = required(values.sip_address)
     send_digits: str | None = optional(values.send_digits)
@@ -86,13 +101,13 @@ def _targets(label: str, value: object) -> tuple[Any, ...]:
 class Dial(Element):
     """Ring every target at once; the first to answer talks (Plivo, Dial XML reference).
 
-    `timeout`, `time_limit` and `confirm_timeout` are seconds. `machine_detection` and `call_type` are
-    found in Plivo's SDKs and skills but not in its reference; leave them out unless Plivo told you.
+    `timeout`, `time_limit` and `confirm_timeout` are seconds.
     """
 
     sdk = DialElement
     nested = "targets"
     beyond_sdk = frozenset({"machine_detection", "call_type"})
+    beyond_reference = {"machine_detection": "the Go SDK", "call_type": "a Plivo skill"}  # noqa: RUF012
 
     targets: tuple[Number | User, ...] = required(_targets)
     action: str | None = optional(values.url)
@@ -126,25 +141,39 @@ class Dial(Element):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Speak(Element):
-    """Read a text aloud (Plivo, Speak XML reference)."""
+    """Read a text, or SSML with a Polly voice, aloud; loop 0 repeats it until the call ends (Plivo, audio output)."""
 
     sdk = plivoxml.SpeakElement
     body = "text"
+    markup = "ssml"
 
-    text: str = required(values.text)
+    text: str | None = optional(values.text)
+    ssml: str | None = optional(values.ssml)
     voice: str | None = optional(values.voice)
     language: str | None = optional(values.language)
     loop: int | None = optional(values.count)
 
+    def check_together(self) -> None:
+        if (self.text is None) == (self.ssml is None):
+            raise XmlError("Speak holds not exactly one of text and ssml; write one of them")
+        if self.ssml is not None and not is_polly(self.voice):
+            raise XmlError(f"Speak has SSML and voice {self.voice}; write a Polly voice such as Polly.Amy")
+        spoken = self.text if self.ssml is None else spoken_text(parse_ssml(self.ssml))
+        problem = length_problem(spoken or "", self.voice)
+        if self.language is not None:
+            problem = language_problem(self.language, self.voice) or problem
+        if problem is not None:
+            raise XmlError(f"Speak: {problem}")
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Play(Element):
-    """Play an audio file (Plivo, Play XML reference)."""
+    """Play an MP3 or WAV file; loop 0 repeats it until the call ends (Plivo, audio output)."""
 
     sdk = plivoxml.PlayElement
     body = "url"
 
-    url: str = required(values.url)
+    url: str = required(values.audio_url)
     loop: int | None = optional(values.count)
 
 
@@ -165,7 +194,7 @@ class Record(Element):
     """Record the caller, or with `start_on_dial_answer` the call a following Dial makes.
 
     `timeout` is the silence in seconds that ends the recording, `max_length` its longest duration in
-    seconds (Plivo, Record XML reference: 15 and 60 when left out).
+    seconds (Plivo, Record XML reference: 15 and 60 by default, `max_length` greater than 1).
     """
 
     sdk = plivoxml.RecordElement
@@ -177,9 +206,9 @@ class Record(Element):
     callback_method: str | None = optional(values.method)
     file_format: str | None = optional(values.matching("mp3|wav", "mp3 or wav"))
     timeout: int | None = optional(values.between(1, 3600))
-    max_length: int | None = optional(values.between(1, values.MAX_TIME_LIMIT_SECONDS))
+    max_length: int | None = optional(values.between(values.MIN_RECORDED_SECONDS, values.MAX_TIME_LIMIT_SECONDS))
     play_beep: bool | None = optional(values.flag)
-    finish_on_key: str | None = optional(values.keys)
+    finish_on_key: str | None = optional(values.finish_keys)
     record_session: bool | None = optional(values.flag)
     start_on_dial_answer: bool | None = optional(values.flag)
 
@@ -206,21 +235,37 @@ class Redirect(Element):
 
 
 def render(*children: Element) -> str:
-    """Write one `<Response>` with these children: compact, well-formed, under 100 KB, else `XmlError`."""
+    """Return one `<Response>` with these children: compact and well-formed.
+
+    Raises `XmlError` for a document above 100 KB, and for a Number or User outside a Dial.
+    """
     response = plivoxml.ResponseElement()
     for child in children:
         if isinstance(child, Number | User):
             raise XmlError(f"{type(child).__name__} stands outside a Dial; put it among the Dial's targets")
         response.add(child.to_sdk())
     document: str = response.to_string(pretty=False)
+    if any(isinstance(child, Speak) and child.ssml for child in children):
+        document = _with_ssml(document, children)
     size = len(document.encode())
     if size > MAX_DOCUMENT_BYTES:
         raise XmlError(f"the document has {size} bytes; Plivo takes at most {MAX_DOCUMENT_BYTES}")
     return document
 
 
+def _with_ssml(document: str, children: tuple[Element, ...]) -> str:
+    """Put the markup into its Speak elements: the SDK cannot write text between nested tags."""
+    root = ElementTree.fromstring(document)  # noqa: S314 - The SDK has just written it.
+    for element, child in zip(root, children, strict=True):
+        if isinstance(child, Speak) and child.ssml is not None:
+            speech = parse_ssml(child.ssml)
+            element.text = speech.text
+            element.extend(speech)
+    return ElementTree.tostring(root, encoding="unicode")
+
+
 def render_prompt(*children: Speak | Play | Wait) -> str:
-    """Write what a callee hears before pressing the key: Plivo allows Speak, Play and Wait alone here."""
+    """Return a document that is heard while a callee is asked, or while it rings: Speak, Play and Wait alone."""
     for child in children:
         if not isinstance(child, Speak | Play | Wait):
             raise XmlError(f"{type(child).__name__} stands in a prompt; use Speak, Play or Wait there")

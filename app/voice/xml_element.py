@@ -1,5 +1,6 @@
-"""What every element has in common: it checks its fields, and builds the plivo SDK's element from them."""
+"""What all elements share: an element checks its fields, and builds the plivo SDK's element from them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar
 
@@ -9,12 +10,12 @@ from app.voice.xml_values import Check
 
 
 def optional(check: Check) -> Any:
-    """Declare an attribute that may be left out."""
+    """Declare an optional attribute."""
     return field(default=None, metadata={"check": check})
 
 
 def required(check: Check) -> Any:
-    """Declare a body or attribute that must be given."""
+    """Declare a required body or attribute."""
     return field(metadata={"check": check})
 
 
@@ -31,7 +32,7 @@ def _written(value: Any) -> Any:
 
 
 class _MoreAttributes(plivoxml.PlivoXMLElement):  # type: ignore[misc]  # The SDK carries no types.
-    """Let an SDK element write attributes its own class does not know."""
+    """An SDK element that also writes attributes its own class lacks."""
 
     more: dict[str, str]
 
@@ -53,12 +54,18 @@ class UserElement(_MoreAttributes, plivoxml.UserElement):  # type: ignore[misc]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Element:
-    """Check every field of an element, and build the SDK's element from it."""
+    """One element of a document. Its fields are checked when it is made; those that are None are not written.
+
+    `beyond_sdk` names the attributes that the Python SDK lacks; `beyond_reference` maps those that Plivo's XML
+    reference lacks to the source that has them.
+    """
 
     sdk: ClassVar[Any]
     body: ClassVar[str | None] = None
     nested: ClassVar[str | None] = None
+    markup: ClassVar[str | None] = None
     beyond_sdk: ClassVar[frozenset[str]] = frozenset()
+    beyond_reference: ClassVar[Mapping[str, str]] = {}
 
     def __post_init__(self) -> None:
         for spec in fields(self):
@@ -68,14 +75,15 @@ class Element:
         self.check_together()
 
     def check_together(self) -> None:
-        """Raise `XmlError` where one field asks for another."""
+        """Raise `XmlError` where fields contradict or need each other."""
 
     def to_sdk(self) -> Any:
-        """Build the SDK's element, its nested ones included."""
+        """Return the SDK's element, its nested ones included."""
         given = {
             spec.name: value
             for spec in fields(self)
-            if spec.name not in (self.body, self.nested) and (value := _written(getattr(self, spec.name))) is not None
+            if spec.name not in (self.body, self.nested, self.markup)
+            and (value := _written(getattr(self, spec.name))) is not None
         }
         content = () if self.body is None else (getattr(self, self.body),)
         known = {name: value for name, value in given.items() if name not in self.beyond_sdk}

@@ -1,13 +1,19 @@
-"""What may stand in Plivo's XML: each check returns the value to write, or says what is wrong with it."""
+"""The values that Plivo's XML takes: each check returns the value to write, or raises `XmlError`."""
 
 import re
 from collections.abc import Callable
+from pathlib import PurePosixPath
 from urllib.parse import urlsplit
+
+from app.voice.speech import LANGUAGES, VOICES, known_voice
+from app.voice.ssml import SsmlError, has_markup, parse_ssml
 
 Check = Callable[[str, object], object]
 
 MAX_TIME_LIMIT_SECONDS = 86_400
 MAX_RING_SECONDS = 600
+MIN_RECORDED_SECONDS = 2
+"""Plivo, Record XML reference: maxLength is greater than 1."""
 
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _NUMBER = re.compile(r"\+?[1-9][0-9]{6,14}")
@@ -16,27 +22,35 @@ _SIP_HEADER = re.compile(r"[A-Za-z0-9]+")
 _RESERVED_SIP_HEADERS = ("ph-", "plivo", "fs-", "sipauth", "zt-", "twilio")
 
 
+_PLAYED = frozenset({".mp3", ".wav"})
+_OTHER_AUDIO = (
+    ".3gp .aac .ac3 .aif .aifc .aiff .amr .ape .au .caf .flac .gsm .m4a .m4b .m4r .mid .midi .mka .mp2 .mp4 .mpga .oga "
+    ".ogg .ogx .opus .ra .raw .snd .ulaw .vox .weba .webm .wma"
+)
+_NOT_PLAYED = frozenset(_OTHER_AUDIO.split())
+
+
 class XmlError(ValueError):
-    """Say in one sentence why a document cannot be written for Plivo."""
+    """Raised with one sentence: why a document cannot be written for Plivo, and what to write."""
 
 
 def clean(text: str) -> str:
-    """Leave out the characters XML 1.0 cannot hold: control characters and lone surrogates."""
+    """Return the text without what XML 1.0 cannot hold: control characters and lone surrogates."""
     return _NOT_XML.sub("", text)
 
 
 def is_number(value: str) -> bool:
-    """Tell whether the value is a number in E.164, with or without its plus."""
+    """Return whether the value is a number in E.164, with or without its plus."""
     return _NUMBER.fullmatch(value) is not None
 
 
 def is_sip_address(value: str) -> bool:
-    """Tell whether the value is a SIP user: `sip:user@host`."""
+    """Return whether the value is a SIP user: `sip:user@host`."""
     return _SIP_ADDRESS.fullmatch(value) is not None
 
 
 def is_absolute_url(value: str) -> bool:
-    """Tell whether the value is a complete http or https address a server could be asked at."""
+    """Return whether the value is a complete http or https address a server could be asked at."""
     if clean(value) != value or re.search(r"\s", value):
         return False
     try:
@@ -47,7 +61,7 @@ def is_absolute_url(value: str) -> bool:
 
 
 def sip_header_problem(name: str, value: str) -> str | None:
-    """Say why Plivo would drop this SIP header, or None (Plivo, Dial XML reference: sipHeaders)."""
+    """Return why Plivo would drop this SIP header, or None (Plivo, Dial XML reference: sipHeaders)."""
     if not (_SIP_HEADER.fullmatch(name) and _SIP_HEADER.fullmatch(value)):
         return f"{name}={value} may hold letters A to Z and digits only; Plivo adds X-PH- to the name itself"
     if name.lower().startswith(_RESERVED_SIP_HEADERS) or name.lower() == "clientregion":
@@ -56,7 +70,7 @@ def sip_header_problem(name: str, value: str) -> str | None:
 
 
 def matching(pattern: str, meaning: str) -> Check:
-    """Make a check for text of one form; `meaning` completes the sentence 'write …'."""
+    """Return a check for text of one form; `meaning` completes the sentence 'write …'."""
     compiled = re.compile(pattern)
 
     def check(label: str, value: object) -> str:
@@ -68,7 +82,7 @@ def matching(pattern: str, meaning: str) -> Check:
 
 
 def satisfying(claim: Callable[[str], bool], meaning: str) -> Check:
-    """Make a check from a claim about text; `meaning` completes the sentence 'write …'."""
+    """Return a check from a claim about text; `meaning` completes the sentence 'write …'."""
 
     def check(label: str, value: object) -> str:
         if not isinstance(value, str) or not claim(value):
@@ -79,7 +93,7 @@ def satisfying(claim: Callable[[str], bool], meaning: str) -> Check:
 
 
 def between(low: int, high: int, unit: str = "seconds") -> Check:
-    """Make a check for a whole number in a range, both ends included."""
+    """Return a check for a whole number in a range, both ends included."""
 
     def check(label: str, value: object) -> int:
         if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
@@ -101,6 +115,38 @@ def text(label: str, value: object) -> str:
     if not isinstance(value, str) or not clean(value).strip():
         raise XmlError(f"{label} is {value!r}; write some text")
     return clean(value)
+
+
+def sentence(label: str, value: object) -> str:
+    """Accept text without SSML, whose tags would be read aloud letter by letter."""
+    said = text(label, value)
+    if has_markup(said):
+        raise XmlError(f'{label} holds SSML; write it as ssml = "…" with a Polly voice, such as voice = "Polly.Amy"')
+    return said
+
+
+def ssml(label: str, value: object) -> str:
+    """Accept SSML that Plivo's Speak takes."""
+    markup = text(label, value)
+    try:
+        parse_ssml(markup)
+    except SsmlError as error:
+        raise XmlError(f"{label}: {error}") from error
+    return markup
+
+
+def voice(label: str, value: object) -> str:
+    """Accept WOMAN, MAN and the Polly voices that Plivo lists."""
+    if not isinstance(value, str) or value not in VOICES:
+        raise XmlError(f"{label} is {value!r}; write {known_voice(str(value))}")
+    return value
+
+
+def language(label: str, value: object) -> str:
+    """Accept a language that at least one of Plivo's voices speaks."""
+    if not isinstance(value, str) or value not in LANGUAGES:
+        raise XmlError(f"{label} is {value!r}; write one of {', '.join(sorted(LANGUAGES))}")
+    return value
 
 
 def line(label: str, value: object) -> str:
@@ -145,11 +191,9 @@ caller_id = satisfying(
 )
 method = matching("GET|POST", "GET or POST")
 key = matching("[0-9*#]", "one key: a digit, * or #")
-keys = matching("[0-9*#]{1,12}", "one or more keys: digits, * or #")
+finish_keys = matching("[0-9*#]{1,12}|none", "one or more keys: digits, * or #; or none")
 send_digits = matching("[0-9*#wW]{1,100}", "digits, * and #, with w for half a second and W for a second of pause")
-voice = matching(r"WOMAN|MAN|Polly\.[A-Za-z]+", "WOMAN, MAN or a Polly voice such as Polly.Amy")
-language = matching(r"[A-Za-z]{2,8}(-[A-Za-z]{2,4})?", "a language such as en-US")
-count = between(1, 100, "times")
+count = between(0, 100, "times")
 dial_music = satisfying(
     lambda value: value == "real" or is_absolute_url(value),
     "real, or a complete URL such as https://example.com/music.xml",
@@ -162,3 +206,20 @@ def caller_name(label: str, value: object) -> str:
     if len(name) > 50:
         raise XmlError(f"{label} has {len(name)} characters; write at most 50")
     return name
+
+
+def is_audio_url(value: str) -> bool:
+    """Return whether the path of a URL ends as the name of an audio file does."""
+    return _suffix(value) in _PLAYED | _NOT_PLAYED
+
+
+def _suffix(value: str) -> str:
+    return PurePosixPath(urlsplit(value).path).suffix.lower()
+
+
+def audio_url(label: str, value: object) -> str:
+    """Accept the URL of what may be an MP3 or WAV file: Plivo plays no other."""
+    address = str(url(label, value))
+    if _suffix(address) in _NOT_PLAYED:
+        raise XmlError(f"{label} is {address!r}, and Plivo plays MP3 and WAV alone; convert the file to one of them")
+    return address

@@ -8,6 +8,7 @@ NUMBER = r"\+?[1-9][0-9]{6,14}"
 SIP = r"sip:[^\s@]+@[^\s@]+"
 BOOLEAN = "true|false"
 SECONDS = "[1-9][0-9]{0,4}"
+TIMES = "[0-9]{1,4}"
 METHOD = "GET|POST"
 KEY = "[0-9*#]"
 HEADERS = r"[A-Za-z0-9]+=[A-Za-z0-9]+(,[A-Za-z0-9]+=[A-Za-z0-9]+)*"
@@ -46,8 +47,10 @@ ATTRIBUTES: dict[str, dict[str, str]] = {
     },
     "Number": {**TARGET, "sendDigitsMode": "rfc2833"},
     "User": {**TARGET, "sipAuthUsername": ".+", "sipAuthPassword": ".{8,128}"},
-    "Speak": {"voice": r"WOMAN|MAN|Polly\.[A-Za-z]+", "language": "[A-Za-z-]+", "loop": SECONDS},
-    "Play": {"loop": SECONDS},
+    "Speak": {"voice": r"WOMAN|MAN|Polly\.(\w+|\*)", "language": "[A-Za-z-]+", "loop": TIMES},
+    "break": {"time": "[0-9]+m?s", "strength": "[a-z-]+"},
+    "emphasis": {"level": "[a-z]+"},
+    "Play": {"loop": TIMES},
     "Wait": {"length": SECONDS, "silence": BOOLEAN, "minSilence": SECONDS, "beep": BOOLEAN},
     "Record": {
         "action": URL,
@@ -57,19 +60,20 @@ ATTRIBUTES: dict[str, dict[str, str]] = {
         "callbackMethod": METHOD,
         "fileFormat": "mp3|wav",
         "timeout": SECONDS,
-        "maxLength": SECONDS,
+        "maxLength": "[2-9]|[1-9][0-9]{1,4}",
         "playBeep": BOOLEAN,
-        "finishOnKey": "[0-9*#]+",
+        "finishOnKey": "[0-9*#]+|none",
         "recordSession": BOOLEAN,
         "startOnDialAnswer": BOOLEAN,
     },
     "Hangup": {"reason": "busy|rejected", "schedule": SECONDS},
     "Redirect": {"method": METHOD},
 }
-BODIES = {"Number": NUMBER, "User": SIP, "Speak": r"(?s:.*\S.*)", "Play": URL, "Redirect": URL}
+BODIES = {"Number": NUMBER, "User": SIP, "emphasis": r"(?s:.*\S.*)", "Play": URL, "Redirect": URL}
 CHILDREN = {
     "Response": {"Dial", "Speak", "Play", "Wait", "Record", "Hangup", "Redirect"},
     "Dial": {"Number", "User"},
+    "Speak": {"break", "emphasis"},
 }
 PROMPT = {"Speak", "Play", "Wait"}
 
@@ -100,6 +104,8 @@ def _element(element: ElementTree.Element) -> list[str]:
         if rule is None or not _holds(rule, value):
             broken.append(f"{tag} {name}={value!r}")
     body = element.text or ""
+    if tag == "Speak":
+        return broken if "".join(element.itertext()).strip() else [*broken, f"Speak holds {body!r}"]
     if not _holds(BODIES[tag], body) if tag in BODIES else body.strip():
         broken.append(f"{tag} holds {body!r}")
     return broken + _together(element)

@@ -18,6 +18,7 @@ URLS = Urls(
     action_url="https://a.example/dialstatus/action/?dial=1&step=desk#rc=3&rp=ct,rt,5xx",
     callback_url="https://a.example/dialstatus/callback/?dial=1",
     confirm_url="https://a.example/dialstatus/confirm/?dial=1",
+    music_url="https://a.example/dialstatus/music/?dial=1",
     recording_url="https://a.example/dialstatus/recording/?dial=1",
     voicemail_url="https://a.example/dialstatus/voicemail/?dial=1",
 )

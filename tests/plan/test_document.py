@@ -1,10 +1,11 @@
 """Decisions become documents that Plivo takes."""
 
 import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
 
 import pytest
 
-from app.plan.document import Urls, confirm_document, document, voicemail_taken_document
+from app.plan.document import confirm_document, document, voicemail_taken_document
 from app.plan.load import load_plan
 from app.plan.model import Plan
 from app.plan.next import End, Nothing, Why, start
@@ -60,14 +61,7 @@ def test_a_ring_greets_records_and_dials_in_this_order() -> None:
 
 def test_a_dial_asks_our_urls_with_the_method_of_the_settings() -> None:
     plan = PLANS["one-number"]
-    urls = Urls(
-        action_url=URLS.action_url,
-        callback_url=URLS.callback_url,
-        confirm_url=URLS.confirm_url,
-        recording_url=URLS.recording_url,
-        voicemail_url=URLS.voicemail_url,
-        method="GET",
-    )
+    urls = replace(URLS, method="GET")
 
     dial = ElementTree.fromstring(document(ring_of(plan, "main", "phone"), urls))[0]
 

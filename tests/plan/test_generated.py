@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.plan.describe import describe_plan
-from app.plan.document import confirm_document, document, voicemail_taken_document
+from app.plan.document import confirm_document, document, music_document, voicemail_taken_document
 from app.plan.load import PlanError, plan_from_tables
 from app.plan.model import Plan
 from app.plan.next import Decision, End, Nothing, Ring, after, start
@@ -26,7 +26,7 @@ urls = st.text("abc/?&=<>\"'%é#", max_size=20).map(lambda rest: f"https://examp
 flags = st.booleans()
 keys = st.sampled_from("0123456789*#")
 headers = st.dictionaries(st.text("ABc9", min_size=1), st.text("xY7", min_size=1), max_size=3)
-voices = st.sampled_from(["WOMAN", "MAN", "Polly.Amy"])
+voices = st.sampled_from(["WOMAN", "MAN", "Polly.Amy", "Polly.*", "Polly.Céline"])
 
 
 def table(required: dict[str, Any], optional: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
@@ -35,7 +35,16 @@ def table(required: dict[str, Any], optional: dict[str, Any]) -> st.SearchStrate
 
 said = table({"say": texts}, {"voice": voices, "language": st.just("en-GB"), "times": st.integers(1, 100)})
 played = table({"play": urls}, {"times": st.integers(1, 100)})
-prompts = texts | said | played
+marked = table(
+    {
+        "ssml": st.just('Hi <break time="1s"/> you &amp; <emphasis level="strong">me</emphasis>.'),
+        "voice": st.just("Polly.*"),
+    },
+    {},
+)
+paused = table({"pause": st.integers(1, 60)}, {})
+phrases = texts | said | played | marked | paused
+prompts = phrases | st.lists(phrases, min_size=1, max_size=3)
 common = {"caller_id": numbers | sip_users, "send_digits": st.text("01#*wW", min_size=1), "sip_headers": headers}
 targets = (
     numbers
@@ -54,15 +63,17 @@ targets = (
 endings = (
     said
     | played
+    | marked
+    | table({"prompt": prompts}, {})
     | table({"hangup": st.sampled_from(["normal", "busy", "rejected"])}, {})
     | table({"redirect": urls}, {"method": st.sampled_from(["GET", "POST"])})
     | table(
         {"voicemail": prompts},
         {
-            "max_length": st.integers(1, 86_400),
+            "max_length": st.integers(2, 86_400),
             "silence": st.integers(1, 60),
             "beep": flags,
-            "finish_on_key": st.text("0123456789*#", min_size=1, max_size=12),
+            "finish_on_key": st.text("0123456789*#", min_size=1, max_size=12) | st.just("none"),
             "format": st.sampled_from(["mp3", "wav"]),
             "thanks": prompts,
         },
@@ -79,10 +90,10 @@ def steps(names: list[str]) -> st.SearchStrategy[dict[str, Any]]:
         {"ring": st.lists(targets, min_size=1, max_size=4, unique_by=address_of)},
         {
             "timeout": st.integers(1, 600),
-            "time_limit": st.integers(1, 86_400),
+            "time_limit": st.integers(2, 86_400),
             "confirm_key": keys,
             "confirm_prompt": prompts,
-            "dial_music": urls | st.just("real"),
+            "dial_music": urls | st.just("real") | prompts.filter(lambda music: not isinstance(music, str)),
             "hangup_on_star": flags,
             "digits_match": st.lists(st.text("1*#", min_size=1), max_size=3),
             "sip_headers": headers,
@@ -158,6 +169,7 @@ def test_any_call_through_any_plan_ends_within_its_caps_and_hears_sound_document
         assert decision.round <= route.max_rounds
         assert rang <= route.max_ring_seconds or decision.round == 1
         assert broken_rules(confirm_document(decision.step), is_prompt=True) == []
+        assert broken_rules(music_document(decision.step), is_prompt=True) == []
         decision = after(
             plan, route, decision.step.name, outcome, call=call, elapsed_seconds=rang, rounds=decision.round
         )

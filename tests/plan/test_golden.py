@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from app.plan.document import confirm_document, document, voicemail_taken_document
-from app.plan.model import BUILT_IN_ENDINGS, Plan
+from app.plan.endings import BUILT_IN_ENDINGS
+from app.plan.model import Plan
 from app.plan.next import End, Why
 from tests.plan.support import URLS, example_plans, ring_of
 

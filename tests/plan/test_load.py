@@ -95,7 +95,7 @@ MISTAKES = [
     ),
     (
         route_with("greeting = {}"),
-        "plan.toml [routes.main.greeting]: there is not exactly one of say and play; write one of them",
+        "plan.toml [routes.main.greeting]: there is not exactly one of say, ssml, play and pause; write one of them",
     ),
     (
         route_with('greeting = { play = "https://example.com/a.mp3", voice = "MAN" }'),
@@ -164,7 +164,8 @@ MISTAKES = [
     ),
     (
         '[routes.main.steps.a]\nring = ["+14155550111", 7]',
-        'plan.toml [routes.main.steps.a]: ring entry 2: write "+14155550100", "sip:alice@phone.plivo.com" or a table',
+        'plan.toml [routes.main.steps.a]: ring entry 2: write "+14155550100", "sip:alice@phone.plivo.com", "dialled" '
+        "or a table",
     ),
     (
         '[routes.main.steps.a]\nring = ["+14155550111", "+1 415 555 0111"]',
@@ -264,11 +265,13 @@ MISTAKES = [
     ),
     (
         ending_with('say = "Bye"\nhangup = "busy"'),
-        "plan.toml [endings]: bye is no ending; write exactly one of say, play, hangup, voicemail, redirect in it",
+        "plan.toml [endings]: bye is no ending; write exactly one of say, ssml, play, prompt, hangup, voicemail, "
+        "redirect in it",
     ),
     (
         ending_with(""),
-        "plan.toml [endings]: bye is no ending; write exactly one of say, play, hangup, voicemail, redirect in it",
+        "plan.toml [endings]: bye is no ending; write exactly one of say, ssml, play, prompt, hangup, voicemail, "
+        "redirect in it",
     ),
     (ending_with('say = " "'), "plan.toml [endings.bye]: say is ' '; write some text"),
     (
@@ -282,11 +285,11 @@ MISTAKES = [
     ),
     (
         ending_with('voicemail = { say = "a", play = "https://example.com/a.mp3" }'),
-        "plan.toml [endings.bye.voicemail]: there is not exactly one of say and play; write one of them",
+        "plan.toml [endings.bye.voicemail]: there is not exactly one of say, ssml, play and pause; write one of them",
     ),
     (
         ending_with('voicemail = "Speak"\nmax_length = 0'),
-        "plan.toml [endings.bye]: max_length is 0; write whole seconds from 1 to 86400",
+        "plan.toml [endings.bye]: max_length is 0; write whole seconds from 2 to 86400",
     ),
     # What only shows when the document is written.
     (

@@ -4,7 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from app.plan.model import NOBODY, Plan
+from app.plan.endings import NOBODY
+from app.plan.model import Plan
 from app.plan.next import Decision, End, Nothing, Ring, Why, after, start
 from app.voice.outcome import Outcome
 from tests.plan.support import MONDAY_TEN, inbound, plan_of
