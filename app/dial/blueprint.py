@@ -23,6 +23,7 @@ _ROUTES: tuple[tuple[str, Kind, Callable[[], Response]], ...] = (
     ("/action/", Kind.ACTION, routes.action),
     ("/fallback/", Kind.FALLBACK, routes.fallback),
     ("/confirm/", Kind.CONFIRM, routes.confirm),
+    ("/music/", Kind.MUSIC, routes.music),
     ("/voicemail/", Kind.VOICEMAIL, routes.voicemail),
     ("/callback/", Kind.CALLBACK, routes.notice),
     ("/ring/", Kind.RING, routes.notice),

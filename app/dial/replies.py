@@ -11,9 +11,9 @@ from flask import Response
 
 from app.dial.callback_urls import urls
 from app.dial.ticket import Ticket, notice_query
-from app.plan.document import confirm_document, voicemail_taken_document
+from app.plan.document import confirm_document, music_document, voicemail_taken_document
 from app.plan.document import document as plan_document
-from app.plan.model import Plan
+from app.plan.model import Plan, Step
 from app.plan.next import Decision, End, Ring
 from app.records.model.state import Placement
 from app.voice.xml import EMPTY, Hangup, Speak, render
@@ -43,7 +43,7 @@ def xml_reply(document: str = EMPTY, *, status: int = 200) -> Response:
 
 
 class Replies:
-    """Writes the documents of one plan."""
+    """The documents of one plan, each prepared once."""
 
     def __init__(self, config: Config, plan: Plan) -> None:
         self._config = config
@@ -77,9 +77,17 @@ class Replies:
 
     def confirm(self, ticket: Ticket | None) -> str:
         """Return what a callee hears before being put through."""
-        route = self._plan.routes.get(ticket.route) if ticket else None
-        step = route.steps.get(ticket.step) if ticket and route else None
+        step = self._step(ticket)
         return self._once(("confirm", ticket and ticket.route, step and step.name), lambda: confirm_document(step))
+
+    def music(self, ticket: Ticket | None) -> str:
+        """Return what the caller hears while a step rings."""
+        step = self._step(ticket)
+        return self._once(("music", ticket and ticket.route, step and step.name), lambda: music_document(step))
+
+    def _step(self, ticket: Ticket | None) -> Step | None:
+        route = self._plan.routes.get(ticket.route) if ticket else None
+        return route.steps.get(ticket.step) if ticket and route else None
 
     def voicemail_taken(self, ticket: Ticket | None) -> str:
         """Return what the caller hears after leaving a message."""

@@ -100,6 +100,12 @@ def confirm(webhook: Webhook) -> Response:
     return stored.reply
 
 
+@control(otherwise=lambda _webhook: xml_reply())
+def music(webhook: Webhook) -> Response:
+    """Reply with what the caller hears while a step rings. Nothing is stored: the request says nothing new."""
+    return xml_reply(replies().music(webhook.ticket))
+
+
 @control(otherwise=apologise)
 def voicemail(webhook: Webhook) -> Response:
     """Store that a message was left and reply with thanks, after which the call ends."""

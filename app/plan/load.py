@@ -74,7 +74,7 @@ def plan_from_tables(tables: Mapping[str, Any], *, source: str) -> Plan:
         plan = Plan.model_validate(_with_names(tables))
     except ValidationError as error:
         details = error.errors(include_url=False)
-        raise PlanError((*(_sentence(source, detail) for detail in details), *problems)) from error
+        raise PlanError((*(_sentence(tables, source, detail) for detail in details), *problems)) from error
     if not problems:
         problems = [_place(source, table) + sentence for table, sentence in _unwritable(plan)]
     if problems:
@@ -107,16 +107,31 @@ def _place(source: str, table: str) -> str:
     return f"{source} [{table}]: " if table else f"{source}: "
 
 
-def _sentence(source: str, detail: ErrorDetails) -> str:
-    path = [part for part in detail["loc"] if part not in ("[key]", *prompts.TAGS)]
-    if path[0] == "endings" and len(path) > 2:
-        del path[2]  # Pydantic names the kind of ending it chose; the file does not.
+def _sentence(tables: Mapping[str, Any], source: str, detail: ErrorDetails) -> str:
+    path = _path_in_file(tables, detail["loc"])
     numbered = next((index for index, part in enumerate(path) if isinstance(part, int)), len(path))
-    *tables, key = path[:numbered]
+    *places, key = path[:numbered]
     entry = f"{key} entry {int(path[numbered]) + 1}: " if numbered < len(path) else ""
     inner = ".".join(str(part) for part in path[numbered + 1 :])
-    table = ".".join(str(part) for part in tables)
+    table = ".".join(str(part) for part in places)
     return _place(source, table) + entry + _statement(inner if entry else str(key), detail)
+
+
+def _path_in_file(tables: Any, location: tuple[int | str, ...]) -> list[int | str]:
+    """Return the path of keys and indexes that leads to a mistake in the file."""
+    parts = [part for part in location if part not in ("[key]", *prompts.MUSIC_TAGS)]
+    if parts[0] == "endings" and len(parts) > 2:
+        del parts[2]  # Pydantic names the kind of ending it chose; the file does not.
+    path: list[int | str] = []
+    for part in parts:
+        if isinstance(part, str):
+            tables = tables.get(part) if isinstance(tables, dict) else None
+        elif isinstance(tables, list):
+            tables = tables[part]
+        else:
+            continue  # One prompt alone is kept as a list, and may be written without.
+        path.append(part)
+    return path
 
 
 def _statement(key: str, detail: ErrorDetails) -> str:

@@ -15,7 +15,7 @@ from app.plan.hours import Hours
 from app.plan.prompts import DialMusic, Prompt
 from app.plan.values import NOT_EMPTY, Table
 from app.voice.events import CallFacts
-from app.voice.numbers import identities
+from app.voice.numbers import identities, normalise
 
 
 def _target(value: Any) -> Any:
@@ -99,10 +99,11 @@ class Route(Table):
             return True
         return not is_outgoing(call) and not identities(call.from_number).isdisjoint(self.callers)
 
-    def may_be_dialled(self, call: CallFacts) -> bool:
-        """Return whether the caller, a SIP endpoint of ours, may be connected to the number that was dialled."""
-        number = call.to_number or ""
-        return self.callers is not None and self.admits(call) and number.startswith(self.may_dial or ())
+    def dialled_number(self, call: CallFacts) -> str | None:
+        """Return the number that the caller, a SIP endpoint of ours, has dialled; None where it may not be called."""
+        number = normalise(call.to_number) or ""
+        allowed = self.callers is not None and self.admits(call) and number.startswith(self.may_dial or ())
+        return number if allowed else None
 
     @property
     def first_step(self) -> Step | None:

@@ -129,11 +129,11 @@ def _targets(route: Route, step: Step, call: CallFacts) -> tuple[Target, ...]:
     is the number that was called, for callers to whom the route allows it.
     """
     on_the_line = {name.casefold() for name in identities(call.from_number) | identities(call.to_number)}
-    dialled = {"number": call.to_number}
+    dialled = route.dialled_number(call)
     return tuple(
-        target.model_copy(update=dialled) if target.number == DIALLED else target
+        target.model_copy(update={"number": dialled}) if target.number == DIALLED else target
         for target in step.ring
-        if (route.may_be_dialled(call) if target.number == DIALLED else target.identity.casefold() not in on_the_line)
+        if (dialled is not None if target.number == DIALLED else target.identity.casefold() not in on_the_line)
     )
 
 

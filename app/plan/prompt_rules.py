@@ -44,9 +44,10 @@ def _speech(phrase: Raw) -> Iterator[str]:
     if "ssml" in phrase and not is_polly(voice):
         yield 'ssml needs a Polly voice; write one, such as voice = "Polly.Amy"'
         return
-    known = isinstance(language, str) and language in LANGUAGES
-    problems = [language_problem(language, voice) if known else None, length_problem(_spoken(phrase), voice)]
-    yield from filter(None, problems)
+    if isinstance(language, str) and language in LANGUAGES and (problem := language_problem(language, voice)):
+        yield problem
+    if problem := length_problem(_spoken(phrase), voice):
+        yield problem
 
 
 def _spoken(phrase: Raw) -> str:

@@ -1,16 +1,15 @@
 """What somebody hears: sentences read aloud, audio files and pauses, one after another."""
 
-from collections.abc import Callable
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, AliasChoices, BeforeValidator, Discriminator, Field, Tag
+from pydantic import AliasChoices, BeforeValidator, Discriminator, Field, Tag
 
 from app.plan import values
 from app.plan.values import Table
 
 CONTENTS = ("say", "ssml", "play", "pause")
-ONE, SEVERAL, MUSIC_URL, MUSIC_PROMPT = TAGS = ("(one)", "(several)", "(url)", "(prompt)")
-"""Names of the shapes that a prompt has in the file; no key of it."""
+MUSIC_URL, MUSIC_PROMPT = MUSIC_TAGS = ("(url)", "(prompt)")
+"""Names of what `dial_music` may be; Pydantic reports them as if they were keys of the file."""
 
 
 class Phrase(Table):
@@ -34,27 +33,12 @@ def _phrase(value: Any) -> Any:
 
 
 def _phrases(value: Any) -> Any:
-    return value if isinstance(value, list | tuple) else _phrase(value)
+    return value if isinstance(value, list | tuple) else (_phrase(value),)
 
 
-def _shape(of_list: str, otherwise: str) -> Callable[[Any], str]:
-    return lambda value: of_list if isinstance(value, list | tuple) else otherwise
-
-
-def _as_list(value: Phrase | tuple[Phrase, ...]) -> tuple[Phrase, ...]:
-    return value if isinstance(value, tuple) else (value,)
-
-
-Prompt = Annotated[
-    Annotated[Phrase, Tag(ONE)]
-    | Annotated[tuple[Annotated[Phrase, BeforeValidator(_phrase)], ...], values.NOT_EMPTY, Tag(SEVERAL)],
-    Discriminator(_shape(SEVERAL, ONE)),
-    BeforeValidator(_phrases),
-    AfterValidator(_as_list),
-]
+Phrases = tuple[Annotated[Phrase, BeforeValidator(_phrase)], ...]
+Prompt = Annotated[Phrases, BeforeValidator(_phrases), values.NOT_EMPTY]
 """A sentence, a table, or a list of both; always kept as a tuple of phrases."""
-
-Phrases = tuple[Phrase, ...]
 
 DialMusic = Annotated[
     Annotated[values.DialMusic, Tag(MUSIC_URL)] | Annotated[Prompt, Tag(MUSIC_PROMPT)],

@@ -21,6 +21,7 @@ class Kind(StrEnum):
     PHLO = "phlo"
     FALLBACK = "fallback"
     CONFIRM = "confirm"
+    MUSIC = "music"
     VOICEMAIL = "voicemail"
     CDR = "cdr"
 

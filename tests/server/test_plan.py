@@ -157,3 +157,39 @@ def test_a_mistake_in_the_plan_stops_the_server_with_a_sentence(
 
     assert "timeout" in str(stopped.value)
     assert "Traceback" not in str(stopped.value)
+
+
+def test_music_and_announcements_are_documents_of_this_server(
+    start_server: Callable[..., Server], tmp_path: Path
+) -> None:
+    plan = tmp_path / "plan.toml"
+    plan.write_text("""
+        [routes.main.steps.desk]
+        ring = ["+14155550111"]
+        dial_music = { play = "https://example.com/hold.mp3", times = 0 }
+        confirm_prompt = [
+            "A call.", { pause = 1 },
+            { ssml = "Press <emphasis>any</emphasis> key", voice = "Polly.Amy" },
+        ]
+        """)
+    server = start_server(DIAL_PLAN=plan)
+    first = server.plivo("POST", "/dialstatus/", inbound(new_uuid()))
+
+    music = server.plivo("POST", target(first, "dialMusic"), inbound(new_uuid()))
+    prompt = server.plivo("POST", target(first, "confirmSound"), inbound(new_uuid()))
+
+    assert target(first, "dialMusic").startswith("/dialstatus/music/?dial=")
+    assert music.body == '<Response><Play loop="0">https://example.com/hold.mp3</Play></Response>'
+    assert music.content_type.startswith("application/xml")
+    assert prompt.body == (
+        '<Response><Speak>A call.</Speak><Wait length="1" /><Speak voice="Polly.Amy">Press <emphasis>any</emphasis> key'
+        "</Speak></Response>"
+    )
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("path", ["/dialstatus/music", "/dialstatus/music/", "/dialstatus/music/?route=main&step=desk"])
+def test_music_without_a_valid_ticket_is_an_empty_document(server: Server, method: str, path: str) -> None:
+    reply = server.plivo(method, path, inbound(new_uuid()))
+
+    assert (reply.status, reply.body) == (200, "<Response/>")
