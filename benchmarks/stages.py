@@ -34,6 +34,7 @@ from app.records.writing.batch import Batch
 from app.records.writing.entry import Entry
 from app.server.adapter import make_environ
 from app.voice.events import DialEnded, Kind
+from app.voice.outcome import facts_of_report, outcome_of
 from app.voice.signature import verify
 from app.voice.xml import EMPTY
 from benchmarks import webhooks
@@ -157,7 +158,8 @@ def _verify(webhook: reading.Webhook, shared: Services) -> object:
 
 
 def _decide(webhook: reading.Webhook, shared: Services, event: DialEnded, ticket: Ticket | None) -> object:
-    decision = deciding.decide_after(event, ticket, shared.plan, caller_is_gone=False)
+    outcome = outcome_of(facts_of_report(event))
+    decision = deciding.decide_after(event, outcome, ticket, shared.plan, caller_is_gone=False)
     secret = shared.config.secret_key
     return routes.replies().write(
         decision,

@@ -1,6 +1,7 @@
-"""From what arrived to what the caller gets: the plan asked with the values of one request.
+"""From a request to what the caller gets next: apply the plan to the values of one request.
 
-Nothing here looks into the store, so any process on any node decides the same, also while the store is away.
+Nothing here reads the store, so every process on every node decides the same, also while the store is away. Where the
+journal knows more than the report, a leg's hangup code above all, it decides again with the record's outcome.
 """
 
 from datetime import UTC, datetime
@@ -10,25 +11,40 @@ from app.plan.model import Plan
 from app.plan.next import Decision, Nothing, after, start
 from app.records.model.ids import dial_id_time, make_dial_id
 from app.voice.events import DialEnded, Event
-from app.voice.outcome import Facts, Outcome, outcome_of
+from app.voice.outcome import Outcome
 
 
 def decide_start(event: Event, plan: Plan) -> Decision:
-    """Decide what a new call gets."""
+    """Return what a new call gets."""
     now = datetime.fromtimestamp(event.at / 1000, UTC)
     return start(plan, event.call, now=now)
 
 
-def decide_after(event: DialEnded, ticket: Ticket | None, plan: Plan, *, caller_is_gone: bool) -> Decision:
-    """Decide what follows a dial that has ended.
+def decide_after(
+    event: DialEnded, outcome: Outcome, ticket: Ticket | None, plan: Plan, *, caller_is_gone: bool
+) -> Decision:
+    """Return what follows a dial that has ended with this outcome.
 
     Without a valid ticket the caller gets the ending of the called number's route.
     """
     if caller_is_gone:
         return Nothing()
-    outcome = outcome_of_report(event)
-    if event.status == "completed" and outcome is not Outcome.UNREACHABLE:
-        outcome = Outcome.ANSWERED  # Whatever is odd about the report: that nobody talked is not said in it.
+    decision = _after(event, outcome, ticket, plan)
+    if isinstance(decision, Nothing) and outcome is Outcome.CALLER_GAVE_UP and _may_wait(event):
+        return _after(event, Outcome.UNKNOWN, ticket, plan)
+    return decision
+
+
+def _may_wait(event: DialEnded) -> bool:
+    """Return whether the caller may still be on the line although the report reads as if they had left.
+
+    Plivo explains `cancel` in two ways: the caller hung up, or the callee declined. If the caller has left, a document
+    costs nothing; if not, silence costs the call. Only the cause ORIGINATOR_CANCEL leaves no doubt.
+    """
+    return event.cause != "ORIGINATOR_CANCEL" or event.status == "completed"
+
+
+def _after(event: DialEnded, outcome: Outcome, ticket: Ticket | None, plan: Plan) -> Decision:
     route = plan.route_named(ticket.route, event.call) if ticket else plan.route_for(event.call)
     return after(
         plan,
@@ -41,26 +57,13 @@ def decide_after(event: DialEnded, ticket: Ticket | None, plan: Plan, *, caller_
     )
 
 
-def outcome_of_report(event: DialEnded) -> Outcome:
-    """Name the outcome by the report alone. Hangup codes of the legs, which may follow, can say it more exactly."""
-    return outcome_of(
-        Facts(
-            reported=True,
-            status=event.status,
-            cause=event.cause,
-            rang=event.rang,
-            b_leg=event.b_leg_uuid is not None,
-        )
-    )
-
-
 def first_dial_id(event: Event, secret: str) -> str:
-    """Name the dial that the answer to a new call starts."""
+    """Return the id of the dial that the answer to a new call starts."""
     return _dial_id(event.call.call_uuid or "", "first", event.at, secret)
 
 
 def next_dial_id(event: Event, ticket: Ticket | None, secret: str) -> str:
-    """Name the dial that follows the ticket's, the same for the same ticket."""
+    """Return the id of the dial that follows the ticket's, the same for the same ticket."""
     if ticket is None:
         return first_dial_id(event, secret)
     return _dial_id(event.call.call_uuid or "", ticket.dial_id, dial_id_time(ticket.dial_id) or event.at, secret)

@@ -62,7 +62,7 @@ class Replies:
             ticket = Ticket(dial_id=dialled, route=route, step=step, round=decision.round, started_at=since)
             targets = tuple(target.address for target in decision.targets)
             key = ("ring", route, step, targets, decision.timeout, decision.greeting is None, base_url)
-            placement = Placement(dial_id=dialled, targets=targets, route=route, step=step, round=decision.round)
+            placement = Placement(dialled, targets, route, step, decision.round, decision.greeting is not None)
             return Reply(self._fill(key, decision, base_url, lambda: ticket), placement)
         if isinstance(decision, End):
             ending = decision.name

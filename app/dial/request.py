@@ -18,8 +18,9 @@ from app.dial.parameters import Pairs, checked, decode_form, decode_json
 from app.dial.ticket import OWN_NAMES, Ticket, dial_of_notice
 from app.records.model.ids import now
 from app.voice.events import Kind
-from app.voice.parsing import is_hangup, parse_time
+from app.voice.parsing import is_hangup
 from app.voice.signature import Verdict, Verification
+from app.voice.times import parse_time
 from config import Config
 
 _DIAL_ID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)

@@ -6,18 +6,20 @@ the caller served. Notice routes take a report: where it cannot be stored they r
 
 import logging
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 from typing import cast
 
 from flask import Response, current_app, json
 
-from app.context import services
+from app.context import Services, services
 from app.dial.decide import decide_after, decide_start, first_dial_id, next_dial_id
 from app.dial.replies import APOLOGY, Replies, Reply, xml_reply
 from app.dial.request import Webhook, current_webhook
 from app.dial.store_receipt import make_receipt, store, store_notice, translate
 from app.records.model.receipt import StoredReceipt
+from app.records.model.state import Placement
 from app.voice.events import DialEnded, Event, Kind
+from app.voice.outcome import Outcome, facts_of_report, outcome_of
 
 log = logging.getLogger(__name__)
 
@@ -76,8 +78,10 @@ def answer_or_hangup() -> Response:
 def action(webhook: Webhook) -> Response:
     """Store how a dial ended and reply with what the caller gets next."""
     event = cast(DialEnded, translate(webhook))
-    reply = _go_on(webhook, event)
-    stored = store(webhook, make_receipt(webhook, event), reply)
+    outcome = outcome_of(facts_of_report(event))
+    go_on = partial(_go_on, webhook, event, services(), replies())
+    receipt = make_receipt(webhook, event)._replace(decide_again=partial(_go_on_again, go_on, outcome))
+    stored = store(webhook, receipt, go_on(outcome))
     return stored.reply
 
 
@@ -148,16 +152,37 @@ def _start(webhook: Webhook, event: Event) -> Reply:
     )
 
 
-def _go_on(webhook: Webhook, event: DialEnded) -> Reply:
-    shared, ticket = services(), webhook.ticket
+def _go_on(
+    webhook: Webhook,
+    event: DialEnded,
+    shared: Services,
+    documents: Replies,
+    outcome: Outcome,
+    *,
+    call_has_ended: bool = False,
+) -> Reply:
+    ticket = webhook.ticket
     # A request about a leg that is gone carries why it ended (seen in Plivo's open source ancestor).
-    decision = decide_after(event, ticket, shared.plan, caller_is_gone="HangupCause" in webhook.first)
-    return replies().write(
-        decision,
+    caller_is_gone = call_has_ended or "HangupCause" in webhook.first
+    return documents.write(
+        decide_after(event, outcome, ticket, shared.plan, caller_is_gone=caller_is_gone),
         base_url=webhook.base_url,
         dial_id=lambda: next_dial_id(event, ticket, shared.config.secret_key),
         since=ticket.started_at if ticket else event.at // 1000,
     )
+
+
+def _go_on_again(
+    go_on: Callable[..., Reply], reported: Outcome, outcome: str, *, call_has_ended: bool
+) -> tuple[str, Placement | None] | None:
+    """Return the reply for the record's outcome; None where the report alone says the same. Runs in the journal."""
+    if outcome == reported and not call_has_ended:
+        return None
+    try:
+        return go_on(Outcome(outcome), call_has_ended=call_has_ended)
+    except Exception:
+        log.exception("decide_again_failed")  # The reply by the report alone still serves the caller.
+        return None
 
 
 def _write_recorded(response: Response, kept: StoredReceipt | None) -> None:

@@ -1,6 +1,7 @@
 """Store what Plivo sent: in the store, or on the spool while somebody waits on the line."""
 
 import logging
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
@@ -14,12 +15,16 @@ from app.dial.request import Webhook
 from app.records.model.receipt import Receipt, ReceiptRefused, StoredReceipt, StoreUnavailable
 from app.records.spool.spool import SpoolFull
 from app.records.writing.entry import Entry
-from app.voice.events import Event, Kind
+from app.voice.events import CallHungUp, Event, Kind
 from app.voice.numbers import mask
 from app.voice.parsing import parse
+from app.voice.times import offset_text
 from app.voice.xml import EMPTY
 
 log = logging.getLogger(__name__)
+
+_WARN_EVERY = 3600.0  # Seconds between two warnings of one process about the time zone.
+_last_warning: list[float] = []  # A reading of `time.monotonic`, once there was a warning.
 
 
 class Stored(NamedTuple):
@@ -29,9 +34,29 @@ class Stored(NamedTuple):
 
 
 def translate(webhook: Webhook) -> Event:
-    """Translate a webhook into its event."""
+    """Return the event of a webhook."""
     zone = services().config.plivo_timezone
-    return parse(webhook.kind, webhook.first, at=webhook.received_at, zone=zone)
+    event = parse(webhook.kind, webhook.first, at=webhook.received_at, zone=zone)
+    if isinstance(event, CallHungUp) and event.derived_offset is not None:
+        _warn_of_time_zone(event, event.derived_offset, str(zone))
+    return event
+
+
+def _warn_of_time_zone(event: CallHungUp, derived_offset: int, configured: str) -> None:
+    """Log that the times of a call are in another zone than is configured, at most once an hour."""
+    now = time.monotonic()
+    if _last_warning and now - _last_warning[0] < _WARN_EVERY:
+        return
+    _last_warning[:] = [now]
+    log.warning(
+        "plivo_timezone_differs",
+        extra={
+            "configured": configured,
+            "derived": offset_text(derived_offset),
+            "call_uuid": event.call.call_uuid,
+            "advice": "set PLIVO_TIMEZONE to the time zone of the account in Plivo's console",
+        },
+    )
 
 
 def make_receipt(webhook: Webhook, event: Event) -> Receipt:
@@ -86,7 +111,7 @@ def _finish_control(shared: Services, entry: Entry, response: DeferredResponse) 
         _spool(shared, receipt, error)
         return
     response.when_finished(partial(_log_dial_ended, receipt, kept))
-    if kept.deliveries > 1:
+    if kept.deliveries > 1 or kept.reply != receipt.reply:
         response.set_data(kept.reply or EMPTY)
 
 

@@ -10,7 +10,8 @@ from typing import Any
 
 from app.voice.events import CallFacts, CallHungUp, Event, Hangup, Kind, LegHungUp, Source
 from app.voice.numbers import normalise
-from app.voice.parsing import parse, parse_time
+from app.voice.parsing import parse
+from app.voice.times import parse_time
 
 Params = tuple[tuple[str, str], ...]
 

@@ -1,7 +1,7 @@
-"""What can be said about a call, as types of our own; `parsing.py` makes them of what Plivo sends.
+"""Types for what Plivo reports about a call; `parsing.py` makes them from its parameters.
 
-Times are integers: milliseconds since 1970-01-01 UTC. Durations are whole seconds, as Plivo sends them. Nobody changes
-an event; they are not frozen since that triples the time to make one.
+Times are integers: milliseconds since 1970-01-01 UTC. Durations are whole seconds, as Plivo sends them. Treat an event
+as immutable; the classes are not frozen because that triples the time to make one.
 """
 
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class Kind(StrEnum):
 
 
 class Source(StrEnum):
-    """Who said it: Plivo's webhook while it happened, or its call detail record afterwards."""
+    """Where a report comes from: a webhook during the call, or the call detail record afterwards."""
 
     WEBHOOK = "webhook"
     CDR = "cdr"
@@ -54,7 +54,7 @@ class Hangup(NamedTuple):
     """Why and after how long a leg ended.
 
     `cause` is the FreeSWITCH-style word, `name` and `code` are Plivo's own (hangup causes table). `duration` and
-    `bill_duration` in seconds; `cost` as Plivo wrote it.
+    `bill_duration` are in seconds; `cost` is as Plivo wrote it.
     """
 
     cause: str | None = None
@@ -66,9 +66,12 @@ class Hangup(NamedTuple):
     cost: str | None = None
 
 
+NO_HANGUP = Hangup()
+
+
 @dataclass(slots=True, kw_only=True)
 class Event:
-    """Something that was said about a call. `at` is when we heard it, in milliseconds."""
+    """One report about a call. `at` is when it was received, in milliseconds."""
 
     at: int
     call: CallFacts
@@ -87,26 +90,34 @@ class CallRinging(Event):
 
 @dataclass(slots=True, kw_only=True)
 class CallHungUp(Event):
-    """The whole call ended (hangup URL, or the answer URL where no hangup URL is set)."""
+    """The whole call ended (hangup URL, or the answer URL where no hangup URL is set).
+
+    `derived_offset` is the account's offset from UTC in seconds, where the times show another than is configured.
+    """
 
     hangup: Hangup
     answered_at: int | None = None
     ended_at: int | None = None
+    derived_offset: int | None = None
 
 
 @dataclass(slots=True, kw_only=True)
 class CallNoted(Event):
-    """A request that tells nothing more than its standard parameters."""
+    """A request with nothing more than its standard parameters."""
 
 
 @dataclass(slots=True, kw_only=True)
 class DialEnded(Event):
-    """A dial ended (action URL). `status`, `cause` are Plivo's words, `rang` its DialRingStatus."""
+    """A dial ended (action URL). `status`, `cause` are Plivo's words, `rang` its DialRingStatus.
+
+    `hangup` is why the B leg ended, where the report has that too; Plivo documents it for the callback URL only.
+    """
 
     status: str | None = None
     rang: bool | None = None
     cause: str | None = None
     b_leg_uuid: str | None = None
+    hangup: Hangup = NO_HANGUP
 
 
 @dataclass(slots=True, kw_only=True)
@@ -147,7 +158,7 @@ class DigitsPressed(LegEvent):
 
 @dataclass(slots=True, kw_only=True)
 class RecordingMade(Event):
-    """A recording is ready. `milliseconds` is None until Plivo knows its length (it says -1 before)."""
+    """A recording is ready, or its transcription. `milliseconds` is None until Plivo knows the length (-1 before)."""
 
     recording_id: str
     url: str | None = None

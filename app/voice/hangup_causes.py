@@ -10,7 +10,7 @@ _TABLE = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HangupCause:
-    """One reason for the end of a leg: `code` is None where Plivo gives only a word."""
+    """One reason for the end of a leg: `code` is None where Plivo has only a word for it."""
 
     code: int | None
     name: str
@@ -19,12 +19,7 @@ class HangupCause:
 
 
 def _cause(code: int | None, name: str, row: dict[str, Any]) -> HangupCause:
-    return HangupCause(
-        code=code,
-        name=name,
-        meaning=row["meaning"],
-        advice=row["advice"],
-    )
+    return HangupCause(code=code, name=name, meaning=row["meaning"], advice=row["advice"])
 
 
 def _named(name: str, row: dict[str, Any]) -> HangupCause:
@@ -42,10 +37,27 @@ _BY_ANY_NAME = {cause.name.casefold(): cause for cause in (*CODES.values(), *NAM
 
 
 def by_code(code: int | None) -> HangupCause | None:
-    """Look a HangupCauseCode up; None for a code nobody has documented."""
+    """Return the cause with this HangupCauseCode; None for a code nobody has documented."""
     return None if code is None else CODES.get(code)
 
 
 def by_name(name: str | None) -> HangupCause | None:
-    """Look up a HangupCause (`USER_BUSY`) or a HangupCauseName (`Busy Line`), in any case of letters."""
-    return None if name is None else _BY_ANY_NAME.get(name.strip().casefold())
+    """Return the cause of a HangupCause (`USER_BUSY`) or HangupCauseName (`Busy Line`), in upper or lower case.
+
+    A number is taken for a code: PHLO reports one in the place of a cause.
+    """
+    if name is None:
+        return None
+    name = name.strip()
+    return by_code(int(name)) if name.isascii() and name.isdecimal() else _BY_ANY_NAME.get(name.casefold())
+
+
+def code_of(code: int | None, name: str | None, cause: str | None) -> int | None:
+    """Return the code that the fields of one hang-up stand for, the most exact of them first.
+
+    An older callback has only a word. Code 0 means that Plivo does not know.
+    """
+    if code:
+        return code
+    found = by_name(name) or by_name(cause)
+    return code if found is None or found.code is None else found.code

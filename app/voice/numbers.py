@@ -13,7 +13,12 @@ _WRITTEN_NUMBER = re.compile(r"\+[0-9 ().\-/]+")
 _SIP_ADDRESS = re.compile(
     r"sip:([\w.+~*%!-]+)@([a-z0-9.-]+(?::[0-9]{1,5})?(?:;[\w.+~*%!-]+(?:=[\w.+~*%!:-]+)?)*)", re.ASCII | re.IGNORECASE
 )
-_NOT_A_PERSON = frozenset({"anonymous", "private", "restricted", "unavailable", "unknown"})
+ANONYMOUS = "anonymous"
+NOT_A_PERSON = frozenset({ANONYMOUS, "blocked", "private", "restricted", "unavailable", "unknown", "withheld"})
+"""What a hidden caller is called in the place of a number."""
+# A network that carries digits alone sends such a word as the keys of its letters: 7378742833 is RESTRICTED.
+_KEYS = str.maketrans("abcdefghijklmnopqrstuvwxyz", "22233344455566677778889999")
+_NOT_A_PERSON_KEYS = frozenset(word.translate(_KEYS) for word in NOT_A_PERSON)
 _WHAT_TO_WRITE = (
     "write a number with + and its country code such as +14155550100, or a SIP user such as sip:alice@phone.plivo.com"
 )
@@ -23,8 +28,9 @@ _WHAT_TO_WRITE = (
 def normalise(raw: str | None) -> str | None:
     """Return the form of a webhook's From or To that is kept and compared; None when there is none.
 
-    E.164 when it is a number, with "+", with the prefix "00" or bare (Plivo sends several within one call); a SIP
-    address with scheme and host in lower case; anything else (anonymous, short codes) as it came. Never raises.
+    E.164 when it is a number, with "+", with the international prefix 00, or bare (Plivo sends the same number in
+    several ways); a SIP address with scheme and host in lower case; `anonymous` for a caller who is hidden behind the
+    keypad digits of such a word; anything else (short codes, national numbers) as it came. Never raises.
     """
     text = raw.strip() if raw else ""
     if not text:
@@ -32,13 +38,16 @@ def normalise(raw: str | None) -> str | None:
     if text[:4].lower() == "sip:":
         user, at, host = text[4:].partition("@")
         return f"sip:{user}{at}{host.lower()}"
-    # Punctuation without "+" or "00" is a national way of writing: the country is not known.
-    digits = text
-    for prefix in ("+", "00"):
-        if text.startswith(prefix):
-            digits = text[len(prefix) :].translate(_PUNCTUATION)
-    if digits.isdigit() and digits.isascii() and _SHORTEST <= len(digits) <= _LONGEST and digits[0] != "0":
-        return f"+{digits}"
+    # Punctuation without a prefix is national, and the country is not known.
+    is_international = text[0] == "+" or text[:2] == "00"
+    digits = text.removeprefix("+").translate(_PUNCTUATION) if is_international else text
+    if digits.isdigit() and digits.isascii():
+        if digits[:2] == "00":
+            digits = digits[2:]
+        if digits in _NOT_A_PERSON_KEYS:
+            return ANONYMOUS
+        if _SHORTEST <= len(digits) <= _LONGEST and digits[0] != "0":
+            return f"+{digits}"
     return text
 
 
@@ -86,8 +95,8 @@ def mask(number: str | None) -> str | None:
     if number is None:
         return None
     if number[:1] == "+" and len(number) > 5 and number[1:].isdecimal() and number.isascii():
-        return f"…{number[-4:]}"  # What nearly every number is.
-    if number.lower() in _NOT_A_PERSON:
+        return f"…{number[-4:]}"  # The fast path for nearly every number.
+    if number.lower() in NOT_A_PERSON:
         return number
     if number[:4].lower() == "sip:":
         return f"sip:…{last_digits(number[4:].partition('@')[0])}"

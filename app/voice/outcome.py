@@ -1,12 +1,15 @@
 """How a dial ended, in one plain word.
 
-Plivo describes one ended dial in up to four ways: a status (`DialStatus`), a FreeSWITCH cause (`DialHangupCause`),
-whether it rang (`DialRingStatus`) and, per leg, a hangup code. `outcome_of` weighs them; the first rule that matches
-wins, and a status nobody has documented stays `unknown` rather than being guessed at.
+Plivo describes the end of a dial in up to four ways: a status (`DialStatus`), a FreeSWITCH cause (`DialHangupCause`),
+whether it rang (`DialRingStatus`) and hangup codes of its legs. `outcome_of` weighs them; the first rule that matches
+wins. The record, the decision about the caller, call detail records and the simulator all use this one function.
 """
 
 from enum import StrEnum
 from typing import NamedTuple
+
+from app.voice.events import DialEnded
+from app.voice.hangup_causes import by_name
 
 
 class Outcome(StrEnum):
@@ -24,12 +27,12 @@ class Outcome(StrEnum):
 
 
 class Facts(NamedTuple):
-    """All that is known about one dial when its outcome is asked for.
+    """All that is known about one dial.
 
-    `status`, `cause`, `rang`: the action report's words; `reported` tells whether there was one. `b_leg`: whether the
-    report names the leg that answered. `code`: the deciding leg's hangup code. `leg_answered`: a callee was seen
-    picking up. `talk_seconds`: how long they talked, where known. `call_ended`: the whole call is over;
-    `caller_hung_up`: the person on the A leg ended it; `call_code`: its hangup code.
+    From the action report: `reported` (there is one), `status`, `cause`, `rang`, `b_leg` (it names the leg that
+    answered). From the deciding leg, or from the report where it says more: `code`, `leg_answered` (seen picking up),
+    `leg_connected` (seen put through), `talk_seconds`. From all legs: `still_rang` (a target had no end of its own),
+    `legs_ended` (nobody rings or talks any more). From the call: `call_ended`, `caller_hung_up`, `call_code`.
     """
 
     reported: bool = False
@@ -43,15 +46,24 @@ class Facts(NamedTuple):
     call_ended: bool = False
     caller_hung_up: bool = False
     call_code: int | None = None
+    leg_connected: bool = False
+    still_rang: bool = False
+    legs_ended: bool = False
 
 
 # Statuses of the action URL that Plivo documents (Dial status reporting guide; Dial XML reference adds `cancel`).
 DOCUMENTED_STATUSES = frozenset({"completed", "busy", "failed", "cancel", "timeout", "no-answer"})
 
-_BUSY_CODES = frozenset({3010, 3100})
-_REJECTED_CODES = frozenset({3020, 3110, 9110})
-_MISSED_CODES = frozenset({3000, 6010})
-_UNREACHABLE_CODES = frozenset({3050, 3120})
+LOST_RACE = 9000  # Another target of the same dial answered first (Plivo, hangup causes).
+_NEVER_TALKED = frozenset({6010, LOST_RACE, 9100, 9110})
+_OUTCOME_OF_CODE = {
+    **dict.fromkeys((3020, 3110, 9100, 9110), Outcome.REJECTED),
+    **dict.fromkeys((3010, 3100), Outcome.BUSY),
+    **dict.fromkeys((3050, 3120, 4210, 4240, 4250), Outcome.UNREACHABLE),
+    **dict.fromkeys((3000, 6010), Outcome.MISSED),
+}
+# A leg that ends with one of these may have ended because the caller hung up.
+_ENDS_OF_ANY_LEG = frozenset({0, 1000, 4000, 4010, 4020, 4030})
 _UNREACHABLE_CAUSES = frozenset(
     {
         "UNALLOCATED_NUMBER",
@@ -65,63 +77,82 @@ _UNREACHABLE_CAUSES = frozenset(
     }
 )
 _NOT_ANSWERED = frozenset({"no-answer", "timeout"})
+_BROKEN = frozenset({5, 7, 8})  # Thousands of the codes that blame the network, a URL of ours or a reply of ours.
 
 
 def outcome_of(facts: Facts) -> Outcome:
-    """Name how a dial ended, or `in_progress` while nothing says that it has."""
-    if not facts.reported and not facts.call_ended:
+    """Return how a dial ended, or `in_progress` while nothing shows that it has."""
+    if not (facts.reported or facts.call_ended or facts.legs_ended):
         return Outcome.IN_PROGRESS
-    if _talked(facts):
+    if has_talked(facts):
         return Outcome.ANSWERED
-    if _caller_gave_up(facts):
+    caller_left = _caller_left(facts)
+    by_code = None if caller_left and facts.still_rang else outcome_of_code(facts.code)
+    if by_code is not None:
+        return by_code
+    # A leg may fail for a reason that has no word of its own, long before the caller hangs up: no giving up either.
+    if caller_left and (facts.reported or facts.still_rang or not ends_by_itself(facts.code)):
         return Outcome.CALLER_GAVE_UP
-    return _by_cause(facts) or _the_rest(facts)
+    return _by_words(facts) or _otherwise(facts)
 
 
-def _talked(facts: Facts) -> bool:
+def has_talked(facts: Facts) -> bool:
+    """Return whether a callee talked with the caller, or still does."""
+    if excludes_talk(facts.code):
+        return False
     if not facts.reported:
         return facts.leg_answered or bool(facts.talk_seconds)
-    if facts.status != "completed" or not facts.b_leg:
-        return False
-    if facts.code is not None and (facts.code == 2020 or 3000 <= facts.code < 4000):
-        return False
-    return facts.leg_answered or facts.talk_seconds is None or facts.talk_seconds > 0
+    if facts.leg_connected:
+        return True
+    if facts.status == "completed" and facts.b_leg:
+        return facts.leg_answered or facts.talk_seconds is None or facts.talk_seconds > 0
+    # A callee who picks up and never accepts is reported as no answer: picking up alone outweighs no report.
+    return bool(facts.talk_seconds) and (facts.status == "completed" or facts.status not in DOCUMENTED_STATUSES)
 
 
-def _caller_gave_up(facts: Facts) -> bool:
-    if facts.reported:
-        return facts.status == "cancel" or facts.cause == "ORIGINATOR_CANCEL"
-    return facts.caller_hung_up
+def outcome_of_code(code: int | None) -> Outcome | None:
+    """Return what a leg's hangup code alone says about the dial; None where it says nothing."""
+    if code is None:
+        return None
+    return Outcome.UNREACHABLE if 2000 <= code < 3000 else _OUTCOME_OF_CODE.get(code)
 
 
-def _by_cause(facts: Facts) -> Outcome | None:
-    status, cause, code = facts.status, facts.cause, facts.code
-    if status == "busy" or cause == "USER_BUSY" or code in _BUSY_CODES:
-        return Outcome.BUSY
-    if cause == "CALL_REJECTED" or code in _REJECTED_CODES:
-        return Outcome.REJECTED
-    if (status in _NOT_ANSWERED and facts.rang) or code in _MISSED_CODES:
-        return Outcome.MISSED
-    if code in _UNREACHABLE_CODES or (code is not None and 2000 <= code < 3000) or cause in _UNREACHABLE_CAUSES:
-        return Outcome.UNREACHABLE
-    if status in _NOT_ANSWERED:
-        return Outcome.UNREACHABLE if facts.rang is False else Outcome.MISSED
-    if status == "completed" and not facts.b_leg and facts.rang is False:
-        return Outcome.UNREACHABLE
-    return None
+def excludes_talk(code: int | None) -> bool:
+    """Return whether a leg with this hangup code cannot have talked, whatever duration is reported."""
+    return code is not None and (1000 <= code < 4000 or 4200 <= code < 4300 or code in _NEVER_TALKED)
 
 
-def _the_rest(facts: Facts) -> Outcome:
-    if facts.reported:
-        return Outcome.FAILED if facts.status in DOCUMENTED_STATUSES else Outcome.UNKNOWN
-    # Only the end of the call is known. Its code says whether the line, the carrier or our own reply broke it.
-    if facts.code is not None or (facts.call_code or 0) // 1000 in {5, 7, 8}:
-        return Outcome.FAILED
-    return Outcome.UNKNOWN
+def ends_by_itself(code: int | None) -> bool:
+    """Return whether a leg with this hangup code ended for a reason of its own, not because the caller left."""
+    return code is not None and code not in _ENDS_OF_ANY_LEG
+
+
+def facts_of_report(event: DialEnded) -> Facts:
+    """Return what an action report alone says about its dial."""
+    return Facts(
+        reported=True,
+        status=event.status,
+        cause=event.cause,
+        rang=event.rang,
+        b_leg=event.b_leg_uuid is not None,
+        code=code_of_report(event.hangup.code, event.cause),
+        talk_seconds=event.hangup.duration if event.b_leg_uuid is not None else None,
+    )
+
+
+def code_of_report(code: int | None, cause: str | None) -> int | None:
+    """Return the hangup code in an action report: its own, or one that stands in the place of the cause."""
+    if code or not cause:
+        return code
+    # PHLO has only a code to offer as a cause; two of Plivo's own causes are names of codes.
+    if cause.isascii() and cause.isdecimal():
+        return int(cause[:9])
+    found = by_name(cause) if cause.startswith("sip_auth") else None
+    return found.code if found else code
 
 
 def is_caller(hangup_source: str | None, direction: str | None) -> bool:
-    """Tell whether the person on the A leg hung up.
+    """Return whether the person on the A leg hung up.
 
     On an inbound call Plivo names that person `Caller`; on a call that we placed through the API the A leg is the one
     who was called, `Callee` on the wire, `Call recipient` in the documentation (hangup causes).
@@ -131,14 +162,25 @@ def is_caller(hangup_source: str | None, direction: str | None) -> bool:
     return hangup_source == "Caller"
 
 
-EXPLANATIONS = {
-    Outcome.ANSWERED: "A callee picked up and was put through.",
-    Outcome.CALLER_GAVE_UP: "The caller hung up before anybody answered.",
-    Outcome.BUSY: "The line that was rung was busy.",
-    Outcome.REJECTED: "The call was declined at the called end.",
-    Outcome.MISSED: "It rang, but nobody picked up in time.",
-    Outcome.UNREACHABLE: "The called end could not be reached, so nothing rang there.",
-    Outcome.FAILED: "The dial failed for a technical reason.",
-    Outcome.UNKNOWN: "Plivo reported something that its documentation does not describe.",
-    Outcome.IN_PROGRESS: "The dial has not ended yet.",
-}
+def _caller_left(facts: Facts) -> bool:
+    if facts.reported:
+        return facts.status == "cancel" or facts.cause == "ORIGINATOR_CANCEL"
+    return facts.call_ended and facts.caller_hung_up
+
+
+def _by_words(facts: Facts) -> Outcome | None:
+    status, cause = facts.status, facts.cause
+    if status == "busy" or cause == "USER_BUSY":
+        return Outcome.BUSY
+    if cause == "CALL_REJECTED":
+        return Outcome.REJECTED
+    if status in _NOT_ANSWERED:
+        return Outcome.MISSED if facts.rang or cause == "NO_ANSWER" else Outcome.UNREACHABLE
+    return Outcome.UNREACHABLE if cause in _UNREACHABLE_CAUSES else None
+
+
+def _otherwise(facts: Facts) -> Outcome:
+    if facts.reported:
+        return Outcome.FAILED if facts.status in DOCUMENTED_STATUSES else Outcome.UNKNOWN
+    broke = facts.code is not None or (facts.call_code or 0) // 1000 in _BROKEN
+    return Outcome.FAILED if broke else Outcome.UNKNOWN

@@ -1,14 +1,16 @@
-"""What Plivo tells us, translated once.
+"""Plivo's parameters, translated once.
 
 `parse` turns the parameters of one request into one typed event. It never raises: a value that cannot be
 read becomes None, and its raw text stays with the receipt. No other module knows Plivo's parameter names.
 """
 
+import json
 from collections.abc import Mapping
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, tzinfo
 from hashlib import blake2b
 
 from app.voice.events import (
+    NO_HANGUP,
     CallAsked,
     CallFacts,
     CallHungUp,
@@ -26,20 +28,25 @@ from app.voice.events import (
     RecordingMade,
 )
 from app.voice.numbers import normalise
+from app.voice.times import call_times, parse_time
 
 # Longest text kept in a column of its own. PostgreSQL refuses index entries above about 2,700 bytes; no value that
 # Plivo documents comes near this. The whole text stays in the receipt.
 TEXT_LIMIT = 255
-# The years 2000 to 2099, in milliseconds: a time outside is a mistake, and must not become when a call began.
-_FIRST_TIME, _LAST_TIME = 946_684_800_000, 4_102_444_800_000
+# What PHLO sends where it could not fill in a variable. As an id it would join strangers' calls into one.
+_TEMPLATE = "{{"
+_ENDED_STATUSES = frozenset({"completed", "busy", "failed", "no-answer", "cancel", "timeout"})
+_HANGUP_NAMES = ("HangupCause", "HangupCauseCode", "HangupCauseName", "HangupSource", "EndTime")
 
 
 def parse(kind: Kind, params: Mapping[str, str], *, at: int, zone: tzinfo = UTC) -> Event:
-    """Translate one request.
+    """Return the event of one request.
 
     `params` are the decoded parameters, the first value of each name. `at` is the time of receipt in milliseconds.
-    `zone` is the time zone of the Plivo account: StartTime, AnswerTime and EndTime carry no offset (Plivo, Call API).
+    `zone` is the configured time zone of the Plivo account: StartTime, AnswerTime and EndTime carry no offset.
     """
+    if kind in _OF_RECORDINGS:
+        return _recording_made(_with_response(params), at)
     call = _call_facts(params)
     match kind:
         case Kind.ACTION | Kind.PHLO:
@@ -52,16 +59,22 @@ def parse(kind: Kind, params: Mapping[str, str], *, at: int, zone: tzinfo = UTC)
             return CallAsked(at=at, call=call)
         case Kind.RING:
             return CallRinging(at=at, call=call)
-        case Kind.RECORDING | Kind.VOICEMAIL:
-            return _recording_made(params, at, call)
         case _:
             # A callee's side may ask here (confirmSound), so its numbers are not the call's.
             return CallNoted(at=at, call=CallFacts(call_uuid=call.call_uuid))
 
 
 def is_hangup(params: Mapping[str, str]) -> bool:
-    """Tell whether an answer URL request is a hangup notice: an application without hangup URL sends it there."""
-    return params.get("Event") == "Hangup"
+    """Return whether an answer URL request is a hangup notice: an application without hangup URL sends it there.
+
+    Plivo documents the notice without an Event: then the end of the call shows in its other parameters.
+    """
+    get = params.get
+    if event := get("Event"):
+        return event == "Hangup"
+    if any(get(name) for name in _HANGUP_NAMES):
+        return True
+    return get("CallStatus") in _ENDED_STATUSES and bool(get("Duration") or get("BillDuration"))
 
 
 def _call_facts(params: Mapping[str, str]) -> CallFacts:
@@ -83,6 +96,8 @@ def _call_facts(params: Mapping[str, str]) -> CallFacts:
 
 def _dial_ended(params: Mapping[str, str], at: int, call: CallFacts) -> DialEnded:
     get = params.get
+    # Documented for the callback URL only; some senders write them here.
+    says_why = get("DialBLegHangupCauseCode") or get("DialBLegHangupCauseName") or get("DialBLegDuration")
     return DialEnded(
         at=at,
         call=call,
@@ -90,10 +105,11 @@ def _dial_ended(params: Mapping[str, str], at: int, call: CallFacts) -> DialEnde
         rang=_flag(get("DialRingStatus")),
         cause=_text(get("DialHangupCause")),
         b_leg_uuid=_identity(get("DialBLegUUID")),
+        hangup=_hangup(params, "DialBLeg", "DialBLegTotalCost") if says_why else NO_HANGUP,
     )
 
 
-# DialAction, Event and DialBLegStatus say the same in three ways; senders differ in which of them they send.
+# DialAction, Event and DialBLegStatus mean the same; senders differ in which of them they send.
 _LEG_WORDS: dict[str | None, type[LegEvent]] = {
     "answer": LegAnswered,
     "DialAnswer": LegAnswered,
@@ -135,12 +151,14 @@ def _leg_event(params: Mapping[str, str], at: int, call: CallFacts) -> Event:
 
 
 def _call_hung_up(params: Mapping[str, str], at: int, call: CallFacts, zone: tzinfo) -> CallHungUp:
+    times = call_times(params, session_start=call.session_start, at=at, zone=zone)
     return CallHungUp(
         at=at,
-        call=call,
+        call=call if call.session_start is not None else call._replace(session_start=times.started_at),
         hangup=_hangup(params, "", "TotalCost"),
-        answered_at=parse_time(params.get("AnswerTime"), zone),
-        ended_at=parse_time(params.get("EndTime"), zone),
+        answered_at=times.answered_at,
+        ended_at=times.ended_at,
+        derived_offset=times.derived_offset,
     )
 
 
@@ -157,40 +175,39 @@ def _hangup(params: Mapping[str, str], prefix: str, cost_name: str) -> Hangup:
     )
 
 
-def _recording_made(params: Mapping[str, str], at: int, call: CallFacts) -> Event:
+_OF_RECORDINGS = frozenset({Kind.RECORDING, Kind.VOICEMAIL})
+
+
+def _recording_made(params: Mapping[str, str], at: int) -> Event:
     # The Record element writes RecordUrl, the Record API record_url: both may be pointed at us.
     get = params.get
+    call = _call_facts(params)
+    if call.call_uuid is None:
+        call = call._replace(call_uuid=_identity(get("call_uuid")))
     recording_id = _identity(get("RecordingID") or get("recording_id"))
     if recording_id is None:
         return CallNoted(at=at, call=call)
-    milliseconds = _whole(get("RecordingDurationMs"))
+    milliseconds = _whole(get("RecordingDurationMs") or get("recording_duration_ms"))
     seconds = _whole(get("RecordingDuration") or get("recording_duration"))
     if milliseconds is None and seconds is not None:
         milliseconds = _whole(str(seconds * 1000))
-    url = _storable(get("RecordUrl") or get("RecordFile") or get("record_url") or "") or None
+    url = _storable(get("RecordUrl") or get("RecordFile") or get("record_url") or get("recording_url") or "") or None
     return RecordingMade(at=at, call=call, recording_id=recording_id, url=url, milliseconds=milliseconds)
 
 
-def parse_time(text: str | None, zone: tzinfo) -> int | None:
-    """Read a time of Plivo's (`2024-09-26 14:05:08`, with or without fraction or offset) as milliseconds.
-
-    `zone` counts where the text has no offset of its own. None where there is no readable time, or one that no call
-    of Plivo's can have.
-    """
-    if not text:
-        return None
+def _with_response(params: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the parameters with those that the Record API writes as JSON into one field, `response`."""
     try:
-        moment = datetime.fromisoformat(text)
-        if moment.tzinfo is None:
-            moment = datetime.combine(moment, moment.time(), zone)  # `replace` takes five times as long.
-        milliseconds = round(moment.timestamp() * 1000)
-    except (ValueError, OverflowError):
-        return None
-    return milliseconds if _FIRST_TIME <= milliseconds < _LAST_TIME else None
+        fields = json.loads(params.get("response") or "{}")
+    except (ValueError, RecursionError):
+        return params
+    if not isinstance(fields, dict):
+        return params
+    return {**{name: str(value) for name, value in fields.items() if value is not None}, **params}
 
 
 def _text(value: str | None) -> str | None:
-    if not value:
+    if not value or _TEMPLATE in value:
         return None
     if value.isprintable() and len(value) <= TEXT_LIMIT:
         return value  # Nearly every value; neither NUL nor a surrogate can be printed.
@@ -198,15 +215,15 @@ def _text(value: str | None) -> str | None:
 
 
 def _storable(value: str) -> str:
-    """Replace what no store takes: NUL, which PostgreSQL refuses, and lone surrogates, which no encoding can write."""
+    """Replace what no store accepts: NUL (refused by PostgreSQL) and lone surrogates (no encoding can write them)."""
     if not value.isascii():
         value = value.encode(errors="replace").decode()
     return value.replace("\0", "\ufffd") if "\0" in value else value
 
 
 def _identity(value: str | None) -> str | None:
-    """Read an id. One that no column could hold is replaced by its digest, so that two never become one."""
-    if not value:
+    """Return an id. One that no column could hold is replaced by its digest, so that two never become one."""
+    if not value or _TEMPLATE in value:
         return None
     if len(value) <= TEXT_LIMIT and (value.isprintable() or _storable(value) == value):
         return value
@@ -218,7 +235,7 @@ def _flag(value: str | None) -> bool | None:
 
 
 def _whole(value: str | None) -> int | None:
-    """Read a count: up to nine ASCII digits. Plivo writes -1 for "not known yet"."""
+    """Return a count of up to nine ASCII digits. Plivo writes -1 for "not known yet"."""
     if value and value.isascii() and value.isdigit() and len(value) <= 9:
         return int(value)
     return None

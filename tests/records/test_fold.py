@@ -169,9 +169,17 @@ def test_a_leg_seen_talking_answers_for_a_report_that_names_none() -> None:
 
 
 def test_times_far_apart_stay_countable() -> None:
-    call = Call().answer(ALICE).hangup(4000, "Caller", EndTime="2099-12-31 23:59:59")
+    call = Call().answer(ALICE)
+    call.at += 10**14
+    call.hangup(4000, "Caller")
 
     assert the_dial(call).ring_seconds == 999_999_999
+
+
+def test_a_time_in_the_future_is_not_believed() -> None:
+    call = Call().answer(ALICE).hangup(4000, "Caller", EndTime="2099-12-31 23:59:59")
+
+    assert folded(call.receipts).call.ended_at == call.at
 
 
 def test_one_dial_after_the_other_is_told_apart() -> None:

@@ -72,14 +72,13 @@ def test_a_receipt_is_read_as_it_was_written(item: Receipt) -> None:
 
 
 def test_times_are_read_in_the_accounts_zone() -> None:
-    india = timezone(timedelta(hours=5, minutes=30))
-    text = receipt_to_json(receipt(Kind.HANGUP, None, {"CallUUID": "a", "EndTime": "2024-09-26 14:06:23"}, 1))
+    for zone, ended_at in ((UTC, 1_727_359_583_000), (timezone(timedelta(hours=5.5)), 1_727_339_783_000)):
+        hangup = receipt(Kind.HANGUP, None, {"CallUUID": "a", "EndTime": "2024-09-26 14:06:23"}, ended_at + 500)
 
-    in_utc, in_india = (receipt_from_json(text, zone).event for zone in (UTC, india))
+        event = receipt_from_json(receipt_to_json(hangup), zone).event
 
-    assert isinstance(in_utc, CallHungUp)
-    assert isinstance(in_india, CallHungUp)
-    assert (in_utc.ended_at, in_india.ended_at) == (1_727_359_583_000, 1_727_339_783_000)
+        assert isinstance(event, CallHungUp)
+        assert event.ended_at == ended_at
 
 
 def test_copies_on_the_spool_are_counted_as_copies(store: Store, journal: Journal, spool: Spool) -> None:

@@ -1,21 +1,15 @@
-"""Every reason Plivo documents has a meaning and an advice in plain words."""
+"""Every reason that Plivo documents has a meaning and advice in plain words."""
 
 import re
 
 import pytest
 
-from app.voice.hangup_causes import (
-    CODES,
-    NAMES,
-    HangupCause,
-    by_code,
-    by_name,
-)
+from app.voice.hangup_causes import CODES, NAMES, HangupCause, by_code, by_name, code_of
 
 DOCUMENTED_CODES = {
     *(0, 1000, 1010, 1020, 2000, 2010, 2020, 2030, 2040, 2050, 2060, 2070),
     *(3000, 3010, 3020, 3030, 3040, 3050, 3070, 3080, 3090, 3100, 3110, 3120, 3130, 3140),
-    *(4000, 4010, 4020, 4030, 4240, 4250, 5000, 5010, 5020, 5030, 6000, 6010, 6020),
+    *(4000, 4010, 4020, 4030, 4210, 4240, 4250, 5000, 5010, 5020, 5030, 6000, 6010, 6020),
     *(7011, 7012, 7013, 7014, 7022, 7023, 7024, 7032, 7033, 7034, 8011, 8012, 8013, 8014),
     *(9000, 9100, 9110),
 }
@@ -70,6 +64,30 @@ def test_a_name_is_found_however_it_is_written(name: str) -> None:
 
     assert found is not None
     assert found.code == 3010
+
+
+@pytest.mark.parametrize(
+    ("code", "name", "cause", "expected"),
+    [
+        (2020, "Normal Hangup", "NORMAL_CLEARING", 2020),
+        (None, "Busy Line", "NORMAL_CLEARING", 3010),
+        (None, None, "USER_BUSY", 3010),
+        (None, None, "3010", 3010),
+        (0, None, "CALL_REJECTED", 3020),
+        (0, None, None, 0),
+        (None, None, "ORIGINATOR_CANCEL", None),
+        (None, "Invented", None, None),
+    ],
+)
+def test_the_most_exact_field_of_a_hangup_is_its_code(
+    code: int | None, name: str | None, cause: str | None, expected: int | None
+) -> None:
+    assert code_of(code, name, cause) == expected
+
+
+@pytest.mark.parametrize("code", [4210, 4240, 4250])
+def test_refused_sip_credentials_come_with_advice_about_credentials(code: int) -> None:
+    assert "credentials" in CODES[code].advice
 
 
 def test_what_nobody_documented_is_none() -> None:

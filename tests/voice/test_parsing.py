@@ -23,10 +23,11 @@ from app.voice.events import (
     LegHungUp,
     RecordingMade,
 )
-from app.voice.parsing import TEXT_LIMIT, is_hangup, parse, parse_time
+from app.voice.parsing import TEXT_LIMIT, is_hangup, parse
+from app.voice.times import parse_time
 from tests.voice import samples
 
-AT = 1_700_000_000_000
+AT = 1_730_000_000_000  # Later than every sample.
 INDIA = timezone(timedelta(hours=5, minutes=30))
 
 

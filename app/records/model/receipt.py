@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Mapping
 from datetime import tzinfo
 from hashlib import blake2b
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from pydantic_core import to_json
 
@@ -21,11 +21,19 @@ class ReceiptRefused(StoreUnavailable):
     """The store works and rejects this receipt; a retry would not help, so spool it."""
 
 
+class DecideAgain(Protocol):
+    """Decides what the caller gets once the whole record is known."""
+
+    def __call__(self, outcome: str, *, call_has_ended: bool) -> tuple[str | None, Placement | None] | None:
+        """Return the reply and the dial it starts for the outcome of the record; None to keep what was decided."""
+
+
 class Receipt(NamedTuple):
     """One webhook as received, its event, and the reply that was decided.
 
     `params` are Plivo's decoded parameters in the order received, `query` is the raw query of our URL. `received_at` is
-    in milliseconds since 1970 UTC, `reply_micros` in microseconds. `reply` is None for the empty response.
+    in milliseconds since 1970 UTC, `reply_micros` in microseconds. `reply` is None for the empty response. The journal
+    calls `decide_again`, if there is one, before it stores the receipt.
     """
 
     kind: Kind
@@ -43,6 +51,7 @@ class Receipt(NamedTuple):
     reply_status: int = 200
     reply: str | None = None
     reply_micros: int = 0
+    decide_again: DecideAgain | None = None
 
     def digest(self) -> bytes:
         """Return the receipt's identity: 16 bytes over kind, dial id and Plivo's parameters in any order."""
@@ -95,7 +104,10 @@ def first_params(text: str) -> dict[str, str]:
 
 def placement_to_json(placement: Placement) -> str:
     """Return a placement as JSON."""
-    return _compact(placement._asdict())
+    fields = placement._asdict()
+    if not placement.starts_with_prompt:
+        del fields["starts_with_prompt"]  # Most dials have no prompt; omit the key to keep receipts small.
+    return _compact(fields)
 
 
 def placement_from_json(text: str | None) -> Placement | None:

@@ -52,6 +52,8 @@ class DialState:
     b_leg_uuid: str | None = None
     reported_at: int | None = None
     report_key: int | None = None
+    report_code: int | None = None
+    starts_with_prompt: bool | None = None
     outcome: str = "in_progress"
     from_number: str | None = None
     to_number: str | None = None
@@ -114,7 +116,8 @@ class CallRecord:
 class Placement(NamedTuple):
     """A dial that our reply starts: its id, the targets it rings, and its place in the plan.
 
-    `round` is the number of the dial within its call, from 1.
+    `round` is the number of the dial within its call, from 1; `starts_with_prompt`: the caller hears something before
+    the targets ring.
     """
 
     dial_id: str
@@ -122,3 +125,4 @@ class Placement(NamedTuple):
     route: str | None = None
     step: str | None = None
     round: int | None = None
+    starts_with_prompt: bool = False

@@ -116,6 +116,8 @@ dials = Table(
     Column("b_leg_uuid", Text),
     Column("reported_at", BigInteger),
     Column("report_key", BigInteger),  # the receipt that reported it
+    Column("report_code", Integer),  # a hangup code in that report, which Plivo documents for legs only
+    Column("starts_with_prompt", Boolean),  # true where the caller hears something before the targets ring
     # The columns below are derived from those above, the legs and the call.
     Column("outcome", Text, nullable=False),
     Column("from_number", Text),

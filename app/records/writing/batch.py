@@ -15,6 +15,7 @@ from app.records.writing.derive import derive
 from app.records.writing.fold import fold, place
 from app.records.writing.receipt_rows import ReceiptRows
 from app.voice.events import DialEnded, Event, LegEvent, RecordingMade
+from app.voice.xml import EMPTY
 
 # Milliseconds until a dial that ended is told of: by then the last reports on its legs have come.
 SETTLING = 2000
@@ -85,6 +86,8 @@ class Batch:
         seen = self._receipts.count(receipt, call_key, digest, is_call_stored=id(record.call) in self._stored)
         if seen is None:
             receipt_key = make_key(receipt.received_at)
+            if receipt.decide_again is not None and dial_id is not None:
+                receipt = _decided(record, receipt, dial_id, receipt_key)
             seen = self._receipts.add(receipt, receipt_key, call_key, digest, dial_id)
             self._fold(record, receipt, dial_id, receipt_key)
         dial = record.dials.get(seen.dial_id) if seen.dial_id else None
@@ -204,6 +207,20 @@ class Batch:
         ]
         if late:
             self._cursor.executemany(self._sql.late_change, late)
+
+
+def _decided(record: CallRecord, receipt: Receipt, dial_id: str, receipt_key: int) -> Receipt:
+    """Return the receipt with the reply that fits its record: a leg may have said more than the report does."""
+    has_ended = record.call.ended_by is not None
+    if receipt.decide_again is None or not (record.legs or has_ended):
+        return receipt
+    add(record, receipt.event, None, dial_id=dial_id, key=receipt_key, at=receipt.received_at)
+    derive(record)
+    decided = receipt.decide_again(record.dials[dial_id].outcome, call_has_ended=has_ended)
+    if decided is None:
+        return receipt
+    reply, placement = decided
+    return receipt._replace(reply=None if reply == EMPTY else reply, placement=placement)
 
 
 def add(

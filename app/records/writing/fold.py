@@ -1,10 +1,10 @@
-"""The fold: what a call's events add up to, in whatever order and however often they come.
+"""The fold: one record from all events of a call, in whatever order and however often they come.
 
-Every value is chosen by a rule that does not ask what came first: the earliest time, the strongest word, the better
-source. So any order and any number of copies of the same events give the same record, and a final state never goes
-back. A call detail record fills in what no webhook said: where both speak, the webhook's word stands.
+Every value is chosen by a rule that does not depend on the order: the earliest time, the strongest word, the better
+source. So any order and any number of copies of the same events produce the same record, and a final state never goes
+back. A call detail record fills gaps: where a webhook says something else, the webhook wins.
 
-`fold` changes the record it is given and nothing else.
+`fold` changes the record it is passed and nothing else.
 """
 
 import json
@@ -12,6 +12,7 @@ from functools import lru_cache
 
 from app.records.model.state import CallRecord, CallState, DialState, LegState, Placement, RecordingState
 from app.voice.events import (
+    NO_HANGUP,
     CallFacts,
     CallHungUp,
     DialEnded,
@@ -25,11 +26,12 @@ from app.voice.events import (
     RecordingMade,
     Source,
 )
+from app.voice.hangup_causes import code_of
 from app.voice.outcome import DOCUMENTED_STATUSES
 
-# Call statuses, the later ones stronger; any other word says how the call ended, which is more than that it did.
+# Call statuses, the later ones stronger. Any other word is a reason for the end, which is more than `completed`.
 _STATUS_RANK = {None: 0, "queued": 1, "ringing": 2, "in-progress": 3, "completed": 4}
-_OTHER_END = 5
+_COMPLETED, _OTHER_END = 4, 5
 
 
 def fold(record: CallRecord, event: Event, *, dial_id: str | None, receipt_key: int | None = None) -> None:
@@ -44,6 +46,9 @@ def fold(record: CallRecord, event: Event, *, dial_id: str | None, receipt_key: 
     elif isinstance(event, DialEnded) and dial_id:
         _begin_dial(record.dials[dial_id], event.at)
         _report(record.dials[dial_id], event, receipt_key)
+        if event.b_leg_uuid is not None and event.hangup is not NO_HANGUP:
+            leg_ended = LegHungUp(at=event.at, call=event.call, b_leg_uuid=event.b_leg_uuid, hangup=event.hangup)
+            _fold_leg(_leg(record, leg_ended, dial_id), leg_ended, dial_id)
     elif isinstance(event, LegEvent) and dial_id:
         _begin_dial(record.dials[dial_id], event.at)
         _fold_leg(_leg(record, event, dial_id), event, dial_id)
@@ -52,35 +57,36 @@ def fold(record: CallRecord, event: Event, *, dial_id: str | None, receipt_key: 
 
 
 def place(dial: DialState, placement: Placement, *, at: int) -> None:
-    """Note that our reply started this dial. Of two replies that started it the earlier counts."""
+    """Record that our reply started this dial. Of two replies that started it the earlier counts."""
     targets = _as_json(placement.targets)
     if dial.targets is not None and (dial.started_at, dial.targets) <= (at, targets):
         return
     dial.route, dial.step, dial.round = placement.route, placement.step, placement.round
     dial.targets, dial.started_at = targets, at
+    dial.starts_with_prompt = placement.starts_with_prompt or None
 
 
-@lru_cache(maxsize=1024)  # A plan has few of them.
+@lru_cache(maxsize=1024)  # A plan has few sets of targets.
 def _as_json(targets: tuple[str, ...]) -> str:
     return json.dumps(targets, separators=(",", ":"))
 
 
 def earliest(first: int | None, second: int | None) -> int | None:
-    """Give the earlier of two times, of which either may be missing."""
+    """Return the earlier of two times, of which either may be missing."""
     if first is None or second is None:
         return second if first is None else first
     return min(first, second)
 
 
 def _either(first: str | None, second: str | None) -> str | None:
-    """Choose between two words for the same thing, whichever came first: the greater one."""
+    """Return one of two words for the same thing, independently of their order: the greater one."""
     if first is None or second is None:
         return second if first is None else first
     return max(first, second)
 
 
 def _begin_dial(dial: DialState, at: int) -> None:
-    # When our own reply started it is known; of any other dial, only when it was first heard of.
+    # Our own reply knows when the dial started; of any other dial only the first report is known.
     if dial.targets is None:
         dial.started_at = min(dial.started_at, at)
 
@@ -97,7 +103,7 @@ def _fold_call(call: CallState, event: Event) -> None:
 
 
 def _forget_facts(call: CallState, at: int) -> None:
-    """Give up what only a call detail record said, now that there is a webhook."""
+    """Drop what only a call detail record said, now that there is a webhook."""
     call.heard_from, call.started_at = Source.WEBHOOK._value_, at
     call.from_number = call.to_number = call.direction = call.caller_name = None
     call.forwarded_from = call.request_uuid = None
@@ -124,8 +130,11 @@ def _status_strength(status: str | None) -> tuple[int, str]:
 
 def _end_call(call: CallState, event: CallHungUp) -> None:
     if event.source is Source.WEBHOOK:
-        # The end of the call says its last status; a request sent before it may arrive after it.
-        status = event.call.call_status or "completed"
+        # The notice has the last status; a request sent before it may arrive after it. Some notices still say that the
+        # call is in progress, but it has ended.
+        status = event.call.call_status
+        if status is None or _STATUS_RANK.get(status, _OTHER_END) < _COMPLETED:
+            status = "completed"
     else:
         status = max(call.call_status, "completed", key=_status_strength) or "completed"
     ended_at = event.ended_at if event.ended_at is not None else event.at
@@ -185,7 +194,7 @@ def _end_leg(leg: LegState, event: LegHungUp) -> None:
 def _end_strength(
     source: str | None, hangup: Hangup, status: str | None, ended_at: int | None, answered_at: int | None
 ) -> tuple[object, ...]:
-    """Order two reports of the same end: the better source, the fuller report, then the greater words, the earlier."""
+    """Return a sort key for reports of the same end: source, number of values, then the greater words, the earlier."""
     values = (hangup.code, hangup.cause, hangup.name, hangup.source, hangup.duration, hangup.bill_duration, hangup.cost)
     told = sum(value is not None for value in (*values, answered_at))
     return (
@@ -218,26 +227,30 @@ def _take_hangup(state: CallState | LegState, hangup: Hangup, source: Source) ->
 
 def _report(dial: DialState, event: DialEnded, receipt_key: int | None) -> None:
     if dial.reported_at is not None:
-        said = _report_strength(event.status, event.b_leg_uuid, event.cause, event.rang)
-        known = _report_strength(dial.dial_status, dial.b_leg_uuid, dial.dial_hangup_cause, dial.dial_ring_status)
+        code = code_of(event.hangup.code, event.hangup.name, None)
+        said = _report_strength(event.status, event.b_leg_uuid, event.cause, event.rang, code)
+        known = _report_strength(
+            dial.dial_status, dial.b_leg_uuid, dial.dial_hangup_cause, dial.dial_ring_status, dial.report_code
+        )
         if (known, -dial.reported_at) >= (said, -event.at):
             return
     dial.dial_status, dial.dial_ring_status = event.status, event.rang
     dial.dial_hangup_cause, dial.b_leg_uuid = event.cause, event.b_leg_uuid
     dial.reported_at, dial.report_key = event.at, receipt_key
+    dial.report_code = code_of(event.hangup.code, event.hangup.name, None)
 
 
 def _report_strength(
-    status: str | None, b_leg_uuid: str | None, cause: str | None, rang: bool | None
+    status: str | None, b_leg_uuid: str | None, cause: str | None, rang: bool | None, code: int | None
 ) -> tuple[object, ...]:
-    """Order two reports of one dial: an answered leg first, then a documented status, then any."""
+    """Return a sort key for reports of one dial: an answered leg first, then a documented status, then any."""
     if status == "completed" and b_leg_uuid:
         rank = 3
     elif status in DOCUMENTED_STATUSES:
         rank = 2
     else:
         rank = 1 if status else 0
-    return rank, status or "", b_leg_uuid or "", cause or "", str(rang)
+    return rank, status or "", b_leg_uuid or "", cause or "", str(rang), -1 if code is None else code
 
 
 def _fold_recording(record: CallRecord, event: RecordingMade, dial_id: str | None) -> None:

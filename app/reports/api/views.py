@@ -21,13 +21,10 @@ from app.reports.api.models import (
     WaitsView,
     WholeCallView,
 )
-from app.voice.hangup_causes import by_code, by_name
-from app.voice.outcome import EXPLANATIONS, Outcome
+from app.voice.explanation import explain
 
 _MADE_UP_UUIDS = ("dial-", "unnamed-")  # Prefixes of our own names for calls that came without a UUID.
 _DERIVED = frozenset({"call_uuid", "a_leg_uuid", "targets", "explanation", "signature", "deliveries"})
-# The other outcomes explain themselves: "busy, because the line was busy" adds nothing.
-_NEED_A_REASON = frozenset({Outcome.UNREACHABLE, Outcome.FAILED, Outcome.UNKNOWN})
 
 
 def to_datetime(at: int | None) -> datetime | None:
@@ -38,15 +35,6 @@ def to_datetime(at: int | None) -> datetime | None:
         return None
 
 
-def explain(outcome: str, code: int | None, cause: str | None) -> str:
-    """Return how a dial ended in plain words and, where Plivo's code or cause adds something, why."""
-    explanation = EXPLANATIONS[Outcome(outcome)]
-    reason = by_code(code) or by_name(cause)
-    if reason is None or outcome not in _NEED_A_REASON:
-        return explanation
-    return f"{explanation} {reason.meaning}"
-
-
 def dial_view(found: FoundDial) -> DialView:
     """Return a dial as the API shows it."""
     dial = found.dial
@@ -55,7 +43,7 @@ def dial_view(found: FoundDial) -> DialView:
         call_uuid=found.call_uuid,
         a_leg_uuid=None if found.call_uuid.startswith(_MADE_UP_UUIDS) else found.call_uuid,
         targets=json.loads(dial.targets) if dial.targets else [],
-        explanation=explain(dial.outcome, dial.hangup_code, dial.dial_hangup_cause),
+        explanation=explain(dial.outcome, dial.hangup_code, dial.dial_hangup_cause).text,
         signature=found.signature,
         deliveries=found.deliveries,
     )

@@ -23,13 +23,12 @@ from app.reports.api.exports import spreadsheet_lines, stream_file
 from app.reports.api.openapi import make_document
 from app.reports.api.problems import InvalidParameters, why_unavailable
 from app.reports.api.queries import make_cursor, read_cursor
-from app.reports.api.views import explain
 from app.reports.pages import formatting
 from app.reports.pages.banners import find_banners
 from app.reports.pages.dashboard import find_cards, find_charts, find_recent
 from app.reports.pages.query import RANGES, DashboardQuery, read_dashboard_query
 from app.reports.pages.timeline import draw_timeline
-from app.voice.hangup_causes import by_code, by_name
+from app.voice.explanation import explain
 
 bp = Blueprint("reports", __name__, template_folder="templates", static_folder="static", static_url_path="/assets")
 bp.after_request(add_headers)
@@ -108,7 +107,6 @@ def call(call_uuid: str) -> Response:
         dials={each.dial.dial_id: each for each in found.dials},
         timeline=draw_timeline(found, now=now()),
         explain=explain,
-        cause_of=lambda code, name: by_code(code) or by_name(name),
     )
 
 
