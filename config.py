@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
+from urllib.parse import urlsplit
 
 from settings import checks, declaration
 from settings.checks import EXAMPLE_NUMBER
@@ -53,6 +54,11 @@ class Config(ServerSettings, PlivoSettings):
     def dial_to_is_example(self) -> bool:
         """Whether the guide's number would be called, which nobody answers."""
         return self.dial_plan is None and EXAMPLE_NUMBER in self.dial_to
+
+    @property
+    def path_prefix(self) -> str:
+        """The path below which the server is reached, such as `/voice`; empty for all of a host."""
+        return self.script_name or urlsplit(self.public_url or "").path
 
     @classmethod
     def load(cls, environ: Mapping[str, str] | None = None, *, dotenv: Path | None = None) -> Self:

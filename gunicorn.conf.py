@@ -93,7 +93,8 @@ def post_fork(_server: Any, worker: Any) -> None:
 
 def when_ready(_server: Any) -> None:
     """Say what to do next, once the port is open."""
-    print(welcome(_config), file=sys.stdout if sys.stdout.isatty() else sys.stderr, flush=True)
+    is_terminal = sys.stdout.isatty()
+    print(welcome(_config, is_terminal=is_terminal), file=sys.stdout if is_terminal else sys.stderr, flush=True)
 
 
 def post_worker_init(worker: Any) -> None:

@@ -29,6 +29,7 @@ from app.records.writing.journal import Journal
 from app.reports.access.tokens import has_bearer_token
 from app.reports.api.views import dial_view
 from app.reports.setup import use_reports
+from app.server.prefix import PathPrefix
 from config import Config
 
 log = logging.getLogger(__name__)
@@ -81,6 +82,8 @@ def create_app(config: Config, shared: Services | None = None) -> Flask:
     use_reports(app)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _unexpected_error)
+    if config.path_prefix:
+        app.wsgi_app = PathPrefix(config.path_prefix, app).wrap(app.wsgi_app)  # type: ignore[assignment, method-assign]
     if config.trusted_proxies:
         hops = config.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, hops, hops, hops, hops)  # type: ignore[method-assign]

@@ -33,6 +33,15 @@ class PlivoSettings:
             "taken from each request",
         ),
     ]
+    script_name: Annotated[
+        str | None,
+        Setting(
+            None,
+            "Path below which a proxy serves this server, such as `/voice`.",
+            urls.path_prefix,
+            "the path of `PUBLIC_URL`",
+        ),
+    ]
     trusted_proxies: Annotated[
         int,
         Setting("0", "Number of proxies in front whose forwarding headers are trusted.", parsers.integer(0, 10)),

@@ -38,10 +38,17 @@ def public_url(text: str) -> str:
     return text.rstrip("/")
 
 
+def path_prefix(text: str) -> str:
+    """Return the path below which the server is reached, without a slash at its end."""
+    if not re.fullmatch(r"(/[\w.~%!$&'()*+,;=:@-]+)+/?", text, re.ASCII) or "/dialstatus/" in f"{text}/":
+        raise ValueError("write a path that begins with a slash, such as /voice, without /dialstatus")
+    return text.rstrip("/")
+
+
 def is_loopback(url: str | None) -> bool:
     """Return whether a URL leads to this machine; so does a missing one."""
-    host = urlsplit(url).hostname if url else "localhost"
     try:
+        host = urlsplit(url).hostname if url else "localhost"
         return host == "localhost" or ipaddress.ip_address(host or "").is_loopback
     except ValueError:
         return False

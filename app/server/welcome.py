@@ -1,5 +1,8 @@
 """What is printed at start: everything a newcomer needs for the next step."""
 
+import shlex
+from pathlib import Path
+
 from app.account.addresses import addresses_at
 from app.dial.callback_urls import PREFIX
 from config import Config, SignatureMode
@@ -11,10 +14,10 @@ _SIGNATURES = {
 }
 
 
-def welcome(config: Config) -> str:
-    """Give the lines that are printed at start.
+def welcome(config: Config, *, is_terminal: bool) -> str:
+    """Return the lines that are printed at start.
 
-    They hold the reports token where this server made it, so that somebody gets to know it: print them, never log them.
+    On a terminal they hold the reports token if this server generated it; elsewhere, such as in a log, its file.
     """
     here = f"{'127.0.0.1' if config.host in {'0.0.0.0', '[::]'} else config.host}:{config.port}"  # noqa: S104
     local = f"http://{here}"
@@ -22,8 +25,7 @@ def welcome(config: Config) -> str:
         config.public_url or local, retry_control=config.retry_control, retry_notice=config.retry_notice
     )
     rings = f"the plan {config.dial_plan}" if config.dial_plan else ", ".join(config.dial_to)
-    is_ours = _is_made_here(config)
-    token = config.reports_token if is_ours else "$REPORTS_TOKEN"
+    pages = config.public_url or f"{local}{config.path_prefix}"
     lines = [
         "",
         "Dialstatus is ready.",
@@ -34,8 +36,7 @@ def welcome(config: Config) -> str:
         f"    fallback URL  {urls.fallback}",
         f"  A call rings    {rings}",
         f"  Signatures      {_SIGNATURES[config.verify_signatures]}",
-        f"  Dashboard       {local}/login{f'?token={token}' if is_ours else ''}",
-        f'  API             curl -H "Authorization: Bearer {token}" {local}/api/v1/dials',
+        *_token_lines(config, pages, is_terminal=is_terminal),
         "",
         "  Try it:",
         *_things_to_try(config, here),
@@ -47,9 +48,21 @@ def welcome(config: Config) -> str:
     return "\n".join([*lines, *(f"  Note: {note}" for note in notes)])
 
 
-def _is_made_here(config: Config) -> bool:
+def _token_lines(config: Config, pages: str, *, is_terminal: bool) -> list[str]:
+    file = config.instance_dir / "reports_token"
+    link, token = f"{pages}/login", "$REPORTS_TOKEN"
+    if _is_generated(config, file):
+        link += f"?token={config.reports_token}" if is_terminal else f" (the token is in {file})"
+        token = config.reports_token if is_terminal else f"$(cat {shlex.quote(str(file))})"
+    return [
+        f"  Dashboard       {link}",
+        f'  API             curl -H "Authorization: Bearer {token}" {pages}/api/v1/dials',
+    ]
+
+
+def _is_generated(config: Config, file: Path) -> bool:
     try:
-        return (config.instance_dir / "reports_token").read_text().strip() == config.reports_token
+        return file.read_text().strip() == config.reports_token
     except OSError:
         return False
 

@@ -16,8 +16,8 @@ from tests.support.server import ROOT, TOKEN, Server
 
 
 def said(tmp_path: Path, **settings: str) -> str:
-    """Give what is printed with these settings."""
-    return welcome(Config.load({"INSTANCE_DIR": str(tmp_path), **settings}))
+    """Return what is printed on a terminal with these settings."""
+    return welcome(Config.load({"INSTANCE_DIR": str(tmp_path), **settings}), is_terminal=True)
 
 
 def test_a_newcomer_is_told_every_url_the_number_and_the_link(tmp_path: Path) -> None:
@@ -35,6 +35,32 @@ def test_a_newcomer_is_told_every_url_the_number_and_the_link(tmp_path: Path) ->
         "Note: DIAL_TO is +15551234567",
     ):
         assert part in text
+
+
+def test_a_log_gets_the_place_of_the_token_instead(tmp_path: Path) -> None:
+    text = welcome(Config.load({"INSTANCE_DIR": str(tmp_path)}), is_terminal=False)
+
+    file = tmp_path / "reports_token"
+    assert f"Dashboard       http://127.0.0.1:5000/login (the token is in {file})" in text
+    assert f"Bearer $(cat {file})" in text
+    assert file.read_text().strip() not in text
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
+def test_the_link_is_that_of_the_public_url(tmp_path: Path) -> None:
+    text = said(tmp_path, PUBLIC_URL="https://calls.example.com/voice")
+
+    assert "Dashboard       https://calls.example.com/voice/login?token=" in text
+    assert " https://calls.example.com/voice/api/v1/dials" in text
+
+
+def test_a_server_that_writes_to_a_log_keeps_the_token_out(start_server: Callable[..., Server], tmp_path: Path) -> None:
+    server = start_server(INSTANCE_DIR=tmp_path, REPORTS_TOKEN="")
+    server.stop()
+
+    token = (tmp_path / "reports_token").read_text().strip()
+    assert any("Dialstatus is ready" in line for line in server.lines)
+    assert not any(token in line for line in server.lines)
 
 
 def test_a_token_that_was_chosen_is_not_printed(tmp_path: Path) -> None:

@@ -1,11 +1,9 @@
 """What every response of the reports asks of the browser."""
 
-import ipaddress
-from urllib.parse import urlsplit
-
 from flask import Response, request
 
 from app.context import services
+from settings.urls import is_loopback
 
 # No inline script and no inline style. Bootstrap's style sheet embeds its icons as data: URLs.
 _POLICY = (
@@ -29,7 +27,7 @@ def add_headers(response: Response) -> Response:
     """Return the response with the security headers that it does not have yet."""
     for name, value in _HEADERS.items():
         response.headers.setdefault(name, value)
-    if is_https() and not _is_loopback(urlsplit(f"//{request.host}").hostname):
+    if is_https() and not is_loopback(request.host_url):
         response.headers.setdefault("Strict-Transport-Security", f"max-age={_ONE_YEAR}")
     return response
 
@@ -39,13 +37,5 @@ def is_https() -> bool:
 
     PUBLIC_URL decides before the request: a proxy that ends TLS may pass neither the scheme nor the host on.
     """
-    public = urlsplit(services().config.public_url or "")
-    return request.is_secure or (public.scheme == "https" and not _is_loopback(public.hostname))
-
-
-def _is_loopback(host: str | None) -> bool:
-    name = (host or "").rstrip(".").lower()
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return name == "localhost" or name.endswith(".localhost")
+    public_url = services().config.public_url or ""
+    return request.is_secure or (public_url.lower().startswith("https:") and not is_loopback(public_url))
