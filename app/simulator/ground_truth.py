@@ -66,13 +66,15 @@ class DialTruth:
     rang: bool = False
     outcomes: frozenset[Outcome] = frozenset()
     winner: LegTruth | None = None
+    named_leg: LegTruth | None = None
     has_action: bool = False
     has_callback: bool = False
 
     @property
     def b_leg_uuid(self) -> str:
-        """Return the leg that was connected, or an empty string as Plivo writes it."""
-        return self.winner.b_leg_uuid if self.winner else ""
+        """Return the B leg that the action report names: as a rule the one that was connected, else empty."""
+        leg = self.winner or self.named_leg
+        return leg.b_leg_uuid if leg else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,6 +21,12 @@ class Behaviour(StrEnum):
     UNREACHABLE = "unreachable"
     UNREGISTERED = "unregistered"
     CARRIER_FAILURE = "carrier-failure"
+    UNREGISTERED_RINGS = "unregistered-rings"
+    NOBODY = "nobody"
+    CANCELS = "cancels"
+    SIP_AUTH_REFUSED = "sip-auth-refused"
+    SIP_AUTH_FAILED = "sip-auth-failed"
+    SIP_AUTH_TIMEOUT = "sip-auth-timeout"
 
 
 class EndedBy(StrEnum):
@@ -57,6 +63,7 @@ class Person(_TomlTable):
     talks: float = Field(default=40, ge=0, le=86_400)
     ended_by: EndedBy = EndedBy.CALLEE
     accepts_key: bool = True
+    refusal_is_reported_completed: bool = False
     digits_by: Presser | None = None
 
 

@@ -157,13 +157,14 @@ def allowed_outcomes(truth: CallTruth, dial: DialTruth) -> frozenset[Outcome]:
     if dial.winner is not None and _reached_leg(truth, dial.winner, "hangup") and is_closed:
         return frozenset({Outcome.ANSWERED})
     if all(hangups) and is_closed and dial.winner is None:
-        return dial.outcomes
+        needs_action = any(leg.end.needs_action for leg in dial.legs if leg.end)
+        return _CLOSED - {Outcome.ANSWERED} if needs_action else dial.outcomes
     return _CLOSED if is_closed else frozenset(Outcome)
 
 
 def _outcomes_without_code(dial: DialTruth) -> frozenset[Outcome]:
     """Return the outcomes that the action report alone suggests."""
-    if Outcome.ANSWERED in dial.outcomes or Outcome.CALLER_GAVE_UP in dial.outcomes:
+    if dial.winner is not None or Outcome.CALLER_GAVE_UP in dial.outcomes:
         return dial.outcomes
     return frozenset(leg.end.outcome_without_code for leg in dial.legs if leg.end)
 

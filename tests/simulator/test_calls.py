@@ -60,6 +60,11 @@ def test_an_answered_call_is_told_from_ring_to_hangup(stage: Stage, player: Play
         ("unregistered", "completed", "false", "NORMAL_CLEARING", "2020", Outcome.UNREACHABLE),
         ("carrier-failure", "failed", "false", "SWITCH_CONGESTION", "3090", Outcome.FAILED),
         ("caller-gives-up", "cancel", "true", "ORIGINATOR_CANCEL", "4000", Outcome.CALLER_GAVE_UP),
+        ("unregistered-rings", "completed", "true", "NORMAL_CLEARING", "2020", Outcome.UNREACHABLE),
+        ("cancelled-by-callee", "cancel", "true", "NORMAL_CLEARING", "4000", Outcome.CALLER_GAVE_UP),
+        ("sip-auth-refused", "failed", "false", "sip_auth_failed", "4210", Outcome.UNREACHABLE),
+        ("sip-auth-failed", "failed", "false", "sip_auth_failed", "4240", Outcome.UNREACHABLE),
+        ("sip-auth-timeout", "timeout", "false", "sip_auth_timeout", "4250", Outcome.UNREACHABLE),
     ],
 )
 def test_a_dial_that_nobody_answers_tells_why(
@@ -73,6 +78,39 @@ def test_a_dial_that_nobody_answers_tells_why(
     assert (leg["Event"], leg["DialBLegHangupCauseCode"], leg["DialBLegDuration"]) == ("DialHangup", code, "0")
     assert call.dials[0].outcomes == {outcome}
     assert call.is_right
+
+
+def test_a_completed_dial_without_a_b_leg_reports_no_leg_at_all(stage: Stage, player: Player) -> None:
+    call = player.play("nobody")
+
+    action = only(stage, "/action/")
+    assert (action["DialStatus"], action["DialRingStatus"], action["DialBLegUUID"]) == ("completed", "true", "")
+    assert action["DialHangupCause"] == "NORMAL_CLEARING"
+    assert stage.told("/callback/") == []
+    assert call.dials[0].outcomes == {Outcome.FAILED}
+
+
+@pytest.mark.parametrize("name", ["nobody", "unregistered-rings", "cancelled-by-callee"])
+def test_the_caller_is_still_there_after_a_misleading_report(stage: Stage, player: Player, name: str) -> None:
+    stage.replies["/action/"] = Says(body="<Response><Speak>Please call again</Speak></Response>")
+
+    call = player.play(name)
+
+    assert call.answered_at == call.dials[0].ended_at  # The message answers the call.
+    assert call.end is not None
+    assert call.end.code == 4010
+
+
+def test_a_refused_key_may_be_reported_as_completed_with_its_b_leg(stage: Stage, player: Player) -> None:
+    stage.replies["/"] = Says(body=dial_xml(stage, attributes='confirmKey="1" confirmTimeout="10"'))
+
+    call = player.play("key-refused-reported-completed")
+
+    action, leg = only(stage, "/action/"), stage.told("/callback/")[-1].params
+    assert (action["DialStatus"], action["DialBLegUUID"]) == ("completed", leg["DialBLegUUID"])
+    assert leg["DialBLegHangupCauseCode"] == "9110"
+    assert call.dials[0].outcomes == {Outcome.REJECTED}
+    assert call.dials[0].winner is None
 
 
 def test_a_caller_who_gives_up_may_leave_the_action_url_unasked(stage: Stage, player: Player) -> None:
@@ -165,7 +203,7 @@ def test_a_recording_of_the_dial_is_unfinished_in_its_action(stage: Stage, playe
     player.play("answered")
 
     assert only(stage, "/recorded/")["RecordingDuration"] == "-1"
-    assert only(stage, "/recording/")["RecordingDuration"] == "95"
+    assert only(stage, "/recording/")["RecordingDuration"] == "60"  # Plivo's default maxLength.
 
 
 def test_an_outbound_call_rings_first_and_carries_its_request_ids(stage: Stage, player: Player) -> None:
@@ -177,6 +215,60 @@ def test_an_outbound_call_rings_first_and_carries_its_request_ids(stage: Stage, 
     assert "ALegUUID" not in ring
     assert answer["ALegUUID"] == answer["ALegRequestUUID"] == answer["RequestUUID"] == call.call_uuid
     assert hangup["ALegUUID"] == call.call_uuid
+
+
+def test_a_recording_of_a_dial_ends_with_it_or_after_its_longest_time(stage: Stage, player: Player) -> None:
+    record = f'<Record startOnDialAnswer="true" redirect="false" maxLength="30" callbackUrl="{stage.url}/recording/"/>'
+    stage.replies["/"] = Says(body=dial_xml(stage).replace("<Dial", f"{record}<Dial"))
+
+    player.play("answered")
+    player.play("no-hangup-url")
+
+    assert [heard.params["RecordingDuration"] for heard in stage.told("/recording/")] == ["30", "27"]
+
+
+@pytest.mark.parametrize("first", ["busy", "answers"])
+def test_a_recording_of_a_dial_is_used_up_by_the_next_dial(stage: Stage, player: Player, first: str) -> None:
+    record = f'<Record startOnDialAnswer="true" redirect="false" maxLength="99" callbackUrl="{stage.url}/recording/"/>'
+    stage.replies["/"] = Says(body=dial_xml(stage).replace("<Dial", f"{record}<Dial"))
+    stage.replies["/action/"] = [Says(body=dial_xml(stage)), Says()]
+    person = {"does": "answers", "after": 2, "talks": 20}
+    two = Scenario.model_validate(
+        {"name": "two", "dial": [{"person": [{**person, "does": first}]}, {"person": [{**person, "talks": 50}]}]}
+    )
+
+    call = player.play(two)
+
+    recorded = [heard.params["RecordingDuration"] for heard in stage.told("/recording/")]
+    assert recorded == ([] if first == "busy" else ["20"])
+    assert call.recordings == len(recorded)
+
+
+@pytest.mark.parametrize(
+    ("scheduled", "status", "duration", "outcome"),
+    [(5, "cancel", "0", Outcome.CALLER_GAVE_UP), (20, "completed", "12", Outcome.ANSWERED)],
+)
+def test_a_scheduled_hangup_lets_what_follows_run_until_its_time(
+    stage: Stage, player: Player, scheduled: int, status: str, duration: str, outcome: Outcome
+) -> None:
+    stage.replies["/"] = Says(body=dial_xml(stage).replace("<Dial", f'<Hangup schedule="{scheduled}"/><Dial'))
+
+    call = player.play("answered")
+
+    hangup = only(stage, "/hangup/")
+    assert (hangup["HangupCauseCode"], hangup["HangupCauseName"]) == ("6000", "Scheduled Hangup")
+    assert call.ended_at == scheduled
+    assert only(stage, "/action/")["DialStatus"] == status
+    assert stage.told("/callback/")[-1].params["DialBLegDuration"] == duration
+    assert call.dials[0].outcomes == {outcome}
+
+
+def test_a_scheduled_hangup_cuts_a_greeting(stage: Stage, player: Player) -> None:
+    stage.replies["/"] = Says(body=f'<Response><Hangup schedule="3"/><Speak>{"word " * 100}</Speak></Response>')
+
+    call = player.play("answered")
+
+    assert (call.ended_at, call.end and call.end.code) == (3, 6000)
 
 
 def test_an_outbound_call_to_a_busy_line_never_asks_the_answer_url(stage: Stage, player: Player) -> None:

@@ -1,6 +1,7 @@
 """The parser is as strict as Plivo's, and says which byte is wrong."""
 
 import pytest
+from plivo import plivoxml
 
 from app.simulator.xml.parser import LARGEST_REPLY, DocumentError, read_document
 
@@ -88,6 +89,49 @@ def test_every_documented_attribute_of_a_dial_is_accepted() -> None:
 
     assert document.remarks == ()
     assert document.root.children[0].get("action") == "https://a.example/?x=1&y=2#rc=2"
+
+
+@pytest.mark.parametrize("beep", ["true", "duration=300", "duration=300,inter_silence=50"])
+def test_a_wait_may_beep(beep: str) -> None:
+    assert (
+        read_document(b'<Response><Wait beep="%s"/></Response>' % beep.encode(), content_type="text/xml").remarks == ()
+    )
+
+
+def test_every_attribute_of_a_multi_party_call_is_known() -> None:
+    url = "https://a.example/x"
+    call = plivoxml.MultiPartyCallElement(
+        content="room",
+        role="Agent",
+        max_duration=600,
+        max_participants=5,
+        record_min_member_count=1,
+        wait_music_url=url,
+        wait_time=0,
+        agent_hold_music_url=url,
+        customer_hold_music_url=url,
+        record=True,
+        recording_callback_url=url,
+        status_callback_url=url,
+        stay_alone=False,
+        on_exit_action_url=url,
+        start_recording_audio=url,
+        stop_recording_audio=url,
+        relay_dtmf_inputs=True,
+    )
+    body = plivoxml.ResponseElement().add(call).to_string(pretty=False)
+
+    assert read_document(body.encode(), content_type="text/xml").remarks == ()
+
+
+@pytest.mark.parametrize(
+    "attributes", ['role="Listener"', 'maxDuration="soon"', 'waitMusicUrl="/music"', 'enterSound="beep:3"']
+)
+def test_a_wrong_attribute_of_a_multi_party_call_is_refused(attributes: str) -> None:
+    body = f"<Response><MultiPartyCall {attributes}>room</MultiPartyCall></Response>"
+
+    with pytest.raises(DocumentError):
+        read_document(body.encode(), content_type="text/xml")
 
 
 def test_a_prompt_may_hold_nothing_but_sounds() -> None:

@@ -43,6 +43,7 @@ class ALeg:
         self.now = 0.0
         self.end: CallEnd | None = None
         self.gives_up_at = scenario.caller_gives_up_after
+        self.cut_at: float | None = None
 
     def make_uuid(self) -> str:
         """Return the next UUID of this call."""
@@ -57,13 +58,14 @@ class ALeg:
         self.now = max(self.now, to)
 
     def pass_time(self, seconds: float) -> None:
-        """Let time pass; the caller may hang up meanwhile."""
+        """Let time pass; the caller may hang up or a scheduled hangup come first."""
         to = self.now + seconds
-        if self.gives_up_at is not None and to >= self.gives_up_at:
-            self.advance(self.gives_up_at)
-            self.hang_up()
-        else:
-            self.advance(to)
+        ends = [(self.gives_up_at, self.hang_up), (self.cut_at, self.cut)]
+        due = [(moment, end) for moment, end in ends if moment is not None and moment <= to]
+        moment, end = min(due, key=lambda one: one[0], default=(to, None))
+        self.advance(moment)
+        if end is not None:
+            end()
 
     def answer(self) -> None:
         """Mark the A leg as answered, the first time."""
@@ -83,6 +85,12 @@ class ALeg:
             self.end = hangups.CALLER_GONE_UNANSWERED
         else:
             self.end = hangups.CALLEE_GONE if self.context.outbound else hangups.CALLER_GONE
+
+    def cut(self) -> None:
+        """End the call because of a `<Hangup schedule>`."""
+        if self.end is None:
+            is_answered = self.context.answered_at is not None
+            self.end = hangups.SCHEDULED_HANGUP if is_answered else hangups.SCHEDULED_HANGUP_UNANSWERED
 
     def fail(self, verdict: PlivoVerdict) -> None:
         """Record a verdict, and end the call by it if it has not ended."""

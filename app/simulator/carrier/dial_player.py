@@ -58,8 +58,8 @@ class DialPlayer:
             elif person.does is not Behaviour.RINGS:
                 self._in(person.after, partial(self._drop, leg, hangups.NEVER_CONNECTED[person.does]))
         self._in(self.dial.number("timeout", DEFAULT_RING_TIMEOUT), self._stop_ringing)
-        if self.a_leg.gives_up_at is not None:
-            self._in(max(0.0, self.a_leg.gives_up_at - self.a_leg.now), self._caller_gives_up)
+        self._at(self.a_leg.gives_up_at, self._caller_gives_up)
+        self._at(self.a_leg.cut_at, self._cut)
         while self.queue and not self.is_over:
             at, _, happens = heapq.heappop(self.queue)
             self.a_leg.advance(at)
@@ -78,6 +78,10 @@ class DialPlayer:
     def _in(self, seconds: float, happens: Callable[[], None]) -> None:
         heapq.heappush(self.queue, (self.a_leg.now + seconds, next(self.order), happens))
 
+    def _at(self, moment: float | None, happens: Callable[[], None]) -> None:
+        if moment is not None:
+            self._in(max(0.0, moment - self.a_leg.now), happens)
+
     def _person(self, leg: LegTruth) -> Person:
         return self.people[leg.position - 1]
 
@@ -94,7 +98,9 @@ class DialPlayer:
             self._in(KEY_PRESSED_AFTER, partial(self._connect, leg))
         else:
             timeout = self.dial.number("confirmTimeout", DEFAULT_CONFIRM_TIMEOUT)
-            self._in(min(timeout, self._person(leg).talks), partial(self._drop, leg, hangups.KEY_REFUSED))
+            person = self._person(leg)
+            end = hangups.KEY_REFUSED_COMPLETED if person.refusal_is_reported_completed else hangups.KEY_REFUSED
+            self._in(min(timeout, person.talks), partial(self._drop, leg, end))
 
     def _connect(self, leg: LegTruth) -> None:
         """Bridge the legs: the others lose the race, and the conversation begins."""
@@ -112,6 +118,7 @@ class DialPlayer:
         talks = self._person(leg).talks
         end = hangups.TIME_LIMIT if talks > limit else self._end_of_talk(leg)
         self._in(min(talks, limit), partial(self._hang_up, leg, end))
+        self._at(self.a_leg.cut_at, self._cut)
 
     def _press_digits(self, leg: LegTruth) -> None:
         """Press the first digits that the Dial listens for, if the scenario says so."""
@@ -153,12 +160,23 @@ class DialPlayer:
         self.is_over = True
         self.a_leg.hang_up()
 
+    def _cut(self) -> None:
+        """End everything at the time of a scheduled hangup."""
+        for leg in self.truth.legs:
+            if leg.end is None:
+                self._end(leg, hangups.TIME_LIMIT if leg is self.truth.winner else hangups.CUT_WHILE_RINGING)
+        self.is_over = True
+        self.a_leg.cut()
+
     def _end(self, leg: LegTruth, end: LegEnd) -> None:
         leg.end = end
         leg.ended_at = self.a_leg.now
         self.last_end = end
         self.truth.rang = self.truth.rang or end.rang
-        self.a_leg.report_leg(self.dial, leg, "hangup")
+        if end is hangups.KEY_REFUSED_COMPLETED:
+            self.truth.named_leg = leg
+        if not end.is_silent:
+            self.a_leg.report_leg(self.dial, leg, "hangup")
 
     def _conclude(self) -> None:
         """Derive the action report from the winner, or else from the leg that ended last."""
@@ -171,5 +189,5 @@ class DialPlayer:
         truth.outcomes = frozenset(end.outcome for end in own_ends)
         if truth.winner is not None:
             truth.status, truth.outcomes = "completed", frozenset({Outcome.ANSWERED})
-        elif hangups.CALLER_LEFT in own_ends:
+        elif own_ends & {hangups.CALLER_LEFT, hangups.CUT_WHILE_RINGING}:
             truth.outcomes = frozenset({Outcome.CALLER_GAVE_UP})

@@ -22,12 +22,21 @@ BEEP_SECONDS = 1
 
 @dataclass(slots=True, kw_only=True)
 class SimulatedRecording:
-    """One recording; in seconds from the beginning of the call. Without `begun` it waits for a dial's answer."""
+    """One recording; in seconds from the beginning of the call.
+
+    One that waits for a dial's answer is used up by the next Dial, answered or not, and ends with its B leg.
+    """
 
     element: XmlElement
     recording_id: str
     begun: float | None = None
     ended: float | None = None
+    is_waiting: bool = False
+
+    @property
+    def longest(self) -> int:
+        """Return maxLength in seconds (Plivo, Record XML reference: 60 by default)."""
+        return self.element.number("maxLength", 60)
 
 
 class DocumentPlayer:
@@ -72,6 +81,7 @@ class DocumentPlayer:
         people = [self.a_leg.scenario.person(number, index) for index in range(len(element.children))]
         dial = DialPlayer(self.a_leg, element, people, number=number, on_connected=self._start_waiting).play()
         self.a_leg.truth.dials.append(dial)
+        self._use_up_waiting()
         is_requested = self.a_leg.end is None or self.a_leg.scenario.asks_action_after_caller_left
         if not dial.has_action or not is_requested:
             return None
@@ -104,7 +114,10 @@ class DocumentPlayer:
         self.a_leg.pass_time(PLAY_SECONDS * len(element.children))
 
     def _hang_up(self, element: XmlElement) -> None:
-        self.a_leg.end = hangups.HANGUP_ELEMENT[element.get("reason")]
+        if schedule := element.number("schedule", 0):
+            self.a_leg.cut_at = self.a_leg.now + schedule
+        else:
+            self.a_leg.end = hangups.HANGUP_ELEMENT[element.get("reason")]
 
     def _redirect(self, element: XmlElement) -> XmlDocument | None:
         url, method = element.text.strip(), element.get("method", "POST")
@@ -127,6 +140,7 @@ class DocumentPlayer:
         recording = SimulatedRecording(element=element, recording_id=self.a_leg.make_uuid())
         self.recordings.append(recording)
         if element.is_true("startOnDialAnswer", default=False):
+            recording.is_waiting = True
             return None
         if element.is_true("recordSession", default=False):
             recording.begun = self.a_leg.now
@@ -141,9 +155,9 @@ class DocumentPlayer:
             self.a_leg.hang_up()
             return None
         recording.begun = self.a_leg.now
-        self.a_leg.advance(recording.begun + min(message, recording.element.number("maxLength", 60)))
+        self.a_leg.pass_time(min(message, recording.longest))
         recording.ended = self.a_leg.now
-        if self.a_leg.scenario.message_ended_by is MessageEndedBy.HANGUP:
+        if self.a_leg.end is not None or self.a_leg.scenario.message_ended_by is MessageEndedBy.HANGUP:
             self.a_leg.hang_up()
             return None
         return self._follow_record(recording, key=recording.element.get("finishOnKey", "#")[:1])
@@ -151,9 +165,17 @@ class DocumentPlayer:
     def _start_waiting(self) -> None:
         """Start the recordings that waited for a dial to be answered."""
         for recording in self.recordings:
-            if recording.begun is None and recording.element.is_true("startOnDialAnswer", default=False):
+            if recording.is_waiting:
                 recording.begun = self.a_leg.now
                 self._follow_record(recording)
+
+    def _use_up_waiting(self) -> None:
+        """End the recordings of the Dial that is over."""
+        for recording in self.recordings:
+            if recording.is_waiting:
+                recording.is_waiting = False
+                begun = self.a_leg.now if recording.begun is None else recording.begun
+                recording.ended = min(self.a_leg.now, begun + recording.longest)
 
     def _follow_record(self, recording: SimulatedRecording, key: str = "") -> XmlDocument | None:
         """Request a Record's action URL; the length is unknown while it still records."""

@@ -1,7 +1,7 @@
 """Plivo's XML grammar as data: elements, their attributes, values and children.
 
-Sources: Plivo, "XML reference" (Response, Dial, Record, Speak, Play, Wait, Hangup, Redirect, GetDigits),
-and the nesting that plivo-python 4.63.0 allows.
+Sources: Plivo, "XML reference" (Response, Dial, Record, Speak, Play, Wait, Hangup, Redirect, GetDigits);
+plivo-python 4.63.0 for the nesting and for MultiPartyCall.
 """
 
 import re
@@ -65,6 +65,10 @@ PATTERNS = _matches("digits, separated by commas", r"[0-9#*wW]+(,[0-9#*wW]+)*")
 SEND_DIGITS = _matches("digits, #, *, w and W", r"[0-9#*wW]+")
 _PAIR = "[A-Za-z0-9]+=[A-Za-z0-9%]*"
 SIP_HEADERS = _matches("name=value,name2=value2 in letters and digits", f"{_PAIR}(,{_PAIR})*")
+BEEP = _matches(
+    "duration=300,inter_silence=50 in milliseconds, true or false",
+    r"true|false|(duration|inter_silence)=[0-9]+(,(duration|inter_silence)=[0-9]+)?",
+)
 REASON = _matches("busy or rejected", "busy|rejected")
 SIP_PASSWORD = ValueRule("8 to 128 characters", lambda text: 8 <= len(text) <= 128)
 
@@ -81,6 +85,60 @@ _TARGET = {
 
 # A wrong action URL or method has its own code (7022, 7032), reported when the action is due.
 _ACTION = {"action": ANY, "method": ANY, "redirect": BOOLEAN}
+
+_SOUND = _matches("beep:1, beep:2, none or an absolute URL", r"(?i:beep:[12]|none)|https?://\S+")
+_MULTI_PARTY_CALL = {
+    "role": _matches("Agent, Supervisor or Customer", "(?i:agent|supervisor|customer|ai-agent)"),
+    "recordFileFormat": _matches("mp3 or wav", "mp3|wav"),
+    "statusCallbackEvents": _matches("events, separated by commas", "[a-z-]+(,[a-z-]+)*"),
+    "enterSound": _SOUND,
+    "exitSound": _SOUND,
+    **dict.fromkeys(("maxDuration", "maxParticipants", "recordMinMemberCount", "waitTime"), COUNT),
+    **dict.fromkeys(
+        (
+            "waitMusicUrl",
+            "agentHoldMusicUrl",
+            "customerHoldMusicUrl",
+            "recordingCallbackUrl",
+            "statusCallbackUrl",
+            "onExitActionUrl",
+            "startRecordingAudio",
+            "stopRecordingAudio",
+            "transcriptionUrl",
+        ),
+        ABSOLUTE_URL,
+    ),
+    **dict.fromkeys(
+        (
+            "waitMusicMethod",
+            "agentHoldMusicMethod",
+            "customerHoldMusicMethod",
+            "recordingCallbackMethod",
+            "statusCallbackMethod",
+            "onExitActionMethod",
+            "enterSoundMethod",
+            "exitSoundMethod",
+            "startRecordingAudioMethod",
+            "stopRecordingAudioMethod",
+        ),
+        METHOD,
+    ),
+    **dict.fromkeys(
+        (
+            "record",
+            "recordParticipantTrack",
+            "stayAlone",
+            "coachMode",
+            "mute",
+            "hold",
+            "startMpcOnEnter",
+            "endMpcOnExit",
+            "relayDTMFInputs",
+            "transcript",
+        ),
+        BOOLEAN,
+    ),
+}
 
 RULES: Mapping[str, ElementRule] = {
     "Response": ElementRule(
@@ -131,7 +189,7 @@ RULES: Mapping[str, ElementRule] = {
     "User": ElementRule(attributes=_TARGET | {"sipAuthUsername": TEXT, "sipAuthPassword": SIP_PASSWORD}, body=SIP_USER),
     "Speak": ElementRule(attributes={"voice": ANY, "language": ANY, "loop": COUNT}, children=_SSML, body=TEXT),
     "Play": ElementRule(attributes={"loop": COUNT}, body=ABSOLUTE_URL),
-    "Wait": ElementRule(attributes={"length": SECONDS, "silence": BOOLEAN, "minSilence": COUNT, "beep": BOOLEAN}),
+    "Wait": ElementRule(attributes={"length": SECONDS, "silence": BOOLEAN, "minSilence": COUNT, "beep": BEEP}),
     "Hangup": ElementRule(attributes={"reason": REASON, "schedule": COUNT}),
     "Redirect": ElementRule(attributes={"method": ANY}, body=TEXT),
     "Record": ElementRule(
@@ -173,7 +231,7 @@ RULES: Mapping[str, ElementRule] = {
     "DTMF": ElementRule(attributes={"async": BOOLEAN}, body=SEND_DIGITS),
     "Conference": ElementRule(attributes=None, body=TEXT),
     "Message": ElementRule(attributes=None, body=TEXT),
-    "MultiPartyCall": ElementRule(attributes=None, body=TEXT),
+    "MultiPartyCall": ElementRule(attributes=_MULTI_PARTY_CALL, body=TEXT),
     "Stream": ElementRule(attributes=None, body=TEXT),
     **{name: ElementRule(attributes=None, children=_SSML, body=ANY) for name in _SSML},
 }
