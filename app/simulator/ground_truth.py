@@ -55,9 +55,13 @@ class LegTruth:
 
 @dataclass(slots=True, kw_only=True)
 class DialTruth:
-    """One Dial: how Plivo reports its end, and its legs. Times as in LegTruth."""
+    """One Dial: how Plivo reports its end, and its legs. Times as in LegTruth.
+
+    `handed_out_at` is when the server handed out its document; a greeting may come between that and the ringing.
+    """
 
     number: int
+    handed_out_at: float
     started_at: float
     legs: list[LegTruth]
     ended_at: float = 0

@@ -128,9 +128,15 @@ def _compare_dial(truth: CallTruth, dial: DialTruth, row: JsonObject, *, simulat
         if winner.end is not None:
             yield from _differ(where, row, "hangup_code", winner.end.code)
     if simulated and winner.answered_at is not None and _reached_leg(truth, winner, "answer"):
-        rang_for = winner.answered_at - dial.started_at
-        if abs(_number(row.get("ring_seconds")) - rang_for) > 1:
-            yield where, "ring_seconds", f"{rang_for:g}", str(row.get("ring_seconds"))
+        yield from _compare_ringing(dial, winner.answered_at - dial.started_at, row.get("ring_seconds"), where)
+
+
+def _compare_ringing(dial: DialTruth, rang_for: float, recorded: object, where: str) -> _Found:
+    """Compare seconds of ringing; after a greeting the server cannot know when it began, and may record none."""
+    if recorded is None and dial.started_at > dial.handed_out_at:
+        return
+    if abs(_number(recorded) - rang_for) > 1:
+        yield where, "ring_seconds", f"{rang_for:g}", str(recorded)
 
 
 def _compare_leg(truth: CallTruth, leg: LegTruth, row: JsonObject | None) -> _Found:

@@ -13,7 +13,7 @@ from app.simulator.verify import allowed_outcomes, compare
 from app.simulator.wire.transport import Transport
 from app.voice.outcome import Outcome
 from tests.simulator.conftest import Player
-from tests.simulator.stage import Says, Stage
+from tests.simulator.stage import Says, Stage, dial_xml
 
 
 def dial_of(dial: DialTruth) -> dict[str, Any]:
@@ -140,6 +140,18 @@ def test_ringing_is_compared_where_the_server_believes_the_simulated_time(player
         receipt["received_at"] = (call.begun_at + timedelta(seconds=sent.at)).isoformat()
 
     assert [difference.field for difference in compare(call, record)] == ["ring_seconds"]
+
+
+@pytest.mark.parametrize(("recorded", "fields"), [(8, []), (None, []), (30, ["ring_seconds"])])
+def test_a_greeting_is_no_ringing(stage: Stage, player: Player, recorded: int | None, fields: list[str]) -> None:
+    stage.replies["/"] = Says(body=dial_xml(stage).replace("<Dial", f"<Speak>{'Hello ' * 55}</Speak><Dial"))
+    call = player.play("answered")
+    record = record_of(call)
+    record["dials"][0]["ring_seconds"] = recorded
+    for receipt, sent in zip(record["receipts"], call.requests, strict=True):
+        receipt["received_at"] = (call.begun_at + timedelta(seconds=sent.at)).isoformat()
+
+    assert [difference.field for difference in compare(call, record)] == fields
 
 
 def test_the_api_is_asked_with_the_reports_token(stage: Stage) -> None:

@@ -31,6 +31,7 @@ class DialPlayer:
         people: Sequence[Person],
         *,
         number: int,
+        handed_out_at: float,
         on_connected: Callable[[], None],
     ) -> None:
         """Start all legs at the call's present time."""
@@ -40,6 +41,7 @@ class DialPlayer:
         self.on_connected = on_connected
         self.truth = DialTruth(
             number=number,
+            handed_out_at=handed_out_at,
             started_at=a_leg.now,
             legs=[self._make_leg(child, index) for index, child in enumerate(dial.children)],
             has_action=bool(dial.get("action")),

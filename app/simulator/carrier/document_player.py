@@ -46,6 +46,7 @@ class DocumentPlayer:
         """Play for this caller."""
         self.a_leg = a_leg
         self.documents = 0
+        self.document_at = a_leg.now
         self.recordings: list[SimulatedRecording] = []
         self.handlers: dict[str, Callable[[XmlElement], XmlDocument | None]] = {
             "Speak": self._speak,
@@ -62,6 +63,7 @@ class DocumentPlayer:
     def play(self, document: XmlDocument) -> XmlDocument | None:
         """Play a document and return the one that follows it, if any; the call ends after 50 documents."""
         self.documents += 1
+        self.document_at = self.a_leg.now
         self.a_leg.truth.remarks.extend(document.remarks)
         if self.documents > MOST_DOCUMENTS:
             reason = f"the call went through {MOST_DOCUMENTS} documents without an end"
@@ -79,7 +81,14 @@ class DocumentPlayer:
             self.a_leg.fetch_prompt(RequestKind.MUSIC, element, "dialMusic")
         number = len(self.a_leg.truth.dials)
         people = [self.a_leg.scenario.person(number, index) for index in range(len(element.children))]
-        dial = DialPlayer(self.a_leg, element, people, number=number, on_connected=self._start_waiting).play()
+        dial = DialPlayer(
+            self.a_leg,
+            element,
+            people,
+            number=number,
+            handed_out_at=self.document_at,
+            on_connected=self._start_waiting,
+        ).play()
         self.a_leg.truth.dials.append(dial)
         self._use_up_waiting()
         is_requested = self.a_leg.end is None or self.a_leg.scenario.asks_action_after_caller_left
