@@ -1,4 +1,4 @@
-"""Calls against a small server of the test's own."""
+"""Calls against a scripted server."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +17,7 @@ from app.simulator.scenario import Scenario, built_in
 from app.simulator.wire.faults import parse_fault
 from app.simulator.wire.transport import Transport
 from config import Config
-from tests.simulator.stage import Says, Stage, dial_xml
+from tests.simulator.scripted_server import ScriptedReply, ScriptedServer, dial_xml
 
 TOKEN = "a-made-up-auth-token"
 BEGUN_AT = datetime(2026, 3, 2, 8, 35, 10, 910772, tzinfo=UTC)
@@ -30,9 +30,9 @@ def scenario(name: str) -> Scenario:
 
 @dataclass
 class Player:
-    """Plays calls against a stage."""
+    """Plays calls against a scripted server."""
 
-    stage: Stage
+    server: ScriptedServer
 
     def play(
         self,
@@ -47,7 +47,7 @@ class Player:
     ) -> CallTruth:
         """Play one call to its end."""
         chosen = scenario(played) if isinstance(played, str) else played
-        url = self.stage.url
+        url = self.server.url
         urls = ApplicationUrls(
             answer=f"{url}/{fragment}",
             hangup=f"{url}/hangup/",
@@ -78,21 +78,21 @@ class Player:
 
 @contextmanager
 def checkout(instance: Path, **settings: str) -> Iterator[None]:
-    """Run commands in an application with these settings, as in a checkout."""
+    """Push an application with these settings, so that commands run as in a checkout."""
     config = Config.load({"INSTANCE_DIR": str(instance), "DIAL_TO": "+14155550123", **settings})
     with create_app(config).app_context():
         yield
 
 
 @pytest.fixture
-def stage() -> Iterator[Stage]:
-    """Run a server that dials one number and then has nothing more to say."""
-    with Stage() as running:
-        running.replies["/"] = Says(body=dial_xml(running))
+def server() -> Iterator[ScriptedServer]:
+    """Yield a server that dials one number and then ends the call."""
+    with ScriptedServer() as running:
+        running.replies["/"] = ScriptedReply(body=dial_xml(running))
         yield running
 
 
 @pytest.fixture
-def player(stage: Stage) -> Player:
-    """Play against the stage."""
-    return Player(stage)
+def player(server: ScriptedServer) -> Player:
+    """Return a player for the server."""
+    return Player(server)

@@ -1,4 +1,4 @@
-"""Every scenario produces the requests that Plivo documents, in their order and with their values."""
+"""Every scenario produces the requests that Plivo documents, in order and with the right values."""
 
 import uuid
 
@@ -8,30 +8,31 @@ from app.simulator.ground_truth import CallTruth
 from app.simulator.scenario import Behaviour, DialScript, Person, Scenario, built_in
 from app.voice.outcome import Outcome
 from tests.simulator.conftest import Player, scenario
-from tests.simulator.stage import Heard, Says, Stage, dial_xml
+from tests.simulator.scripted_server import ReceivedRequest, ScriptedReply, ScriptedServer, dial_xml
 
 DIAL_FIELDS = {"DialStatus", "DialRingStatus", "DialHangupCause", "DialALegUUID", "DialBLegUUID"}
 
 
-def story(stage: Stage) -> list[str]:
-    """Return the requests in their order, each by its path and what it tells."""
+def sequence(server: ScriptedServer) -> list[str]:
+    """Return the requests in order, each as its path and its event or status."""
     words = ("Event", "DialStatus", "CallStatus")
     return [
-        " ".join([heard.path.strip("/") or "answer", *(heard.params[w] for w in words if w in heard.params)][:2])
-        for heard in stage.heard
+        " ".join(
+            [received.path.strip("/") or "answer", *(received.params[w] for w in words if w in received.params)][:2]
+        )
+        for received in server.received
     ]
 
 
-def only(stage: Stage, path: str) -> dict[str, str]:
-    told = stage.told(path)
-    assert len(told) == 1
-    return told[0].params
+def only(server: ScriptedServer, path: str) -> dict[str, str]:
+    [request] = server.requests_to(path)
+    return request.params
 
 
-def test_an_answered_call_is_told_from_ring_to_hangup(stage: Stage, player: Player) -> None:
+def test_an_answered_call_is_reported_from_answer_to_hangup(server: ScriptedServer, player: Player) -> None:
     call = player.play("answered")
 
-    assert story(stage) == [
+    assert sequence(server) == [
         "answer StartApp",
         "callback DialAnswer",
         "callback DialConnected",
@@ -39,8 +40,8 @@ def test_an_answered_call_is_told_from_ring_to_hangup(stage: Stage, player: Play
         "action completed",
         "hangup Hangup",
     ]
-    action, hangup = only(stage, "/action/"), only(stage, "/hangup/")
-    leg = stage.told("/callback/")[-1].params
+    action, hangup = only(server, "/action/"), only(server, "/hangup/")
+    leg = server.requests_to("/callback/")[-1].params
     assert action["DialBLegUUID"] == leg["DialBLegUUID"] == call.dials[0].b_leg_uuid
     assert (action["DialRingStatus"], action["DialHangupCause"]) == ("true", "NORMAL_CLEARING")
     assert (leg["DialBLegDuration"], leg["DialBLegHangupCauseCode"]) == ("95", "4000")
@@ -67,12 +68,12 @@ def test_an_answered_call_is_told_from_ring_to_hangup(stage: Stage, player: Play
         ("sip-auth-timeout", "timeout", "false", "sip_auth_timeout", "4250", Outcome.UNREACHABLE),
     ],
 )
-def test_a_dial_that_nobody_answers_tells_why(
-    stage: Stage, player: Player, name: str, status: str, rang: str, cause: str, code: str, outcome: Outcome
+def test_an_unanswered_dial_reports_its_cause(
+    server: ScriptedServer, player: Player, name: str, status: str, rang: str, cause: str, code: str, outcome: Outcome
 ) -> None:
     call = player.play(name)
 
-    action, leg = only(stage, "/action/"), only(stage, "/callback/")
+    action, leg = only(server, "/action/"), only(server, "/callback/")
     assert (action["DialStatus"], action["DialRingStatus"], action["DialHangupCause"]) == (status, rang, cause)
     assert action["DialBLegUUID"] == ""
     assert (leg["Event"], leg["DialBLegHangupCauseCode"], leg["DialBLegDuration"]) == ("DialHangup", code, "0")
@@ -80,19 +81,19 @@ def test_a_dial_that_nobody_answers_tells_why(
     assert call.is_right
 
 
-def test_a_completed_dial_without_a_b_leg_reports_no_leg_at_all(stage: Stage, player: Player) -> None:
+def test_a_completed_dial_without_a_b_leg_reports_no_leg(server: ScriptedServer, player: Player) -> None:
     call = player.play("nobody")
 
-    action = only(stage, "/action/")
+    action = only(server, "/action/")
     assert (action["DialStatus"], action["DialRingStatus"], action["DialBLegUUID"]) == ("completed", "true", "")
     assert action["DialHangupCause"] == "NORMAL_CLEARING"
-    assert stage.told("/callback/") == []
+    assert server.requests_to("/callback/") == []
     assert call.dials[0].outcomes == {Outcome.FAILED}
 
 
 @pytest.mark.parametrize("name", ["nobody", "unregistered-rings", "cancelled-by-callee"])
-def test_the_caller_is_still_there_after_a_misleading_report(stage: Stage, player: Player, name: str) -> None:
-    stage.replies["/action/"] = Says(body="<Response><Speak>Please call again</Speak></Response>")
+def test_the_caller_is_still_there_after_a_misleading_report(server: ScriptedServer, player: Player, name: str) -> None:
+    server.replies["/action/"] = ScriptedReply(body="<Response><Speak>Please call again</Speak></Response>")
 
     call = player.play(name)
 
@@ -101,34 +102,36 @@ def test_the_caller_is_still_there_after_a_misleading_report(stage: Stage, playe
     assert call.end.code == 4010
 
 
-def test_a_refused_key_may_be_reported_as_completed_with_its_b_leg(stage: Stage, player: Player) -> None:
-    stage.replies["/"] = Says(body=dial_xml(stage, attributes='confirmKey="1" confirmTimeout="10"'))
+def test_a_refused_key_may_be_reported_as_completed_with_its_b_leg(server: ScriptedServer, player: Player) -> None:
+    server.replies["/"] = ScriptedReply(body=dial_xml(server, attributes='confirmKey="1" confirmTimeout="10"'))
 
     call = player.play("key-refused-reported-completed")
 
-    action, leg = only(stage, "/action/"), stage.told("/callback/")[-1].params
+    action, leg = only(server, "/action/"), server.requests_to("/callback/")[-1].params
     assert (action["DialStatus"], action["DialBLegUUID"]) == ("completed", leg["DialBLegUUID"])
     assert leg["DialBLegHangupCauseCode"] == "9110"
     assert call.dials[0].outcomes == {Outcome.REJECTED}
     assert call.dials[0].winner is None
 
 
-def test_a_caller_who_gives_up_may_leave_the_action_url_unasked(stage: Stage, player: Player) -> None:
+def test_plivo_may_skip_the_action_url_after_the_caller_gave_up(server: ScriptedServer, player: Player) -> None:
     player.play("caller-gives-up-no-action")
 
-    assert story(stage) == ["answer StartApp", "callback DialHangup", "hangup Hangup"]
-    hangup = only(stage, "/hangup/")
+    assert sequence(server) == ["answer StartApp", "callback DialHangup", "hangup Hangup"]
+    hangup = only(server, "/hangup/")
     assert (hangup["HangupCause"], hangup["HangupSource"]) == ("ORIGINATOR_CANCEL", "Caller")
     assert (hangup["AnswerTime"], hangup["Duration"]) == ("", "0")
 
 
-def test_of_two_targets_the_loser_has_lost_the_race(stage: Stage, player: Player) -> None:
+def test_of_two_targets_one_loses_the_race(server: ScriptedServer, player: Player) -> None:
     targets = "<Number>+14155550123</Number><User>sip:alice@phone.plivo.com</User>"
-    stage.replies["/"] = Says(body=dial_xml(stage, targets=targets))
+    server.replies["/"] = ScriptedReply(body=dial_xml(server, targets=targets))
 
     call = player.play("second-target-wins")
 
-    ends = [heard.params for heard in stage.told("/callback/") if heard.params["Event"] == "DialHangup"]
+    ends = [
+        received.params for received in server.requests_to("/callback/") if received.params["Event"] == "DialHangup"
+    ]
     assert [(end["DialBLegTo"], end["DialBLegHangupCauseCode"]) for end in ends] == [
         ("14155550123", "9000"),
         ("sip:alice@phone.plivo.com", "4000"),
@@ -136,45 +139,49 @@ def test_of_two_targets_the_loser_has_lost_the_race(stage: Stage, player: Player
     assert call.dials[0].winner is call.dials[0].legs[1]
 
 
-def test_a_pressed_key_connects(stage: Stage, player: Player) -> None:
-    stage.replies["/"] = Says(body=dial_xml(stage, attributes=f'confirmKey="1" confirmSound="{stage.url}/confirm/"'))
-    stage.replies["/confirm/"] = Says(body="<Response><Speak>Press 1</Speak></Response>")
+def test_a_pressed_key_connects(server: ScriptedServer, player: Player) -> None:
+    server.replies["/"] = ScriptedReply(
+        body=dial_xml(server, attributes=f'confirmKey="1" confirmSound="{server.url}/confirm/"')
+    )
+    server.replies["/confirm/"] = ScriptedReply(body="<Response><Speak>Press 1</Speak></Response>")
 
     call = player.play("key-pressed")
 
-    assert [heard.method for heard in stage.told("/confirm/")] == ["POST"]
-    assert story(stage)[1:4] == ["callback DialAnswer", "confirm ringing", "callback DialConnected"]
+    assert [received.method for received in server.requests_to("/confirm/")] == ["POST"]
+    assert sequence(server)[1:4] == ["callback DialAnswer", "confirm ringing", "callback DialConnected"]
     assert call.dials[0].status == "completed"
 
 
-def test_a_key_not_pressed_drops_the_leg(stage: Stage, player: Player) -> None:
-    stage.replies["/"] = Says(body=dial_xml(stage, attributes='confirmKey="1" confirmTimeout="10"'))
+def test_a_key_not_pressed_drops_the_leg(server: ScriptedServer, player: Player) -> None:
+    server.replies["/"] = ScriptedReply(body=dial_xml(server, attributes='confirmKey="1" confirmTimeout="10"'))
 
     call = player.play("key-refused")
 
-    assert only(stage, "/action/")["DialBLegUUID"] == ""
-    assert stage.told("/callback/")[-1].params["DialBLegHangupCauseCode"] == "9110"
+    assert only(server, "/action/")["DialBLegUUID"] == ""
+    assert server.requests_to("/callback/")[-1].params["DialBLegHangupCauseCode"] == "9110"
     assert call.dials[0].outcomes == {Outcome.REJECTED}
 
 
-def test_digits_that_the_dial_listens_for_are_reported(stage: Stage, player: Player) -> None:
-    stage.replies["/"] = Says(body=dial_xml(stage, attributes='digitsMatch="12,34"'))
+def test_matched_digits_are_reported(server: ScriptedServer, player: Player) -> None:
+    server.replies["/"] = ScriptedReply(body=dial_xml(server, attributes='digitsMatch="12,34"'))
 
     player.play("digits")
 
-    pressed = next(heard.params for heard in stage.told("/callback/") if heard.params["DialAction"] == "digits")
+    pressed = next(
+        received.params for received in server.requests_to("/callback/") if received.params["DialAction"] == "digits"
+    )
     assert (pressed["DialDigitsMatch"], pressed["DialDigitsPressedBy"]) == ("12", "ALeg")
 
 
-def test_a_message_is_recorded_and_reported_twice(stage: Stage, player: Player) -> None:
-    stage.replies["/action/"] = Says(
-        body=f'<Response><Speak>Leave a message</Speak><Record action="{stage.url}/recorded/" '
-        f'callbackUrl="{stage.url}/recording/" maxLength="10"/></Response>'
+def test_a_message_is_recorded_and_reported_twice(server: ScriptedServer, player: Player) -> None:
+    server.replies["/action/"] = ScriptedReply(
+        body=f'<Response><Speak>Leave a message</Speak><Record action="{server.url}/recorded/" '
+        f'callbackUrl="{server.url}/recording/" maxLength="10"/></Response>'
     )
 
     call = player.play("voicemail")
 
-    action, notice = only(stage, "/recorded/"), only(stage, "/recording/")
+    action, notice = only(server, "/recorded/"), only(server, "/recording/")
     assert (action["RecordingDuration"], action["RecordingDurationMs"], action["Digits"]) == ("10", "10000", "#")
     assert action["RecordingID"] == notice["RecordingID"]
     assert int(notice["RecordingEndMs"]) - int(notice["RecordingStartMs"]) == 10_000
@@ -182,56 +189,56 @@ def test_a_message_is_recorded_and_reported_twice(stage: Stage, player: Player) 
     assert call.recordings == 1
 
 
-def test_a_caller_who_hangs_up_after_the_message_leaves_only_the_notice(stage: Stage, player: Player) -> None:
-    stage.replies["/action/"] = Says(
-        body=f'<Response><Record action="{stage.url}/recorded/" callbackUrl="{stage.url}/recording/"/></Response>'
+def test_a_message_ended_by_hanging_up_is_reported_only_by_its_notice(server: ScriptedServer, player: Player) -> None:
+    server.replies["/action/"] = ScriptedReply(
+        body=f'<Response><Record action="{server.url}/recorded/" callbackUrl="{server.url}/recording/"/></Response>'
     )
 
     player.play("voicemail-hangs-up")
 
-    assert stage.told("/recorded/") == []
-    assert only(stage, "/recording/")["RecordingDuration"] == "9"
+    assert server.requests_to("/recorded/") == []
+    assert only(server, "/recording/")["RecordingDuration"] == "9"
 
 
-def test_a_recording_of_the_dial_is_unfinished_in_its_action(stage: Stage, player: Player) -> None:
+def test_a_recording_of_the_dial_is_unfinished_in_its_action(server: ScriptedServer, player: Player) -> None:
     record = (
-        f'<Record action="{stage.url}/recorded/" callbackUrl="{stage.url}/recording/" '
+        f'<Record action="{server.url}/recorded/" callbackUrl="{server.url}/recording/" '
         'startOnDialAnswer="true" redirect="false"/>'
     )
-    stage.replies["/"] = Says(body=dial_xml(stage).replace("<Response>", f"<Response>{record}"))
+    server.replies["/"] = ScriptedReply(body=dial_xml(server).replace("<Response>", f"<Response>{record}"))
 
     player.play("answered")
 
-    assert only(stage, "/recorded/")["RecordingDuration"] == "-1"
-    assert only(stage, "/recording/")["RecordingDuration"] == "60"  # Plivo's default maxLength.
+    assert only(server, "/recorded/")["RecordingDuration"] == "-1"
+    assert only(server, "/recording/")["RecordingDuration"] == "60"  # Plivo's default maxLength.
 
 
-def test_an_outbound_call_rings_first_and_carries_its_request_ids(stage: Stage, player: Player) -> None:
+def test_an_outbound_call_rings_first_and_carries_its_request_ids(server: ScriptedServer, player: Player) -> None:
     call = player.play("outbound")
 
-    assert story(stage)[:2] == ["ring Ring", "answer StartApp"]
-    ring, answer, hangup = only(stage, "/ring/"), only(stage, "/"), only(stage, "/hangup/")
+    assert sequence(server)[:2] == ["ring Ring", "answer StartApp"]
+    ring, answer, hangup = only(server, "/ring/"), only(server, "/"), only(server, "/hangup/")
     assert (ring["Direction"], ring["CallStatus"], answer["CallStatus"]) == ("outbound", "ringing", "in-progress")
     assert "ALegUUID" not in ring
     assert answer["ALegUUID"] == answer["ALegRequestUUID"] == answer["RequestUUID"] == call.call_uuid
     assert hangup["ALegUUID"] == call.call_uuid
 
 
-def test_a_recording_of_a_dial_ends_with_it_or_after_its_longest_time(stage: Stage, player: Player) -> None:
-    record = f'<Record startOnDialAnswer="true" redirect="false" maxLength="30" callbackUrl="{stage.url}/recording/"/>'
-    stage.replies["/"] = Says(body=dial_xml(stage).replace("<Dial", f"{record}<Dial"))
+def test_a_recording_of_a_dial_ends_with_its_b_leg_or_after_max_length(server: ScriptedServer, player: Player) -> None:
+    record = f'<Record startOnDialAnswer="true" redirect="false" maxLength="30" callbackUrl="{server.url}/recording/"/>'
+    server.replies["/"] = ScriptedReply(body=dial_xml(server).replace("<Dial", f"{record}<Dial"))
 
     player.play("answered")
     player.play("no-hangup-url")
 
-    assert [heard.params["RecordingDuration"] for heard in stage.told("/recording/")] == ["30", "27"]
+    assert [received.params["RecordingDuration"] for received in server.requests_to("/recording/")] == ["30", "27"]
 
 
 @pytest.mark.parametrize("first", ["busy", "answers"])
-def test_a_recording_of_a_dial_is_used_up_by_the_next_dial(stage: Stage, player: Player, first: str) -> None:
-    record = f'<Record startOnDialAnswer="true" redirect="false" maxLength="99" callbackUrl="{stage.url}/recording/"/>'
-    stage.replies["/"] = Says(body=dial_xml(stage).replace("<Dial", f"{record}<Dial"))
-    stage.replies["/action/"] = [Says(body=dial_xml(stage)), Says()]
+def test_a_recording_of_a_dial_is_used_up_by_the_next_dial(server: ScriptedServer, player: Player, first: str) -> None:
+    record = f'<Record startOnDialAnswer="true" redirect="false" maxLength="99" callbackUrl="{server.url}/recording/"/>'
+    server.replies["/"] = ScriptedReply(body=dial_xml(server).replace("<Dial", f"{record}<Dial"))
+    server.replies["/action/"] = [ScriptedReply(body=dial_xml(server)), ScriptedReply()]
     person = {"does": "answers", "after": 2, "talks": 20}
     two = Scenario.model_validate(
         {"name": "two", "dial": [{"person": [{**person, "does": first}]}, {"person": [{**person, "talks": 50}]}]}
@@ -239,7 +246,7 @@ def test_a_recording_of_a_dial_is_used_up_by_the_next_dial(stage: Stage, player:
 
     call = player.play(two)
 
-    recorded = [heard.params["RecordingDuration"] for heard in stage.told("/recording/")]
+    recorded = [received.params["RecordingDuration"] for received in server.requests_to("/recording/")]
     assert recorded == ([] if first == "busy" else ["20"])
     assert call.recordings == len(recorded)
 
@@ -248,98 +255,110 @@ def test_a_recording_of_a_dial_is_used_up_by_the_next_dial(stage: Stage, player:
     ("scheduled", "status", "duration", "outcome"),
     [(5, "cancel", "0", Outcome.CALLER_GAVE_UP), (20, "completed", "12", Outcome.ANSWERED)],
 )
-def test_a_scheduled_hangup_lets_what_follows_run_until_its_time(
-    stage: Stage, player: Player, scheduled: int, status: str, duration: str, outcome: Outcome
+def test_elements_after_a_scheduled_hangup_run_until_its_time(
+    server: ScriptedServer, player: Player, scheduled: int, status: str, duration: str, outcome: Outcome
 ) -> None:
-    stage.replies["/"] = Says(body=dial_xml(stage).replace("<Dial", f'<Hangup schedule="{scheduled}"/><Dial'))
+    server.replies["/"] = ScriptedReply(
+        body=dial_xml(server).replace("<Dial", f'<Hangup schedule="{scheduled}"/><Dial')
+    )
 
     call = player.play("answered")
 
-    hangup = only(stage, "/hangup/")
+    hangup = only(server, "/hangup/")
     assert (hangup["HangupCauseCode"], hangup["HangupCauseName"]) == ("6000", "Scheduled Hangup")
     assert call.ended_at == scheduled
-    assert only(stage, "/action/")["DialStatus"] == status
-    assert stage.told("/callback/")[-1].params["DialBLegDuration"] == duration
+    assert only(server, "/action/")["DialStatus"] == status
+    assert server.requests_to("/callback/")[-1].params["DialBLegDuration"] == duration
     assert call.dials[0].outcomes == {outcome}
 
 
-def test_a_scheduled_hangup_cuts_a_greeting(stage: Stage, player: Player) -> None:
-    stage.replies["/"] = Says(body=f'<Response><Hangup schedule="3"/><Speak>{"word " * 100}</Speak></Response>')
+def test_a_scheduled_hangup_cuts_a_greeting(server: ScriptedServer, player: Player) -> None:
+    server.replies["/"] = ScriptedReply(
+        body=f'<Response><Hangup schedule="3"/><Speak>{"word " * 100}</Speak></Response>'
+    )
 
     call = player.play("answered")
 
     assert (call.ended_at, call.end and call.end.code) == (3, 6000)
 
 
-def test_an_outbound_call_to_a_busy_line_never_asks_the_answer_url(stage: Stage, player: Player) -> None:
+def test_an_outbound_call_to_a_busy_line_never_requests_the_answer_url(server: ScriptedServer, player: Player) -> None:
     player.play("outbound-busy")
 
-    assert story(stage) == ["ring Ring", "hangup Hangup"]
-    hangup = only(stage, "/hangup/")
+    assert sequence(server) == ["ring Ring", "hangup Hangup"]
+    hangup = only(server, "/hangup/")
     assert (hangup["CallStatus"], hangup["HangupCauseCode"]) == ("busy", "3010")
     assert "ALegUUID" not in hangup
 
 
-def test_an_outbound_call_goes_from_our_number_to_the_destination(stage: Stage, player: Player) -> None:
+def test_an_outbound_call_goes_from_our_number_to_the_destination(server: ScriptedServer, player: Player) -> None:
     call = player.play("outbound")
 
-    ring, answer = only(stage, "/ring/"), only(stage, "/")
+    ring, answer = only(server, "/ring/"), only(server, "/")
     assert (ring["From"], ring["To"], ring["Direction"]) == ("+14155550199", "14155550100", "outbound")
     assert (answer["From"], answer["To"]) == ("14155550199", "14155550100")
     assert (call.from_number, call.to_number) == ("+14155550199", "+14155550100")
 
 
-def test_without_hangup_url_the_answer_url_gets_the_hangup(stage: Stage, player: Player) -> None:
+def test_without_hangup_url_the_answer_url_gets_the_hangup(server: ScriptedServer, player: Player) -> None:
     player.play("no-hangup-url")
 
-    assert [heard.params["Event"] for heard in stage.told("/")] == ["StartApp", "Hangup"]
-    assert stage.told("/hangup/") == []
+    assert [received.params["Event"] for received in server.requests_to("/")] == ["StartApp", "Hangup"]
+    assert server.requests_to("/hangup/") == []
 
 
-def test_a_phlo_reports_in_json_unsigned_with_its_token(stage: Stage, player: Player) -> None:
+def test_a_phlo_reports_in_json_unsigned_with_its_token(server: ScriptedServer, player: Player) -> None:
     player.play("phlo")
 
-    (heard,) = stage.heard
-    assert heard.path == "/phlo/"
-    assert heard.headers["Content-Type"] == "application/json"
-    assert heard.headers["Authorization"] == "Bearer a-made-up-phlo-token"
-    assert not any(name.startswith("X-Plivo-Signature") for name in heard.headers)
-    assert all(f'"{name}"' in heard.body for name in DIAL_FIELDS)
+    (received,) = server.received
+    assert received.path == "/phlo/"
+    assert received.headers["Content-Type"] == "application/json"
+    assert received.headers["Authorization"] == "Bearer a-made-up-phlo-token"
+    assert not any(name.startswith("X-Plivo-Signature") for name in received.headers)
+    assert all(f'"{name}"' in received.body for name in DIAL_FIELDS)
 
 
-def test_three_dials_in_turn_follow_what_the_action_answers(stage: Stage, player: Player) -> None:
-    stage.replies["/action/"] = [Says(body=dial_xml(stage)), Says(body=dial_xml(stage)), Says()]
+def test_each_reply_of_the_action_url_may_dial_again(server: ScriptedServer, player: Player) -> None:
+    server.replies["/action/"] = [
+        ScriptedReply(body=dial_xml(server)),
+        ScriptedReply(body=dial_xml(server)),
+        ScriptedReply(),
+    ]
 
     call = player.play("second-dial-answers")
 
     assert [dial.status for dial in call.dials] == ["timeout", "busy", "completed"]
-    assert [heard.params["DialStatus"] for heard in stage.told("/action/")] == ["timeout", "busy", "completed"]
+    assert [received.params["DialStatus"] for received in server.requests_to("/action/")] == [
+        "timeout",
+        "busy",
+        "completed",
+    ]
 
 
-def test_dials_of_one_document_are_tried_in_turn(stage: Stage, player: Player) -> None:
+def test_dials_of_one_document_are_tried_in_turn(server: ScriptedServer, player: Player) -> None:
     dial = "<Dial><Number>+14155550123</Number></Dial>"
-    stage.replies["/"] = Says(body=f"<Response>{dial}{dial}</Response>")
+    server.replies["/"] = ScriptedReply(body=f"<Response>{dial}{dial}</Response>")
 
     assert [one.status for one in player.play("busy").dials] == ["busy", "busy"]
 
 
-def test_get_is_used_where_the_xml_says_so(stage: Stage, player: Player) -> None:
-    stage.replies["/"] = Says(
-        body=f'<Response><Dial action="{stage.url}/action/?dial=x" method="GET" callbackMethod="GET" '
-        f'callbackUrl="{stage.url}/callback/?dial=x"><Number>+14155550123</Number></Dial></Response>'
+def test_the_method_of_each_request_is_the_one_in_the_xml(server: ScriptedServer, player: Player) -> None:
+    server.replies["/"] = ScriptedReply(
+        body=f'<Response><Dial action="{server.url}/action/?dial=x" method="GET" callbackMethod="GET" '
+        f'callbackUrl="{server.url}/callback/?dial=x"><Number>+14155550123</Number></Dial></Response>'
     )
 
     player.play("busy", method="GET")
 
-    assert {heard.method for heard in stage.heard if heard.path != "/hangup/"} == {"GET"}
-    assert only(stage, "/action/")["dial"] == "x"
-    assert stage.told("/action/")[0].target.endswith("&dial=x")
+    assert {received.method for received in server.received if received.path != "/hangup/"} == {"GET"}
+    assert only(server, "/action/")["dial"] == "x"
+    assert server.requests_to("/action/")[0].target.endswith("&dial=x")
 
 
-def test_the_times_are_in_the_accounts_zone_but_the_session_is_in_utc(stage: Stage, player: Player) -> None:
+def test_the_times_are_in_the_accounts_zone_but_the_session_is_in_utc(server: ScriptedServer, player: Player) -> None:
     player.play("answered", zone="Asia/Kolkata")
 
-    hangup = only(stage, "/hangup/")
+    hangup = only(server, "/hangup/")
     assert hangup["SessionStart"] == "2026-03-02 08:35:10.910772"
     assert hangup["StartTime"] == "2026-03-02 14:05:10"
     assert hangup["AnswerTime"] == "2026-03-02 14:05:18"
@@ -347,34 +366,36 @@ def test_the_times_are_in_the_accounts_zone_but_the_session_is_in_utc(stage: Sta
 
 
 @pytest.mark.parametrize("one", built_in(), ids=lambda one: one.name)
-def test_every_scenario_keeps_to_the_rules_of_all_requests(stage: Stage, player: Player, one: Scenario) -> None:
+def test_every_scenario_follows_the_rules_of_all_requests(
+    server: ScriptedServer, player: Player, one: Scenario
+) -> None:
     call = player.play(one)
 
     assert call.is_right
-    assert stage.heard
-    for heard in stage.heard:
-        if heard.path == "/phlo/":
+    assert server.received
+    for received in server.received:
+        if received.path == "/phlo/":
             continue
-        assert uuid.UUID(heard.params["CallUUID"]) == uuid.UUID(call.call_uuid)
-        assert keys_of(heard) == sorted(keys_of(heard))
-        assert heard.headers["X-Plivo-Signature-V3-Nonce"].isdigit()
+        assert uuid.UUID(received.params["CallUUID"]) == uuid.UUID(call.call_uuid)
+        assert keys_of(received) == sorted(keys_of(received))
+        assert received.headers["X-Plivo-Signature-V3-Nonce"].isdigit()
 
 
-def keys_of(heard: Heard) -> list[str]:
-    return list(heard.params)
+def keys_of(received: ReceivedRequest) -> list[str]:
+    return list(received.params)
 
 
-def test_a_time_limit_cuts_the_talk(stage: Stage, player: Player) -> None:
-    stage.replies["/"] = Says(body=dial_xml(stage, attributes='timeLimit="30"'))
+def test_a_time_limit_ends_the_conversation(server: ScriptedServer, player: Player) -> None:
+    server.replies["/"] = ScriptedReply(body=dial_xml(server, attributes='timeLimit="30"'))
 
     player.play("answered")
 
-    leg = stage.told("/callback/")[-1].params
+    leg = server.requests_to("/callback/")[-1].params
     assert (leg["DialBLegDuration"], leg["DialBLegHangupCauseCode"]) == ("30", "6000")
 
 
-def test_a_star_ends_the_talk_but_not_the_call(stage: Stage, player: Player) -> None:
-    stage.replies["/"] = Says(body=dial_xml(stage, attributes='hangupOnStar="true"'))
+def test_a_star_ends_the_conversation_but_not_the_call(server: ScriptedServer, player: Player) -> None:
+    server.replies["/"] = ScriptedReply(body=dial_xml(server, attributes='hangupOnStar="true"'))
     star = Scenario(
         name="star",
         dial=(DialScript(person=(Person.model_validate({"does": "answers", "talks": 5, "ended_by": "star"}),)),),
@@ -382,13 +403,13 @@ def test_a_star_ends_the_talk_but_not_the_call(stage: Stage, player: Player) -> 
 
     call = player.play(star)
 
-    assert stage.told("/callback/")[-1].params["DialBLegHangupSource"] == "Caller"
+    assert server.requests_to("/callback/")[-1].params["DialBLegHangupSource"] == "Caller"
     assert call.end is not None
     assert call.end.code == 4010
 
 
-def test_nobody_picks_up_after_the_ring_timeout(stage: Stage, player: Player) -> None:
-    stage.replies["/"] = Says(body=dial_xml(stage, timeout=5))
+def test_nobody_picks_up_after_the_ring_timeout(server: ScriptedServer, player: Player) -> None:
+    server.replies["/"] = ScriptedReply(body=dial_xml(server, timeout=5))
     late = Scenario(name="late", dial=(DialScript(person=(Person(does=Behaviour.ANSWERS, after=9),)),))
 
     call = player.play(late)
@@ -397,25 +418,27 @@ def test_nobody_picks_up_after_the_ring_timeout(stage: Stage, player: Player) ->
     assert call.dials[0].ended_at == 5
 
 
-def test_a_caller_without_patience_leaves_during_the_greeting(stage: Stage, player: Player) -> None:
-    stage.replies["/"] = Says(
+def test_an_impatient_caller_hangs_up_during_the_greeting(server: ScriptedServer, player: Player) -> None:
+    server.replies["/"] = ScriptedReply(
         body=f"<Response><Speak>{'word ' * 100}</Speak><Dial><Number>+14155550123</Number></Dial></Response>"
     )
 
     call = player.play("caller-gives-up")
 
     assert call.dials == []
-    assert only(stage, "/hangup/")["Duration"] == "13"
+    assert only(server, "/hangup/")["Duration"] == "13"
 
 
-def test_the_same_seed_plays_the_same_call(stage: Stage, player: Player) -> None:
+def test_the_same_seed_plays_the_same_call(server: ScriptedServer, player: Player) -> None:
     first, second = player.play("answered"), player.play("answered")
 
-    half = len(stage.heard) // 2
+    half = len(server.received) // 2
     signed = "X-Plivo-Signature-V3"
     assert first.call_uuid == second.call_uuid
-    assert [heard.body for heard in stage.heard[:half]] == [heard.body for heard in stage.heard[half:]]
-    assert [h.headers[signed] for h in stage.heard[:half]] == [h.headers[signed] for h in stage.heard[half:]]
+    assert [received.body for received in server.received[:half]] == [
+        received.body for received in server.received[half:]
+    ]
+    assert [h.headers[signed] for h in server.received[:half]] == [h.headers[signed] for h in server.received[half:]]
 
 
 def talk(call: CallTruth) -> int:
@@ -424,7 +447,7 @@ def talk(call: CallTruth) -> int:
     return winner.seconds
 
 
-def test_what_happened_is_known_to_the_second(player: Player) -> None:
+def test_ground_truth_is_exact_to_the_second(player: Player) -> None:
     call = player.play("answered-caller-hangs-up")
 
     assert talk(call) == scenario("answered-caller-hangs-up").person(0, 0).talks == 41

@@ -16,7 +16,7 @@ from app.cli.simulate import simulate
 from app.cli.simulate_report import print_trace
 from app.simulator.scenario import ScriptError, built_in, load_scenarios
 from tests.simulator.conftest import TOKEN, Player, checkout
-from tests.simulator.stage import Says, Stage
+from tests.simulator.scripted_server import ScriptedReply, ScriptedServer
 
 SCRIPT = """
 [[scenario]]
@@ -39,12 +39,12 @@ def _checkout(tmp_path: Path) -> Iterator[None]:
         yield
 
 
-def run(stage: Stage, *arguments: str) -> Result:
-    return CliRunner().invoke(simulate, ["--url", f"{stage.url}/", "--token", TOKEN, *arguments])
+def run(server: ScriptedServer, *arguments: str) -> Result:
+    return CliRunner().invoke(simulate, ["--url", f"{server.url}/", "--token", TOKEN, *arguments])
 
 
-def test_a_call_is_shown_and_everything_right_exits_0(stage: Stage) -> None:
-    result = run(stage, "busy", "--seed", "4")
+def test_a_call_without_mistakes_is_shown_and_exits_0(server: ScriptedServer) -> None:
+    result = run(server, "busy", "--seed", "4")
 
     assert result.exit_code == 0, result.output
     assert "DialStatus=busy" in result.output
@@ -52,10 +52,10 @@ def test_a_call_is_shown_and_everything_right_exits_0(stage: Stage) -> None:
     assert "--seed 4" in result.output
 
 
-def test_a_wrong_server_exits_1_and_is_told_what_to_change(stage: Stage) -> None:
-    stage.replies["/action/"] = Says(body="OK", content_type="text/html")
+def test_a_wrong_server_exits_1_and_prints_the_remedy(server: ScriptedServer) -> None:
+    server.replies["/action/"] = ScriptedReply(body="OK", content_type="text/html")
 
-    result = run(stage, "busy")
+    result = run(server, "busy")
 
     assert result.exit_code == 1
     assert "8012 Invalid Action XML" in result.output
@@ -64,37 +64,37 @@ def test_a_wrong_server_exits_1_and_is_told_what_to_change(stage: Stage) -> None
 
 
 @pytest.mark.parametrize("path", ["/", "/hangup/"])
-def test_who_is_refused_is_told_of_the_token(stage: Stage, path: str) -> None:
-    stage.replies[path] = Says(status=403)
+def test_a_refusal_points_to_the_token(server: ScriptedServer, path: str) -> None:
+    server.replies[path] = ScriptedReply(status=403)
 
-    result = run(stage, "busy")
+    result = run(server, "busy")
 
     assert result.exit_code == 1
     assert "to do: if the server checks signatures, pass its PLIVO_AUTH_TOKEN as --token" in result.output
 
 
 @pytest.mark.parametrize("width", [80, 100, 160])
-def test_a_trace_breaks_no_word_however_wide_the_terminal(player: Player, width: int) -> None:
+def test_a_trace_breaks_no_word_at_any_width(player: Player, width: int) -> None:
     call = player.play("answered")
     printed = StringIO()
 
     print_trace(Console(file=printed, width=width), call)
 
     lines = printed.getvalue().splitlines()
-    told = {"DialStatus=completed", f"DialBLegUUID={call.dials[0].b_leg_uuid}", "DialBLegHangupCauseCode=4000"}
-    assert told | {"HangupCauseCode=4010", call.call_uuid} <= set(printed.getvalue().split())
+    shown = {"DialStatus=completed", f"DialBLegUUID={call.dials[0].b_leg_uuid}", "DialBLegHangupCauseCode=4000"}
+    assert shown | {"HangupCauseCode=4010", call.call_uuid} <= set(printed.getvalue().split())
     assert all(len(line) <= width for line in lines)
 
 
-def test_a_call_that_nobody_answered_is_said_to_be_so(stage: Stage) -> None:
-    assert "(Plivo), never answered" in run(stage, "busy").output
-    assert "95 s after being answered" in run(stage, "answered").output
+def test_the_trace_names_whether_the_call_was_answered(server: ScriptedServer) -> None:
+    assert "(Plivo), never answered" in run(server, "busy").output
+    assert "95 s after being answered" in run(server, "answered").output
 
 
-def test_what_is_wrong_in_many_calls_is_said_once_with_its_count(stage: Stage) -> None:
-    stage.replies["/action/"] = Says(body="OK", content_type="text/html")
+def test_a_repeated_verdict_is_printed_once_with_its_count(server: ScriptedServer) -> None:
+    server.replies["/action/"] = ScriptedReply(body="OK", content_type="text/html")
 
-    result = run(stage, "busy", "--calls", "9")
+    result = run(server, "busy", "--calls", "9")
 
     assert result.output.count("8012 Invalid Action XML: ") == 1
     assert "(9 times)" in result.output
@@ -116,46 +116,48 @@ def test_what_is_wrong_in_many_calls_is_said_once_with_its_count(stage: Stage) -
         (["--surprise"], "No such option"),
     ],
 )
-def test_wrong_usage_exits_2_and_says_what_to_write(stage: Stage, arguments: list[str], said: str) -> None:
-    result = run(stage, *arguments)
+def test_wrong_usage_exits_2_with_the_remedy(server: ScriptedServer, arguments: list[str], said: str) -> None:
+    result = run(server, *arguments)
 
     assert result.exit_code == 2
     assert said in result.output
-    assert stage.heard == []
+    assert server.received == []
 
 
-def test_the_servers_address_and_tokens_are_the_settings_of_the_checkout(stage: Stage, tmp_path: Path) -> None:
-    stage.replies["/dialstatus/"] = stage.replies["/"]
-    port = str(urlsplit(stage.url).port)
+def test_the_servers_address_and_tokens_are_the_settings_of_the_checkout(
+    server: ScriptedServer, tmp_path: Path
+) -> None:
+    server.replies["/dialstatus/"] = server.replies["/"]
+    port = str(urlsplit(server.url).port)
 
     with checkout(
         tmp_path, PORT=port, PLIVO_AUTH_TOKEN="a-token", REPORTS_TOKEN="reports-" * 3, PHLO_TOKEN="phlo-" * 4
     ):
         CliRunner().invoke(simulate, ["busy", "phlo", "--verify"])
 
-    assert "X-Plivo-Signature-V3" in stage.told("/dialstatus/")[0].headers
-    assert stage.told("/dialstatus/phlo/")[0].headers["Authorization"] == "Bearer " + "phlo-" * 4
-    api = [heard for heard in stage.heard if heard.path.startswith("/api/v1/calls/")]
-    assert {heard.headers["Authorization"] for heard in api} == {"Bearer " + "reports-" * 3}
+    assert "X-Plivo-Signature-V3" in server.requests_to("/dialstatus/")[0].headers
+    assert server.requests_to("/dialstatus/phlo/")[0].headers["Authorization"] == "Bearer " + "phlo-" * 4
+    api = [received for received in server.received if received.path.startswith("/api/v1/calls/")]
+    assert {received.headers["Authorization"] for received in api} == {"Bearer " + "reports-" * 3}
 
 
-def test_a_public_url_is_signed_and_this_machine_called(stage: Stage, tmp_path: Path) -> None:
-    stage.replies["/voice/dialstatus/"] = Says()
-    settings = {"PORT": str(urlsplit(stage.url).port), "PUBLIC_URL": "https://calls.example.com/voice"}
+def test_a_public_url_is_signed_and_this_machine_called(server: ScriptedServer, tmp_path: Path) -> None:
+    server.replies["/voice/dialstatus/"] = ScriptedReply()
+    settings = {"PORT": str(urlsplit(server.url).port), "PUBLIC_URL": "https://calls.example.com/voice"}
 
     with checkout(tmp_path, PLIVO_AUTH_TOKEN="a-token", **settings):
         result = CliRunner().invoke(simulate, ["busy"])
 
     assert result.exit_code == 0, result.output
-    [heard] = stage.told("/voice/dialstatus/")
-    assert heard.headers["Host"] == "calls.example.com"
+    [received] = server.requests_to("/voice/dialstatus/")
+    assert received.headers["Host"] == "calls.example.com"
     assert plivo.utils.validate_v3_signature(
         "POST",
         "https://calls.example.com/voice/dialstatus/",
-        heard.headers["X-Plivo-Signature-V3-Nonce"],
+        received.headers["X-Plivo-Signature-V3-Nonce"],
         "a-token",
-        heard.headers["X-Plivo-Signature-V3"],
-        heard.params,
+        received.headers["X-Plivo-Signature-V3"],
+        received.params,
     )
 
 
@@ -177,16 +179,16 @@ def test_a_server_that_does_not_listen_exits_3() -> None:
     assert "nothing listens" in result.output
 
 
-def test_the_urls_of_a_number_are_below_the_answer_url(stage: Stage) -> None:
-    stage.replies["/dialstatus/"] = stage.replies["/"]
+def test_the_urls_of_a_number_are_below_the_answer_url(server: ScriptedServer) -> None:
+    server.replies["/dialstatus/"] = server.replies["/"]
 
-    CliRunner().invoke(simulate, ["--url", f"{stage.url}/dialstatus/", "outbound"])
+    CliRunner().invoke(simulate, ["--url", f"{server.url}/dialstatus/", "outbound"])
 
-    assert {"/dialstatus/ring/", "/dialstatus/hangup/"} <= {heard.path for heard in stage.heard}
+    assert {"/dialstatus/ring/", "/dialstatus/hangup/"} <= {received.path for received in server.received}
 
 
-def test_json_is_for_machines(stage: Stage) -> None:
-    result = run(stage, "answered", "busy", "--json", "--seed", "9")
+def test_json_holds_the_whole_result(server: ScriptedServer) -> None:
+    result = run(server, "answered", "busy", "--json", "--seed", "9")
 
     said = json.loads(result.output)
     assert (said["seed"], said["right"], said["outcomes"]) == (9, True, {"answered": 1, "busy": 1})
@@ -194,27 +196,31 @@ def test_json_is_for_machines(stage: Stage) -> None:
     assert said["calls"][1]["requests"][0]["params"]["Event"] == "StartApp"
 
 
-def test_a_seed_repeats_a_mix_with_new_uuids(stage: Stage) -> None:
-    first, second = (json.loads(run(stage, "--calls", "30", "--seed", "5", "--json").output)["calls"] for _ in range(2))
+def test_a_seed_repeats_a_mix_with_new_uuids(server: ScriptedServer) -> None:
+    first, second = (
+        json.loads(run(server, "--calls", "30", "--seed", "5", "--json").output)["calls"] for _ in range(2)
+    )
 
     played = [[(call["scenario"], call["seconds"], call["hangup_code"]) for call in calls] for calls in (first, second)]
     assert played[0] == played[1]
     assert len({call["scenario"] for call in first}) > 3
     assert {call["call_uuid"] for call in first}.isdisjoint(call["call_uuid"] for call in second)
-    nonces = [heard.headers["X-Plivo-Signature-V3-Nonce"] for heard in stage.heard if heard.path == "/hangup/"]
+    nonces = [
+        received.headers["X-Plivo-Signature-V3-Nonce"] for received in server.received if received.path == "/hangup/"
+    ]
     assert len(nonces) == len(set(nonces))
 
 
-def test_uuids_repeat_where_asked_for(stage: Stage) -> None:
+def test_repeat_uuids_repeats_them(server: ScriptedServer) -> None:
     again = ["--calls", "5", "--seed", "5", "--repeat-uuids", "--json"]
-    first, second = (json.loads(run(stage, *again).output)["calls"] for _ in range(2))
+    first, second = (json.loads(run(server, *again).output)["calls"] for _ in range(2))
 
     assert [call["call_uuid"] for call in first] == [call["call_uuid"] for call in second]
 
 
-def test_calls_of_a_mix_differ_in_length_and_named_ones_do_not(stage: Stage) -> None:
-    mixed = json.loads(run(stage, "--calls", "40", "--seed", "5", "--json").output)["calls"]
-    named = json.loads(run(stage, "answered", "--calls", "10", "--seed", "5", "--json").output)["calls"]
+def test_calls_of_a_mix_vary_in_length_and_named_ones_do_not(server: ScriptedServer) -> None:
+    mixed = json.loads(run(server, "--calls", "40", "--seed", "5", "--json").output)["calls"]
+    named = json.loads(run(server, "answered", "--calls", "10", "--seed", "5", "--json").output)["calls"]
 
     talks = [call["dials"][0]["talk_seconds"] for call in mixed if call["scenario"] == "answered"]
     assert len(set(talks)) > len(talks) // 2
@@ -222,38 +228,38 @@ def test_calls_of_a_mix_differ_in_length_and_named_ones_do_not(stage: Stage) -> 
     assert {call["dials"][0]["talk_seconds"] for call in named} == {95}
 
 
-def test_many_calls_get_a_summary_and_no_trace(stage: Stage) -> None:
-    result = run(stage, "answered", "--calls", "20")
+def test_many_calls_get_a_summary_and_no_trace(server: ScriptedServer) -> None:
+    result = run(server, "answered", "--calls", "20")
 
     assert "answered × 20" in result.output
     assert "DialStatus=" not in result.output
 
 
-def test_calls_are_spread_over_the_last_days(stage: Stage) -> None:
-    said = json.loads(run(stage, "--calls", "40", "--spread-days", "7", "--json", "--seed", "1").output)
+def test_calls_are_spread_over_the_last_days(server: ScriptedServer) -> None:
+    said = json.loads(run(server, "--calls", "40", "--spread-days", "7", "--json", "--seed", "1").output)
 
     days = {call["begun_at"][:10] for call in said["calls"]}
     assert len(days) > 4
     assert [call["begun_at"] for call in said["calls"]] == sorted(call["begun_at"] for call in said["calls"])
 
 
-def test_verifying_a_server_without_records_exits_1(stage: Stage) -> None:
+def test_verifying_a_server_without_records_exits_1(server: ScriptedServer) -> None:
     seed = ["--seed", "4", "--repeat-uuids"]
-    call = json.loads(run(stage, "busy", *seed, "--json").output)["calls"][0]
-    stage.replies[f"/api/v1/calls/{call['call_uuid']}"] = Says(status=404)
+    call = json.loads(run(server, "busy", *seed, "--json").output)["calls"][0]
+    server.replies[f"/api/v1/calls/{call['call_uuid']}"] = ScriptedReply(status=404)
 
-    result = run(stage, "busy", *seed, "--verify", "--reports-token", "r")
+    result = run(server, "busy", *seed, "--verify", "--reports-token", "r")
 
     assert result.exit_code == 1
     assert "no record" in result.output
 
 
-def test_a_script_adds_scenarios(stage: Stage, tmp_path: Path) -> None:
+def test_a_script_adds_scenarios(server: ScriptedServer, tmp_path: Path) -> None:
     script = tmp_path / "mine.toml"
     script.write_text(SCRIPT)
-    stage.replies["/action/"] = [stage.replies["/"], Says()]  # type: ignore[list-item]
+    server.replies["/action/"] = [server.replies["/"], ScriptedReply()]  # type: ignore[list-item]
 
-    said = json.loads(run(stage, "--script", str(script), "--json").output)
+    said = json.loads(run(server, "--script", str(script), "--json").output)
 
     assert [dial["dial_status"] for dial in said["calls"][0]["dials"]] == ["busy", "completed"]
 
@@ -279,19 +285,19 @@ def test_a_wrong_script_names_the_file_and_the_key(tmp_path: Path, text: str, sa
     assert str(script) in str(caught.value)
 
 
-def test_a_wrong_script_exits_2(stage: Stage, tmp_path: Path) -> None:
+def test_a_wrong_script_exits_2(server: ScriptedServer, tmp_path: Path) -> None:
     script = tmp_path / "mine.toml"
     script.write_text("[[scenario]]\nname = 'x'")
 
-    assert run(stage, "--script", str(script)).exit_code == 2
+    assert run(server, "--script", str(script)).exit_code == 2
 
 
-def test_the_list_names_every_scenario(stage: Stage) -> None:
-    result = run(stage, "--list")
+def test_the_list_names_every_scenario(server: ScriptedServer) -> None:
+    result = run(server, "--list")
 
     assert result.exit_code == 0
     assert all(scenario.name in result.output for scenario in built_in())
-    assert stage.heard == []
+    assert server.received == []
 
 
 def test_the_help_shows_examples_and_exit_codes() -> None:

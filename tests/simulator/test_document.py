@@ -1,4 +1,4 @@
-"""The parser is as strict as Plivo's, and says which byte is wrong."""
+"""The parser is as strict as Plivo's, and names the wrong byte."""
 
 import pytest
 from plivo import plivoxml
@@ -9,7 +9,7 @@ DIAL = b"<Response><Dial %s><Number>+14155550123</Number></Dial></Response>"
 
 
 @pytest.mark.parametrize(
-    ("body", "byte", "said"),
+    ("body", "byte", "expected"),
     [
         (b"OK", 0, "not XML"),
         (b"", 0, "empty"),
@@ -42,11 +42,11 @@ DIAL = b"<Response><Dial %s><Number>+14155550123</Number></Dial></Response>"
         (DIAL % b'sipHeaders="a-b=c"', 16, "sipHeaders"),
     ],
 )
-def test_a_wrong_document_is_refused_at_its_byte(body: bytes, byte: int, said: str) -> None:
+def test_a_wrong_document_is_refused_with_its_byte(body: bytes, byte: int, expected: str) -> None:
     with pytest.raises(DocumentError) as caught:
         read_document(body, content_type="application/xml")
 
-    assert said in caught.value.reason
+    assert expected in caught.value.reason
     assert caught.value.byte == byte
     assert caught.value.advice
 
@@ -69,7 +69,7 @@ def test_a_document_of_more_than_100_kb_is_refused() -> None:
         read_document(body, content_type="text/xml")
 
 
-def test_what_plivo_ignores_is_only_remarked_upon() -> None:
+def test_an_ignored_attribute_is_only_a_remark() -> None:
     document = read_document(DIAL % b'record="true"', content_type="text/xml")
 
     assert document.remarks == ("byte 16: <Dial> has no attribute record; Plivo ignores it",)
@@ -134,7 +134,7 @@ def test_a_wrong_attribute_of_a_multi_party_call_is_refused(attributes: str) -> 
         read_document(body.encode(), content_type="text/xml")
 
 
-def test_a_prompt_may_hold_nothing_but_sounds() -> None:
+def test_a_prompt_holds_only_sounds() -> None:
     good = b"<Response><Speak>Press 1</Speak><Wait/><Play>https://a.example/a.mp3</Play></Response>"
     read_document(good, content_type="text/xml", prompts_only=True)
 

@@ -1,4 +1,4 @@
-"""The simulator plays against the real server, and its records are what happened."""
+"""The simulator plays against the real server, whose records must match what happened."""
 
 import json
 import re
@@ -58,7 +58,7 @@ def all_scenarios() -> list[str]:
 
 
 @pytest.mark.parametrize("method", ["POST", "GET"])
-def test_every_scenario_is_kept_as_it_happened(start_server: StartServer, database_url: str, method: str) -> None:
+def test_every_scenario_is_recorded_as_it_happened(start_server: StartServer, database_url: str, method: str) -> None:
     server = start_server(DATABASE_URL=database_url, DIAL_PLAN=PLAN, PHLO_TOKEN=PHLO_TOKEN)
 
     result = run(server, *all_scenarios(), "--method", method)
@@ -98,7 +98,7 @@ def test_every_recipe_serves_every_scenario(start_server: StartServer, tmp_path:
         assert result.exit_code == 0, result.output
 
 
-def test_no_fault_of_the_wire_spoils_the_records(
+def test_no_fault_of_the_wire_damages_the_records(
     start_server: StartServer, database_url: str, subtests: pytest.Subtests
 ) -> None:
     server = start_server(DATABASE_URL=database_url, DIAL_PLAN=PLAN, PHLO_TOKEN=PHLO_TOKEN)
@@ -111,9 +111,7 @@ def test_no_fault_of_the_wire_spoils_the_records(
 
 
 @pytest.mark.parametrize("public_url", ["", "https://calls.example.com"])
-def test_nothing_but_the_settings_is_needed_to_verify(
-    start_server: StartServer, tmp_path: Path, public_url: str
-) -> None:
+def test_verify_needs_only_the_settings(start_server: StartServer, tmp_path: Path, public_url: str) -> None:
     shared = {"PLIVO_AUTH_TOKEN": TOKEN, "REPORTS_TOKEN": REPORTS_TOKEN, "PUBLIC_URL": public_url}
     server = start_server(DIAL_PLAN=PLAN, **shared)
 
@@ -124,7 +122,7 @@ def test_nothing_but_the_settings_is_needed_to_verify(
     assert "the records of all 2 calls are right" in result.output
 
 
-def test_what_only_the_leg_tells_of_a_talk_is_believed(start_server: StartServer) -> None:
+def test_a_conversation_is_recorded_from_the_leg_alone(start_server: StartServer) -> None:
     server = start_server(DIAL_PLAN=PLAN)
     faults = ["--fault", "lost:action", "--fault", "lost:callback@0.5"]
 
@@ -133,7 +131,7 @@ def test_what_only_the_leg_tells_of_a_talk_is_believed(start_server: StartServer
     assert result.exit_code == 0, result.output
 
 
-def test_a_request_that_breaks_off_is_not_kept_where_nobody_signs(start_server: StartServer) -> None:
+def test_an_unsigned_request_cut_off_in_its_body_is_not_stored(start_server: StartServer) -> None:
     server = start_server(DIAL_PLAN=PLAN, VERIFY_SIGNATURES="off")
 
     result = run(server, "answered", "busy", "--calls", "30", "--seed", "5", "--fault", "disconnect", token=None)
@@ -152,7 +150,7 @@ def test_a_forged_call_leaves_nothing_behind(start_server: StartServer) -> None:
     assert server.request("GET", f"/api/v1/calls/{call['call_uuid']}", headers=headers).status == 404
 
 
-def test_a_server_that_believes_the_simulated_time_keeps_how_long_it_rang(start_server: StartServer) -> None:
+def test_ringing_times_are_recorded_on_the_simulated_clock(start_server: StartServer) -> None:
     server = start_server(DIAL_TO="+14155550123", VERIFY_SIGNATURES="off", SIMULATED_TIME="true")
 
     result = run(server, "answered", "--spread-days", "7", "--json", token=None)
@@ -162,11 +160,11 @@ def test_a_server_that_believes_the_simulated_time_keeps_how_long_it_rang(start_
     assert said["right"], said["differences"]
     assert (kept["dials"][0]["ring_seconds"], kept["dials"][0]["talk_seconds"]) == (8, 95)
     started_at, begun_at = kept["call"]["started_at"], said["calls"][0]["begun_at"]
-    # What is kept is rounded to the millisecond.
+    # Records are rounded to the millisecond.
     assert abs(datetime.fromisoformat(started_at) - datetime.fromisoformat(begun_at)) <= timedelta(milliseconds=1)
 
 
-def test_three_dials_of_one_call_are_kept_in_their_order(start_server: StartServer, database_url: str) -> None:
+def test_three_dials_of_one_call_are_recorded_in_order(start_server: StartServer, database_url: str) -> None:
     server = start_server(DATABASE_URL=database_url, DIAL_PLAN=PLAN)
 
     said = json.loads(run(server, "second-dial-answers", "--json").output)
@@ -176,12 +174,12 @@ def test_three_dials_of_one_call_are_kept_in_their_order(start_server: StartServ
     assert said["right"], said["differences"]
 
 
-def test_150_calls_over_a_bad_wire_come_out_right(start_server: StartServer, database_url: str) -> None:
+def test_150_calls_over_a_bad_wire_are_recorded_right(start_server: StartServer, database_url: str) -> None:
     play_over_a_bad_wire(start_server(DATABASE_URL=database_url, DIAL_PLAN=PLAN), 150)
 
 
 @pytest.mark.drill
-def test_5000_calls_over_a_bad_wire_come_out_right(start_server: StartServer, database_url: str) -> None:
+def test_5000_calls_over_a_bad_wire_are_recorded_right(start_server: StartServer, database_url: str) -> None:
     play_over_a_bad_wire(start_server(DATABASE_URL=database_url, DIAL_PLAN=PLAN), 5000)
 
 

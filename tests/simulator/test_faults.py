@@ -1,11 +1,11 @@
-"""The wire breaks as it is told to, and what it breaks is excused."""
+"""The wire breaks as asked, and its own faults are excused."""
 
 import pytest
 
 from app.simulator.ground_truth import RequestKind
 from app.simulator.wire.faults import FaultError, FaultKind, parse_fault
 from tests.simulator.conftest import Player
-from tests.simulator.stage import Says, Stage
+from tests.simulator.scripted_server import ScriptedReply, ScriptedServer
 
 
 @pytest.mark.parametrize(
@@ -19,7 +19,7 @@ from tests.simulator.stage import Says, Stage
         ("reorder", FaultKind.REORDER, {kind for kind in RequestKind if kind.is_notice}, 1, 0),
     ],
 )
-def test_a_fault_is_read(
+def test_a_fault_is_parsed(
     text: str, kind: FaultKind, kinds: set[RequestKind], probability: float, seconds: float
 ) -> None:
     fault = parse_fault(text)
@@ -29,37 +29,37 @@ def test_a_fault_is_read(
 
 
 @pytest.mark.parametrize("text", ["", "gone", "lost:everything", "lost@2", "lost@x", "slow", "slow:fast", "lost:@1"])
-def test_a_fault_that_cannot_be_read_says_what_to_write(text: str) -> None:
+def test_an_invalid_fault_is_refused_with_what_to_write(text: str) -> None:
     with pytest.raises(FaultError, match="write"):
         parse_fault(text)
 
 
-def test_a_lost_action_drops_the_caller_and_is_excused(stage: Stage, player: Player) -> None:
+def test_a_lost_action_ends_the_call_and_is_excused(server: ScriptedServer, player: Player) -> None:
     call = player.play("busy", faults=("lost:action",))
 
-    assert stage.told("/action/") == []
+    assert server.requests_to("/action/") == []
     assert call.end is not None
     assert call.end.code == 7012
     assert call.is_right
     assert not call.reached(RequestKind.ACTION, "0")
 
 
-def test_a_lost_notice_leaves_the_rest_of_the_call_alone(stage: Stage, player: Player) -> None:
+def test_a_lost_notice_leaves_the_rest_of_the_call_alone(server: ScriptedServer, player: Player) -> None:
     player.play("answered", faults=("lost:callback",))
 
-    assert [heard.path for heard in stage.heard] == ["/", "/action/", "/hangup/"]
+    assert [received.path for received in server.received] == ["/", "/action/", "/hangup/"]
 
 
-def test_a_duplicate_is_the_same_request_again(stage: Stage, player: Player) -> None:
+def test_a_duplicate_is_the_same_request_again(server: ScriptedServer, player: Player) -> None:
     player.play("answered", faults=("duplicate",))
 
-    bodies = [heard.body for heard in stage.heard]
+    bodies = [received.body for received in server.received]
     assert bodies[::2] == bodies[1::2]
     assert len(bodies) == 12
 
 
-def test_another_reply_to_a_copy_of_the_action_is_wrong(stage: Stage, player: Player) -> None:
-    stage.replies["/action/"] = [Says(), Says(body="<Response><Hangup/></Response>")]
+def test_a_copy_of_the_action_must_get_the_same_reply(server: ScriptedServer, player: Player) -> None:
+    server.replies["/action/"] = [ScriptedReply(), ScriptedReply(body="<Response><Hangup/></Response>")]
 
     call = player.play("busy", faults=("duplicate:action",))
 
@@ -67,47 +67,49 @@ def test_another_reply_to_a_copy_of_the_action_is_wrong(stage: Stage, player: Pl
     assert not call.is_right
 
 
-def test_a_late_hangup_comes_after_all_else(stage: Stage, player: Player) -> None:
+def test_late_notices_arrive_last(server: ScriptedServer, player: Player) -> None:
     call = player.play("no-hangup-url", faults=("late:callback",))
 
-    assert [heard.path for heard in stage.heard][-3:] == ["/callback/"] * 3
+    assert [received.path for received in server.received][-3:] == ["/callback/"] * 3
     assert call.is_right
 
 
-def test_reordered_notices_all_arrive(stage: Stage, player: Player) -> None:
+def test_reordered_notices_all_arrive(server: ScriptedServer, player: Player) -> None:
     in_order = ["DialAnswer", "DialConnected", "DialHangup", "Hangup"]
     orders = []
     for seed in range(5):
-        stage.heard.clear()
+        server.received.clear()
         player.play("answered", faults=("reorder",), seed=seed)
-        orders.append([heard.params["Event"] for heard in stage.heard if heard.path in {"/callback/", "/hangup/"}])
+        orders.append(
+            [received.params["Event"] for received in server.received if received.path in {"/callback/", "/hangup/"}]
+        )
 
     assert all(sorted(order) == in_order for order in orders)
     assert any(order != in_order for order in orders)
 
 
-def test_a_disconnect_is_tried_again_and_the_call_goes_on(stage: Stage, player: Player) -> None:
+def test_a_disconnected_request_is_retried_and_the_call_goes_on(server: ScriptedServer, player: Player) -> None:
     call = player.play("busy", faults=("disconnect",))
 
     assert call.is_right
     assert call.end is not None
     assert call.end.code == 4010
-    assert len(stage.told("/hangup/")) >= 1
+    assert len(server.requests_to("/hangup/")) >= 1
 
 
 @pytest.mark.parametrize("fault", ["unsigned:action", "bad-signature:action"])
-def test_a_refused_forgery_is_excused(stage: Stage, player: Player, fault: str) -> None:
-    stage.replies["/action/"] = Says(status=403)
+def test_a_refused_forgery_is_excused(server: ScriptedServer, player: Player, fault: str) -> None:
+    server.replies["/action/"] = ScriptedReply(status=403)
 
     assert player.play("busy", faults=(fault,)).is_right
 
 
 @pytest.mark.parametrize("fault", ["unsigned:action", "bad-signature:action"])
-def test_an_accepted_forgery_is_remarked_upon(player: Player, fault: str) -> None:
+def test_an_accepted_forgery_is_a_remark(player: Player, fault: str) -> None:
     assert "accepted a request" in player.play("busy", faults=(fault,)).remarks[0]
 
 
-def test_a_slow_wire_changes_nothing(stage: Stage, player: Player) -> None:
+def test_a_slow_wire_changes_nothing(server: ScriptedServer, player: Player) -> None:
     player.play("busy", faults=("slow:1ms",))
 
-    assert [heard.path for heard in stage.heard] == ["/", "/callback/", "/action/", "/hangup/"]
+    assert [received.path for received in server.received] == ["/", "/callback/", "/action/", "/hangup/"]

@@ -1,4 +1,4 @@
-"""The server's records are compared with what happened, as far as it could know."""
+"""The server's records are compared with what happened, as far as the server could know."""
 
 import json
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from app.simulator.verify import allowed_outcomes, compare
 from app.simulator.wire.transport import Transport
 from app.voice.outcome import Outcome
 from tests.simulator.conftest import Player
-from tests.simulator.stage import Says, Stage, dial_xml
+from tests.simulator.scripted_server import ScriptedReply, ScriptedServer, dial_xml
 
 
 def dial_of(dial: DialTruth) -> dict[str, Any]:
@@ -34,7 +34,7 @@ def dial_of(dial: DialTruth) -> dict[str, Any]:
 
 
 def record_of(call: CallTruth) -> dict[str, Any]:
-    """Return what a server that knows everything keeps of a call."""
+    """Return the record of a server that got everything."""
     return {
         "call": {
             "call_status": call.end.call_status if call.end else None,
@@ -60,7 +60,7 @@ def record_of(call: CallTruth) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", ["answered", "busy", "caller-gives-up", "unregistered", "outbound"])
-def test_the_truth_does_not_differ_from_itself(player: Player, name: str) -> None:
+def test_a_perfect_record_has_no_difference(player: Player, name: str) -> None:
     call = player.play(name)
 
     assert compare(call, record_of(call)) == []
@@ -87,7 +87,7 @@ Change = Callable[[dict[str, Any]], object]
         (lambda record: record["receipts"].pop(), "hangup"),
     ],
 )
-def test_whatever_differs_is_found(player: Player, change: Change, field: str) -> None:
+def test_every_difference_is_found(player: Player, change: Change, field: str) -> None:
     call = player.play("answered")
     record = record_of(call)
     change(record)
@@ -95,8 +95,8 @@ def test_whatever_differs_is_found(player: Player, change: Change, field: str) -
     assert [difference.field for difference in compare(call, record)] == [field]
 
 
-def test_dials_are_known_by_their_legs_whatever_their_order(stage: Stage, player: Player) -> None:
-    stage.replies["/action/"] = [stage.replies["/"], stage.replies["/"], Says()]  # type: ignore[list-item]
+def test_dials_are_matched_by_their_legs_in_any_order(server: ScriptedServer, player: Player) -> None:
+    server.replies["/action/"] = [server.replies["/"], server.replies["/"], ScriptedReply()]  # type: ignore[list-item]
     call = player.play("second-dial-answers")
     record = record_of(call)
     for dial in record["dials"]:
@@ -107,11 +107,11 @@ def test_dials_are_known_by_their_legs_whatever_their_order(stage: Stage, player
     assert compare(call, record) == []
 
 
-def test_a_call_that_nothing_is_kept_of_differs(player: Player) -> None:
+def test_a_call_without_a_record_is_a_difference(player: Player) -> None:
     assert [difference.field for difference in compare(player.play("busy"), None)] == ["record"]
 
 
-def test_a_call_that_never_arrived_need_not_be_kept(player: Player) -> None:
+def test_a_call_that_never_arrived_needs_no_record(player: Player) -> None:
     assert compare(player.play("busy", faults=("lost",)), None) == []
 
 
@@ -125,7 +125,7 @@ def test_a_call_that_never_arrived_need_not_be_kept(player: Player) -> None:
         (("lost:action", "lost:callback"), set(Outcome) - {Outcome.IN_PROGRESS}),
     ],
 )
-def test_the_outcome_is_asked_for_as_far_as_it_could_be_known(
+def test_the_allowed_outcomes_follow_from_what_arrived(
     player: Player, faults: tuple[str, ...], allowed: set[Outcome]
 ) -> None:
     call = player.play("busy", faults=faults)
@@ -133,7 +133,7 @@ def test_the_outcome_is_asked_for_as_far_as_it_could_be_known(
     assert allowed_outcomes(call, call.dials[0]) == allowed
 
 
-def test_ringing_is_compared_where_the_server_believes_the_simulated_time(player: Player) -> None:
+def test_ringing_is_compared_on_the_simulated_clock(player: Player) -> None:
     call = player.play("answered")
     record = record_of(call)
     for receipt, sent in zip(record["receipts"], call.requests, strict=True):
@@ -143,8 +143,10 @@ def test_ringing_is_compared_where_the_server_believes_the_simulated_time(player
 
 
 @pytest.mark.parametrize(("recorded", "fields"), [(8, []), (None, []), (30, ["ring_seconds"])])
-def test_a_greeting_is_no_ringing(stage: Stage, player: Player, recorded: int | None, fields: list[str]) -> None:
-    stage.replies["/"] = Says(body=dial_xml(stage).replace("<Dial", f"<Speak>{'Hello ' * 55}</Speak><Dial"))
+def test_a_greeting_does_not_count_as_ringing(
+    server: ScriptedServer, player: Player, recorded: int | None, fields: list[str]
+) -> None:
+    server.replies["/"] = ScriptedReply(body=dial_xml(server).replace("<Dial", f"<Speak>{'Hello ' * 55}</Speak><Dial"))
     call = player.play("answered")
     record = record_of(call)
     record["dials"][0]["ring_seconds"] = recorded
@@ -154,43 +156,43 @@ def test_a_greeting_is_no_ringing(stage: Stage, player: Player, recorded: int | 
     assert [difference.field for difference in compare(call, record)] == fields
 
 
-def test_the_api_is_asked_with_the_reports_token(stage: Stage) -> None:
-    stage.replies["/api/v1/calls/a"] = Says(body=json.dumps({"call": {}}), content_type="application/json")
+def test_the_api_gets_the_reports_token(server: ScriptedServer) -> None:
+    server.replies["/api/v1/calls/a"] = ScriptedReply(body=json.dumps({"call": {}}), content_type="application/json")
 
-    assert ReportsApi(f"{stage.url}/dialstatus/", "r", Transport()).fetch_call("a") == {"call": {}}
-    assert stage.heard[0].headers["Authorization"] == "Bearer r"
+    assert ReportsApi(f"{server.url}/dialstatus/", "r", Transport()).fetch_call("a") == {"call": {}}
+    assert server.received[0].headers["Authorization"] == "Bearer r"
 
 
-def test_a_record_of_more_than_100_kb_is_read_whole(stage: Stage) -> None:
+def test_a_record_of_more_than_100_kb_is_read_whole(server: ScriptedServer) -> None:
     record = {"call": {}, "receipts": [{"params": "x" * 1000}] * 400}
-    stage.replies["/api/v1/calls/a"] = Says(body=json.dumps(record), content_type="application/json")
+    server.replies["/api/v1/calls/a"] = ScriptedReply(body=json.dumps(record), content_type="application/json")
 
-    assert ReportsApi(f"{stage.url}/", "r", Transport()).fetch_call("a") == record
-
-
-def test_the_api_is_below_the_path_of_the_answer_url(stage: Stage) -> None:
-    stage.replies["/voice/api/v1/calls/a"] = Says(body="{}", content_type="application/json")
-
-    assert ReportsApi(f"{stage.url}/voice/dialstatus/", "r", Transport()).fetch_call("a") == {}
+    assert ReportsApi(f"{server.url}/", "r", Transport()).fetch_call("a") == record
 
 
-def test_a_call_unknown_to_the_api_is_none(stage: Stage) -> None:
-    stage.replies["/api/v1/calls/a"] = Says(status=404)
+def test_the_api_is_below_the_path_of_the_answer_url(server: ScriptedServer) -> None:
+    server.replies["/voice/api/v1/calls/a"] = ScriptedReply(body="{}", content_type="application/json")
 
-    assert ReportsApi(f"{stage.url}/", "r", Transport()).fetch_call("a") is None
+    assert ReportsApi(f"{server.url}/voice/dialstatus/", "r", Transport()).fetch_call("a") == {}
+
+
+def test_a_call_unknown_to_the_api_is_none(server: ScriptedServer) -> None:
+    server.replies["/api/v1/calls/a"] = ScriptedReply(status=404)
+
+    assert ReportsApi(f"{server.url}/", "r", Transport()).fetch_call("a") is None
 
 
 @pytest.mark.parametrize("body", ["OK", "[]", '{"call"'])
-def test_an_api_that_sends_no_object_is_named(stage: Stage, body: str) -> None:
-    stage.replies["/api/v1/calls/a"] = Says(body=body, content_type="application/json")
+def test_an_api_without_a_json_object_is_reported(server: ScriptedServer, body: str) -> None:
+    server.replies["/api/v1/calls/a"] = ScriptedReply(body=body, content_type="application/json")
 
     with pytest.raises(ReportsApiError, match="JSON object"):
-        ReportsApi(f"{stage.url}/", "r", Transport()).fetch_call("a")
+        ReportsApi(f"{server.url}/", "r", Transport()).fetch_call("a")
 
 
 @pytest.mark.parametrize(("status", "said"), [(401, "--reports-token"), (500, "500")])
-def test_an_api_that_refuses_says_what_to_do(stage: Stage, status: int, said: str) -> None:
-    stage.replies["/api/v1/calls/a"] = Says(status=status)
+def test_a_refusal_of_the_api_names_the_remedy(server: ScriptedServer, status: int, said: str) -> None:
+    server.replies["/api/v1/calls/a"] = ScriptedReply(status=status)
 
     with pytest.raises(ReportsApiError, match=said):
-        ReportsApi(f"{stage.url}/", "r", Transport()).fetch_call("a")
+        ReportsApi(f"{server.url}/", "r", Transport()).fetch_call("a")

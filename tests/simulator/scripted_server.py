@@ -1,4 +1,4 @@
-"""Small servers for the simulator to call: they write down what they hear and answer what a test decides."""
+"""Small servers for the simulator to call: they log every request and send the replies of a test."""
 
 import threading
 from collections.abc import Mapping
@@ -10,8 +10,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 
 @dataclass(frozen=True, kw_only=True)
-class Heard:
-    """One request as it came."""
+class ReceivedRequest:
+    """One request as received."""
 
     method: str
     target: str
@@ -20,7 +20,7 @@ class Heard:
 
     @property
     def path(self) -> str:
-        """Return the path alone."""
+        """Return the path without the query."""
         return urlsplit(self.target).path
 
     @property
@@ -31,8 +31,8 @@ class Heard:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Says:
-    """One answer; `hangs` sends half the body and then nothing, `closes` nothing at all."""
+class ScriptedReply:
+    """One reply; `hangs` sends half the body and then stalls, `closes` closes the connection without a reply."""
 
     status: int = 200
     body: str = "<Response/>"
@@ -43,31 +43,31 @@ class Says:
 
 
 @dataclass
-class Stage:
-    """A server on a free port. `replies` maps a path to one answer, or to one answer for each request in turn."""
+class ScriptedServer:
+    """A server on a free port. `replies` maps a path to one reply, or to a list: one for each request in turn."""
 
-    replies: dict[str, Says | list[Says]] = field(default_factory=dict)
-    heard: list[Heard] = field(default_factory=list)
+    replies: dict[str, ScriptedReply | list[ScriptedReply]] = field(default_factory=dict)
+    received: list[ReceivedRequest] = field(default_factory=list)
     over: threading.Event = field(default_factory=threading.Event)
 
     def __enter__(self) -> Self:
-        stage = self
+        server = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                stage.answer(self)
+                server.answer(self)
 
             def do_POST(self) -> None:
-                stage.answer(self)
+                server.answer(self)
 
             def log_message(self, *_: object) -> None:
-                """Keep quiet."""
+                """Log nothing."""
 
         class Server(ThreadingHTTPServer):
             request_queue_size = 64
 
             def handle_error(self, *_: object) -> None:
-                """Expect clients that hang up."""
+                """Ignore clients that hang up."""
 
         self.server = Server(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
@@ -84,19 +84,21 @@ class Stage:
         self.server.server_close()
 
     def answer(self, handler: BaseHTTPRequestHandler) -> None:
-        """Write down a request and answer it."""
+        """Log a request and send its reply."""
         length = int(handler.headers.get("Content-Length") or 0)
         body = handler.rfile.read(length).decode()
         if len(body) < length:
             return
-        heard = Heard(method=handler.command, target=handler.path, headers=dict(handler.headers.items()), body=body)
-        self.heard.append(heard)
-        reply = self.replies.get(heard.path, Says())
+        received = ReceivedRequest(
+            method=handler.command, target=handler.path, headers=dict(handler.headers.items()), body=body
+        )
+        self.received.append(received)
+        reply = self.replies.get(received.path, ScriptedReply())
         if isinstance(reply, list):
             reply = reply.pop(0) if len(reply) > 1 else reply[0]
         self._send(handler, reply)
 
-    def _send(self, handler: BaseHTTPRequestHandler, reply: Says) -> None:
+    def _send(self, handler: BaseHTTPRequestHandler, reply: ScriptedReply) -> None:
         if reply.closes:
             handler.close_connection = True
             return
@@ -114,16 +116,16 @@ class Stage:
         else:
             handler.wfile.write(body)
 
-    def told(self, path: str) -> list[Heard]:
-        """Return the requests to a path, in their order."""
-        return [heard for heard in self.heard if heard.path == path]
+    def requests_to(self, path: str) -> list[ReceivedRequest]:
+        """Return the requests to a path, in order."""
+        return [received for received in self.received if received.path == path]
 
 
 def dial_xml(
-    stage: Stage, *, attributes: str = "", targets: str = "<Number>+14155550123</Number>", timeout: int = 30
+    server: ScriptedServer, *, attributes: str = "", targets: str = "<Number>+14155550123</Number>", timeout: int = 30
 ) -> str:
-    """Return a Dial with all its URLs on the stage."""
+    """Return a document with one Dial, all its URLs on this server."""
     return (
-        f'<Response><Dial action="{stage.url}/action/" callbackUrl="{stage.url}/callback/" method="POST" '
+        f'<Response><Dial action="{server.url}/action/" callbackUrl="{server.url}/callback/" method="POST" '
         f'timeout="{timeout}" {attributes}>{targets}</Dial></Response>'
     )
