@@ -1,8 +1,14 @@
 """The application: `create_app` is the one place where the rooms meet."""
 
 import logging
+import sys
 from functools import cached_property
 from typing import Any, cast
+
+if sys.platform == "win32":
+    sys.exit(
+        "Dialstatus runs on Linux and macOS; on Windows run it in WSL: https://learn.microsoft.com/windows/wsl/install"
+    )
 
 from flask import Flask, Response, request
 from flask import Request as FlaskRequest
@@ -10,7 +16,6 @@ from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAll
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import MapAdapter, Rule
 
-from app.cli.group import Commands
 from app.context import EXTENSION, Services
 from app.dial.blueprint import bp as dial_bp
 from app.dial.callback_urls import PREFIX
@@ -72,7 +77,6 @@ def create_app(config: Config, shared: Services | None = None) -> Flask:
     app.url_map.merge_slashes = False  # A doubled slash is answered 404 in place, not by a redirect.
     app.config.update(SECRET_KEY=config.secret_key, MAX_CONTENT_LENGTH=MAX_BODY_BYTES)
     app.extensions[EXTENSION] = shared or make_services(config)
-    app.cli = Commands()
     use_request_ids(app)
     use_metrics(app, has_bearer_token)
     use_outgoing(app, lambda found: dial_view(found).model_dump_json())

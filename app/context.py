@@ -19,6 +19,15 @@ REFUSED = "dialstatus-refused"
 _SCHEME = "bearer "
 
 
+class Refused(SystemExit):
+    """The settings, or the plan that they name, are refused. It ends the process with the reasons, unless caught."""
+
+    def __init__(self, of: str, problems: tuple[str, ...], reasons: str) -> None:
+        super().__init__(reasons)
+        self.of = of  # "settings" or "plan"
+        self.problems = problems
+
+
 class Meter(Protocol):
     """Counts what the rooms report, for all processes of this machine."""
 
@@ -37,7 +46,7 @@ class Meter(Protocol):
     def total(self) -> Mapping[tuple[str, ...], float]:
         """Return the sums over all processes, by metric and labels."""
 
-    def stop(self) -> None:
+    def stop(self, patience: float = 1.0) -> None:
         """Write this process's counts to disk for the last time."""
 
 

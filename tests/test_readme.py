@@ -10,6 +10,7 @@ import click
 import pytest
 
 from app import create_app
+from app.cli.group import add_commands
 from config import Config, settings_table
 from tests.support.server import REPORTS_TOKEN, Server
 
@@ -46,7 +47,7 @@ def test_every_setting_is_in_its_table() -> None:
 
 
 def test_every_command_is_named(tmp_path: Path) -> None:
-    app = create_app(Config.load({"INSTANCE_DIR": str(tmp_path)}))
+    app = add_commands(create_app(Config.load({"INSTANCE_DIR": str(tmp_path)})))
 
     for name in commands(app.cli, click.Context(app.cli), "flask"):
         assert f"`{name}" in README, f"README does not name `{name}`"
@@ -54,7 +55,7 @@ def test_every_command_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("page", ["README.md", *sorted(str(path.relative_to(ROOT)) for path in DOCS.rglob("*.md"))])
 def test_every_command_and_option_that_a_page_names_exists(page: str, tmp_path: Path) -> None:
-    app = create_app(Config.load({"INSTANCE_DIR": str(tmp_path)}))
+    app = add_commands(create_app(Config.load({"INSTANCE_DIR": str(tmp_path)})))
     said = re.findall(
         r"(?:`|^\$ |^)flask (?:--app wsgi )?(?!run|--)([^`\n#|…]+)", (ROOT / page).read_text(), re.MULTILINE
     )

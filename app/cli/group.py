@@ -1,62 +1,45 @@
-"""The `flask` commands of all rooms, each imported only when it is called: the server needs none of them."""
-
-from importlib import import_module
+"""The `flask` commands of all rooms. A server loads no command: only `wsgi.py` under `flask`, and tests, add them."""
 
 import click
 from flask import Flask
 from flask.cli import AppGroup
 
-from app.context import REFUSED
-from app.server.shared_services import Refused
+from app.cli.dials import dials
+from app.cli.doctor import version
+from app.cli.plan import cli as plan
+from app.cli.plivo import doctor, plivo
+from app.cli.replay import replay
+from app.cli.simulate import simulate
+from app.cli.store_commands import db, spool
+from app.context import REFUSED, Refused
 
-_DOCTOR = "doctor"
-# Command -> where it lives. One room's command never needs another room's.
-_COMMANDS = {
-    "db": "app.cli.store_commands:db",
-    "dials": "app.cli.dials:dials",
-    _DOCTOR: "app.cli.plivo:doctor",
-    "plan": "app.cli.plan:cli",
-    "plivo": "app.cli.plivo:plivo",
-    "replay": "app.cli.replay:replay",
-    "simulate": "app.cli.simulate:simulate",
-    "spool": "app.cli.store_commands:spool",
-    "version": "app.cli.doctor:version",
-}
+_COMMANDS = (db, dials, doctor, plan, plivo, replay, simulate, spool, version)
 
 
-class Commands(AppGroup):
-    """The application's command group."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Name every command."""
-        return sorted({*super().list_commands(ctx), *_COMMANDS})
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import a command by its name."""
-        if cmd_name not in _COMMANDS:
-            return super().get_command(ctx, cmd_name)
-        module, _, name = _COMMANDS[cmd_name].partition(":")
-        command: click.Command = getattr(import_module(module), name)
-        return command
-
-
-class _DoctorAlone(Commands):
-    """The command group where settings are refused: one command tells of it in its own form, others end with it."""
+class _DoctorAlone(AppGroup):
+    """The command group where settings are refused: `doctor` reports that, every other command ends with it."""
 
     def __init__(self, refused: Refused) -> None:
         super().__init__()
         self._refused = refused
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import the doctor, or end."""
-        if cmd_name != _DOCTOR:
+        """Return the doctor, or end."""
+        if cmd_name != doctor.name:
             raise self._refused
         return super().get_command(ctx, cmd_name)
 
 
+def add_commands(app: Flask) -> Flask:
+    """Add every command to an application, and return it."""
+    for command in _COMMANDS:
+        app.cli.add_command(command)
+    return app
+
+
 def without_services(refused: Refused) -> Flask:
-    """Make an application that serves nothing: what is refused can be looked at."""
+    """Return an application that serves nothing, so that its commands can report what is refused."""
     app = Flask(__name__, static_folder=None)
     app.extensions[REFUSED] = {refused.of: refused.problems}
     app.cli = _DoctorAlone(refused)
-    return app
+    return add_commands(app)

@@ -6,7 +6,6 @@ get an event twice and knows it by its `webhook-id`.
 
 import logging
 import random
-import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +16,7 @@ from flask import Flask
 
 from app.context import EXTENSION, Services
 from app.notify.webhook_sender import NotSent, send, signature
+from app.records.model.periodic_job import PeriodicJob
 from app.records.model.receipt import StoreUnavailable
 from app.records.reading.queries import FoundDial, find_dial_by_key
 from app.records.reading.read_session import read_session
@@ -36,41 +36,38 @@ _EXTENSION = "dialstatus-outgoing"
 
 
 def use_outgoing(app: Flask, describe: Callable[[FoundDial], str]) -> None:
-    """Make what tells of ended dials; nothing is told before `start_outgoing`."""
+    """Make the application's event delivery. Nothing is sent before it is woken."""
     app.extensions[_EXTENSION] = Outgoing(app.extensions[EXTENSION], describe)
 
 
-def start_outgoing(app: Flask) -> None:
-    """Begin to tell, in the process that serves."""
-    cast(Outgoing, app.extensions[_EXTENSION]).start()
+def event_delivery(app: Flask) -> "Outgoing":
+    """Return the application's event delivery."""
+    return cast(Outgoing, app.extensions[_EXTENSION])
 
 
-def stop_outgoing(app: Flask) -> None:
-    """Tell no more."""
-    cast(Outgoing, app.extensions[_EXTENSION]).stop()
+class Outgoing(PeriodicJob):
+    """Delivers from the outbox. `describe` returns a dial as JSON, as in the API."""
 
-
-class Outgoing:
-    """Delivers from the outbox. `describe` gives a dial as JSON, as the API has it."""
+    name = "event-delivery"
 
     def __init__(self, shared: Services, describe: Callable[[FoundDial], str]) -> None:
+        super().__init__()
         self._store = shared.store
         self._url = shared.config.events_url
         self._secret = shared.config.events_secret or ""
         self._allow_private = shared.config.events_allow_private
         self._describe = describe
-        self._stopping = threading.Event()
-        self._thread: threading.Thread | None = None
 
-    def start(self) -> None:
-        """Begin to look into the outbox, if there is anybody to tell."""
-        if self._url is not None:
-            self._thread = threading.Thread(target=self._run, name="outgoing", daemon=True)
-            self._thread.start()
-
-    def stop(self) -> None:
-        """End soon. What was not told yet falls due again."""
-        self._stopping.set()
+    def work(self) -> float | None:
+        """Deliver what is due; at once again after a full batch."""
+        if self._url is None:
+            return None
+        try:
+            tried = self.deliver_due()
+        except StoreUnavailable as error:
+            log.info("outbox_waits", extra={"error": str(error)})
+            return _PAUSE
+        return 0 if tried == _BATCH else _PAUSE
 
     def deliver_due(self) -> int:
         """Deliver what is due now and tell how many were tried. Raises `StoreUnavailable`."""
@@ -81,16 +78,6 @@ class Outgoing:
             outcomes = list(pool.map(self._is_settled, claims))
         remove(self._store, [one.dial_key for one, settled in zip(claims, outcomes, strict=True) if settled])
         return len(claims)
-
-    def _run(self) -> None:
-        while not self._stopping.is_set():
-            try:
-                tried = self.deliver_due()
-            except StoreUnavailable as error:
-                log.info("outbox_waits", extra={"error": str(error)})
-                tried = 0
-            if tried < _BATCH:
-                self._stopping.wait(_PAUSE)
 
     def _is_settled(self, one: Claim) -> bool:
         """Try to deliver; True when nothing remains to be done for this dial."""

@@ -5,7 +5,6 @@ webhook next to nothing and a full disk costs it nothing. A process takes over t
 on from there: nothing starts at zero with a new worker, and there are never more files than there were workers at once.
 """
 
-import atexit
 import fcntl
 import json
 import logging
@@ -15,6 +14,8 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TextIO
+
+from app.records.model.periodic_job import PeriodicJob
 
 log = logging.getLogger(__name__)
 
@@ -27,25 +28,27 @@ _MOST_PROCESSES = 1024
 _PAUSE = 1.0  # Seconds between two writings; so much is lost when a worker is killed.
 
 
-class Counts:
-    """The counts of this process, and through files in `directory` those of all."""
+class Counts(PeriodicJob):
+    """The counts of this process and, through files in `directory`, of all processes of this machine."""
+
+    name = "counts"
 
     def __init__(self, directory: Path) -> None:
+        super().__init__()
         self._directory = directory
         self._values: Counter[Key] = Counter()
         self._changed = False
         # Reentrant: what goes wrong here is logged, and what is logged may be counted.
-        self._lock = threading.RLock()
+        self._counting = threading.RLock()
         self._writing = threading.Lock()
         self._is_open = False
         self._mine: TextIO | None = None  # The lock on our file, held for as long as this process lives.
         self._path: Path | None = None
         self._is_failing = False
-        self._stopping = threading.Event()
 
     def add(self, *key: str, amount: float = 1) -> None:
         """Count something."""
-        with self._lock:
+        with self._counting:
             if not self._is_open:
                 self._open()
             self._values[key] += amount  # type: ignore[assignment]
@@ -53,7 +56,7 @@ class Counts:
 
     def observe(self, key: Key, name: str, label: str, seconds: float) -> None:
         """Count something, and how long it took: in the bucket of its duration and in the sum of all."""
-        with self._lock:
+        with self._counting:
             self.add(*key)
             values = self._values
             values[name, label, BUCKET_NAMES[bisect_left(BUCKETS, seconds)]] += 1
@@ -81,7 +84,7 @@ class Counts:
 
         What is told of this one is in its file first: a counter never goes back, whoever tells it next.
         """
-        with self._lock:
+        with self._counting:
             if not self._is_open:
                 self._open()
         total = self.flush()
@@ -90,10 +93,15 @@ class Counts:
                 total.update(_read(path))
         return total
 
+    def work(self) -> float:
+        """Write the counts to their file."""
+        self.flush()
+        return _PAUSE
+
     def flush(self) -> Counter[Key]:
         """Write this process's counts to its file, if they have changed, and give them."""
         with self._writing:
-            with self._lock:
+            with self._counting:
                 values = Counter(self._values)
                 if self._path is None or not self._changed:
                     return values
@@ -108,9 +116,9 @@ class Counts:
                 self._is_failing = False
         return values
 
-    def stop(self) -> None:
+    def stop(self, patience: float = 1.0) -> None:
         """Write for the last time and leave the file to another process."""
-        self._stopping.set()
+        super().stop(patience)
         self.flush()
         if self._mine is not None:
             self._mine.close()
@@ -123,8 +131,7 @@ class Counts:
         except OSError as error:
             self._fail(error)
             return
-        threading.Thread(target=self._write_on, name="counts", daemon=True).start()
-        atexit.register(self.stop)
+        self.wake()
 
     def _take_file(self) -> None:
         for number in range(_MOST_PROCESSES):
@@ -138,10 +145,6 @@ class Counts:
             self._values.update(_read(self._path))
             return
         raise OSError(f"{_MOST_PROCESSES} processes hold a file in {self._directory} already")
-
-    def _write_on(self) -> None:
-        while not self._stopping.wait(_PAUSE):
-            self.flush()
 
     def _fail(self, error: OSError) -> None:
         """Say once that the counts of this process are seen by itself alone."""

@@ -12,6 +12,8 @@ from typing import cast
 
 import uvicorn
 import uvloop
+from gunicorn.config import Config as GunicornConfig
+from gunicorn.glogging import Logger
 from gunicorn.workers.base import Worker
 
 from app.server.adapter import Adapter
@@ -22,6 +24,17 @@ log = logging.getLogger(__name__)
 _DRAIN = 1.4  # Seconds in which kept-alive connections are told that the next reply is the last one.
 _TICK = 0.5  # Seconds between two looks at the connections and at gunicorn's master.
 _OWN_FILES = 200  # Open files that a worker needs besides its connections.
+
+
+class GunicornLogger(Logger):  # type: ignore[misc]  # Gunicorn has no types.
+    """Passes gunicorn's log lines to the handler of `configure_logging`."""
+
+    def setup(self, cfg: GunicornConfig) -> None:
+        """Remove gunicorn's own handlers, which would write each line a second time."""
+        super().setup(cfg)
+        for logger in (self.error_log, self.access_log):
+            logger.handlers.clear()
+            logger.propagate = True
 
 
 class DrainingServer(uvicorn.Server):

@@ -9,6 +9,7 @@ from click.testing import Result
 from flask import Flask
 
 from app import create_app
+from app.cli.group import add_commands
 from app.context import EXTENSION, Services
 from app.records.store.migrate import upgrade
 from config import Config
@@ -64,7 +65,7 @@ def run(make_app: Callable[[], Flask], plivo_api: PlivoApi) -> Cli:
     def invoke(*words: str, answer: str | None = None, timeout: str = "30", command: str = "plivo") -> Result:
         access = [f"--{name}-url={plivo_api.url}" for name in ("api", "phlo", "ngrok")]
         arguments = [command, *access, "--timeout", timeout, *words]
-        result = make_app().test_cli_runner().invoke(args=arguments, input=answer)
+        result = add_commands(make_app()).test_cli_runner().invoke(args=arguments, input=answer)
         assert result.exception is None or isinstance(result.exception, SystemExit)
         assert AUTH_TOKEN not in result.output
         assert BASIC not in result.output

@@ -19,6 +19,7 @@ from app import create_app
 from app.account.access import Access
 from app.account.account_checks import clock
 from app.account.doctor import ngrok
+from app.cli.group import add_commands
 from app.context import EXTENSION
 from app.records.model.receipt import Receipt
 from app.voice.events import CallFacts, CallNoted, Kind
@@ -318,7 +319,7 @@ def test_receipts_in_the_spool_are_told(examine: Examine, make_app: Callable[[],
 def test_tables_that_were_never_made_are_told(environ: dict[str, str], plivo_api: PlivoApi) -> None:
     app = create_app(Config.load(environ))
 
-    result = app.test_cli_runner().invoke(args=["doctor", "--api-url", plivo_api.url])
+    result = add_commands(app).test_cli_runner().invoke(args=["doctor", "--api-url", plivo_api.url])
 
     assert "✗ migrations: the tables are not those of this version\n    Run `flask db upgrade`." in result.output
     assert "– database: no write is tried before the tables are right\n" in result.output
@@ -330,7 +331,7 @@ def test_a_database_that_cannot_be_reached_is_told_with_its_reason(
     environ["DATABASE_URL"] = "postgresql://somebody:hush@127.0.0.1:1/none"
     app = create_app(Config.load(environ))
 
-    result = app.test_cli_runner().invoke(args=["doctor", "--api-url", plivo_api.url])
+    result = add_commands(app).test_cli_runner().invoke(args=["doctor", "--api-url", plivo_api.url])
 
     assert "✗ migrations: the database cannot be read: connection failed: " in result.output
     assert "    Check DATABASE_URL, then run `flask db check`." in result.output

@@ -13,6 +13,7 @@ from click.testing import Result
 from flask.testing import FlaskCliRunner
 
 from app import create_app
+from app.cli.group import add_commands
 from app.context import EXTENSION, Services
 from config import Config
 from tests.records.scenarios import answered
@@ -27,7 +28,7 @@ def opened(database_url: str, tmp_path: Path) -> Iterator[tuple[FlaskCliRunner, 
     settings = {"DATABASE_URL": database_url, "INSTANCE_DIR": str(tmp_path / "instance"), "STORE_TIMEOUT": "5"}
     app = create_app(Config.load(settings))
     services: Services = app.extensions[EXTENSION]
-    yield app.test_cli_runner(), services
+    yield add_commands(app).test_cli_runner(), services
     services.journal.close()
     services.spool.close()
     services.store.close()

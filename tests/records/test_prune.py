@@ -82,7 +82,7 @@ def test_old_records_leave_by_themselves(store: Store, journal: Journal, tmp_pat
     journal.append_all([*Call(at=PAST).answer(ALICE).receipts, *Call(at=now()).answer(ALICE).receipts])
     both = [Retention(store, days=2, zone=UTC, directory=tmp_path) for _ in range(2)]
     for retention in both:
-        retention.start()
+        retention.wake()
 
     until(lambda: scalar(store, "SELECT count(*) FROM calls") == 1)
 
@@ -161,7 +161,7 @@ def test_without_a_limit_everything_is_kept(store: Store, journal: Journal, tmp_
     journal.append(Call(at=PAST).answer(ALICE).receipts[0])
     retention = Retention(store, days=0, zone=UTC, directory=tmp_path / "unused")
 
-    retention.start()
+    retention.wake()
     retention.stop()
 
     assert scalar(store, "SELECT count(*) FROM calls") == 1

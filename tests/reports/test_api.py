@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from app.cli.group import add_commands
 from app.records.model.ids import now
 from tests.reports.conftest import REPORTS_TOKEN, Caller
 from tests.reports.history import make_rounds
@@ -244,7 +245,7 @@ def test_a_call_is_found_by_the_request_that_placed_it(caller: Caller) -> None:
     caller.post("/dialstatus/", CallUUID="another", RequestUUID="placed", **numbers)
     caller.client.get(f"/login?token={REPORTS_TOKEN}")
 
-    shown = caller.app.test_cli_runner().invoke(args=["dials", "show", "requested"])
+    shown = add_commands(caller.app).test_cli_runner().invoke(args=["dials", "show", "requested"])
 
     assert caller.read("calls/requested")["call"]["call_uuid"] == "placed"
     assert "placed" in caller.client.get("/calls/requested").text

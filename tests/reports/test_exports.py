@@ -10,6 +10,7 @@ import pytest
 from rich.console import Console
 
 from app.cli.dials import print_dials
+from app.cli.group import add_commands
 from app.records.model.ids import now
 from app.records.model.receipt import Receipt
 from app.records.model.state import Placement
@@ -107,7 +108,7 @@ def test_a_file_takes_filters_and_refuses_unknown_parameters(lite_caller: Caller
 
 def test_commands_show_the_same_on_the_terminal(lite_caller: Caller) -> None:
     call_uuid, dial_id = lite_caller.ended_call("busy", DialHangupCause="USER_BUSY")
-    run = lite_caller.app.test_cli_runner().invoke
+    run = add_commands(lite_caller.app).test_cli_runner().invoke
 
     assert call_uuid in run(args=["dials", "list"]).output
     assert json.loads(run(args=["dials", "show", call_uuid]).output)["dials"][0]["dial_id"] == dial_id
@@ -132,7 +133,7 @@ def test_a_list_shows_whole_numbers_and_uuids_on_any_terminal(lite_caller: Calle
 
 def test_a_summary_on_the_terminal_uses_the_given_time_zone(lite_caller: Caller) -> None:
     lite_caller.ended_call("busy")
-    run = lite_caller.app.test_cli_runner().invoke
+    run = add_commands(lite_caller.app).test_cli_runner().invoke
 
     there = run(args=["dials", "summary", "--group-by", "hour", "--timezone", "Asia/Kathmandu"])
     nowhere = run(args=["dials", "summary", "--timezone", "Mars"])
@@ -150,7 +151,7 @@ def test_a_summary_on_the_terminal_uses_the_given_time_zone(lite_caller: Caller)
     ],
 )
 def test_a_command_explains_an_error_in_a_sentence(lite_caller: Caller, arguments: list[str], message: str) -> None:
-    result = lite_caller.app.test_cli_runner().invoke(args=["dials", *arguments])
+    result = add_commands(lite_caller.app).test_cli_runner().invoke(args=["dials", *arguments])
 
     assert result.exit_code == 1
     assert message in result.output
@@ -160,7 +161,7 @@ def test_an_export_writes_a_file(lite_caller: Caller) -> None:
     lite_caller.ended_call("busy")
     path = lite_caller.services.config.instance_dir / "dials.csv"
 
-    lite_caller.app.test_cli_runner().invoke(args=["dials", "export", "--output", str(path)])
+    add_commands(lite_caller.app).test_cli_runner().invoke(args=["dials", "export", "--output", str(path)])
 
     assert path.read_bytes() == lite_caller.ask("dials.csv").data
 

@@ -9,6 +9,7 @@ import pytest
 from click.testing import Result
 
 from app import create_app
+from app.cli.group import add_commands
 from app.context import Services
 from app.records.store import migrate
 from app.records.store.store import Store
@@ -59,7 +60,7 @@ def open_caller(tmp_path: Path) -> Iterator[Open]:
 
 def run(caller: Caller, *words: str) -> Result:
     with caller.app.app_context():
-        result = caller.app.test_cli_runner().invoke(args=words)
+        result = add_commands(caller.app).test_cli_runner().invoke(args=words)
     assert isinstance(result.exception, SystemExit), result.output
     assert result.exit_code == (3 if words[0] == "replay" else 1)
     return result

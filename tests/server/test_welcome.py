@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from app.server.welcome import welcome
+from app.server.startup import welcome
 from config import Config
 from tests.support.server import ROOT, TOKEN, Server
 

@@ -1,13 +1,15 @@
-"""Old records leave by themselves, an hour after the other, wherever RETENTION_DAYS says so."""
+"""The background job that deletes records older than RETENTION_DAYS."""
 
 import fcntl
 import logging
-import threading
+from contextlib import suppress
 from datetime import tzinfo
 from pathlib import Path
+from typing import TextIO
 
 from app.records.maintenance.prune import prune
 from app.records.model.ids import now
+from app.records.model.periodic_job import PeriodicJob
 from app.records.model.receipt import StoreUnavailable
 from app.records.store.store import Store
 
@@ -17,42 +19,39 @@ _DAY = 24 * 60 * 60 * 1000  # milliseconds
 _PAUSE = 60 * 60  # seconds
 
 
-class Retention:
-    """Deletes what is older than `days`, in the background; of several processes on one machine one does it.
+class Retention(PeriodicJob):
+    """Deletes what is older than `days`, every hour; of several processes on one machine one does it.
 
-    `zone` is the one whose days are counted before, `directory` the instance's. 0 days keep everything.
+    `zone` is the one by whose days rollups are counted first, `directory` the instance's. 0 days keep everything.
     """
 
+    name = "retention"
+
     def __init__(self, store: Store, *, days: int, zone: tzinfo, directory: Path) -> None:
+        super().__init__()
         self._store = store
         self._zone = zone
         self._days = days
         self._directory = directory
-        self._stopping = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._lock_file: TextIO | None = None
 
-    def start(self) -> None:
-        """Begin; call it in the process that serves."""
-        if self._days:
-            self._thread = threading.Thread(target=self._run, name="retention", daemon=True)
-            self._thread.start()
+    def work(self) -> float | None:
+        """Prune if no other process of this machine does; should that one end, a later run takes over."""
+        if not self._days:
+            return None
+        if self._lock_file is None:
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._lock_file = (self._directory / "retention.lock").open("w")
+        with suppress(BlockingIOError):
+            fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._prune()
+        return _PAUSE
 
-    def stop(self) -> None:
-        """End after the transaction at hand."""
-        self._stopping.set()
-        if self._thread is not None:
-            self._thread.join()
-
-    def _run(self) -> None:
-        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with (self._directory / "retention.lock").open("w") as file:
-            while not self._stopping.is_set():
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    self._prune()
-                except BlockingIOError:
-                    pass  # Another process is at it; should that one end, its turn comes here.
-                self._stopping.wait(_PAUSE)
+    def stop(self, patience: float = 1.0) -> None:
+        """Stop after the current transaction and let another process take over."""
+        super().stop(patience)
+        if self._lock_file is not None:
+            self._lock_file.close()
 
     def _prune(self) -> None:
         try:
@@ -66,9 +65,9 @@ class Retention:
                 log.info("calls_pruned", extra={"calls": pruned, "older_than_days": self._days})
 
     def _check_stop(self, _count: int) -> None:
-        if self._stopping.is_set():
+        if self.stopping.is_set():
             raise _Stopped
 
 
 class _Stopped(Exception):
-    """End a walk through old records."""
+    """Ends a walk through old records."""

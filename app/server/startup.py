@@ -1,17 +1,47 @@
-"""What is printed at start: everything a newcomer needs for the next step."""
+"""What is printed at start: why the port cannot be opened, or everything a newcomer needs for the next step."""
 
+import errno
 import shlex
+import socket
+import time
 from pathlib import Path
 
 from app.account.addresses import addresses_at
 from app.dial.callback_urls import PREFIX
 from config import Config, SignatureMode
 
+# Seconds for a server that is ending, or for workers whose master was killed, to free the port. Gunicorn waits as long.
+_PATIENCE = 5.0
+_PAUSE = 0.1
+
 _SIGNATURES = {
     SignatureMode.ENFORCE: "checked; a request that Plivo did not sign is refused",
     SignatureMode.OBSERVE: "checked and recorded, but nothing is refused (VERIFY_SIGNATURES=observe)",
     SignatureMode.OFF: "NOT checked: anybody may post reports; set PLIVO_AUTH_TOKEN before you go public",
 }
+
+
+def port_problem(host: str, port: int) -> str | None:
+    """Return in a sentence why the port cannot be opened and what to do, where gunicorn prints ten lines; else None."""
+    deadline = time.monotonic() + _PATIENCE
+    while error := _refusal(host, port):
+        if error.errno != errno.EADDRINUSE:
+            return f"HOST {host} and PORT {port} cannot be listened on: {error.strerror}; write others"
+        if time.monotonic() > deadline:
+            other = port + 1 if port < 65_535 else port - 1
+            return f"PORT {port} of {host} is taken; end what listens there, or write another, such as PORT={other}"
+        time.sleep(_PAUSE)
+    return None
+
+
+def _refusal(host: str, port: int) -> OSError | None:
+    try:
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # As gunicorn does.
+            probe.bind((host, port))
+    except OSError as error:
+        return error
+    return None
 
 
 def welcome(config: Config, *, is_terminal: bool) -> str:

@@ -1,0 +1,98 @@
+"""How a process begins and ends to serve: settings read, tables checked, background jobs started and stopped."""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import cast
+
+from flask import Flask
+from sqlalchemy.exc import DBAPIError
+
+from app.context import EXTENSION, Refused, Services
+from app.notify.event_delivery import event_delivery
+from app.plan.load import PlanError
+from app.records.maintenance.retention import Retention
+from app.records.model.receipt import StoreUnavailable
+from app.records.rollups.job import RollupJob
+from app.records.store.migrate import upgrade
+from app.records.store.readiness import prove_write
+from app.records.store.store import Store
+from app.records.store.version import is_current
+from config import ConfigError
+
+log = logging.getLogger(__name__)
+
+_JOBS = "dialstatus-jobs"
+
+
+class Serving:
+    """The services of the running server: read by gunicorn's master, and found here by the workers it forks.
+
+    A reload reads the settings again. Were each worker to read them, one refused setting would end the whole server.
+    """
+
+    def __init__(self) -> None:
+        self.services: Services | None = None
+
+    def renew(self, make: Callable[[], Services]) -> Services:
+        """Make the services. Raise `Refused` at start; a server that runs keeps what it has, and logs the reason."""
+        try:
+            self.services = make()
+        except (ConfigError, PlanError) as error:
+            if self.services is None:
+                of = "plan" if isinstance(error, PlanError) else "settings"
+                raise Refused(of, error.problems, str(error)) from None
+            log.error("settings_refused", extra={"reason": str(error)})  # noqa: TRY400  # The reason says all.
+        return self.services
+
+
+serving = Serving()
+
+
+def prepare(store: Store) -> None:
+    """Bring the tables of SQLite up to date and prove that the store takes a write; log where either fails.
+
+    Callers are served whatever the store does, and the spool takes their reports. The tables of PostgreSQL, which many
+    machines may share, are changed by `flask db upgrade` alone.
+    """
+    try:
+        if store.is_sqlite and not _has_current_tables(store):
+            upgrade(store)
+        prove_write(store)
+    except StoreUnavailable as error:
+        log.error("store_not_ready", extra={"reason": str(error)})  # noqa: TRY400  # The reason says all.
+
+
+def start(app: Flask) -> None:
+    """Start the background jobs of the process that serves."""
+    shared = cast(Services, app.extensions[EXTENSION])
+    config = shared.config
+    jobs = app.extensions[_JOBS] = (
+        shared.drainer,
+        event_delivery(app),
+        Retention(shared.store, days=config.retention_days, zone=config.timezone, directory=config.instance_dir),
+        RollupJob(shared.store, config.timezone),
+    )
+    for job in jobs:
+        job.wake()
+
+
+def stop(app: Flask) -> None:
+    """Finish the work under way and close files and connections. Stopping again is a no-op."""
+    shared = cast(Services, app.extensions[EXTENSION])
+    for job in app.extensions.pop(_JOBS, ()):
+        job.stop()
+    shared.journal.close()
+    shared.spool.close()
+    shared.meter.stop()
+
+
+def _has_current_tables(store: Store) -> bool:
+    # A file that is being made cannot be read yet; the upgrade waits its turn.
+    if not Path(str(store.url.database)).exists():
+        return False
+    try:
+        with store.engine.connect() as connection:
+            return is_current(connection)
+    except DBAPIError:
+        return False
