@@ -36,6 +36,10 @@ class Refusals:
         self._running: Future[None] | None = None
         self._next_at = 0.0
 
+    def close(self) -> None:
+        """Wait until the last reason is logged. Afterwards none is looked for."""
+        self._thread.shutdown()
+
     def log(self, webhook: Webhook, reason: str, *, refused: bool) -> None:
         """Log one refusal with its reason."""
         log.warning(
@@ -59,7 +63,7 @@ class Refusals:
         self._next_at = moment + _SECONDS_BETWEEN
         try:
             self._running = self._thread.submit(lambda: self.log(webhook, find_reason(), refused=refused))
-        except RuntimeError:  # The process is about to end.
+        except RuntimeError:  # Closed, or the process is about to end.
             self.log(webhook, otherwise, refused=refused)
 
 

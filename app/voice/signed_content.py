@@ -24,7 +24,7 @@ _UNMISTAKABLE = (
     *("RecordingDuration", "RecordingDurationMs", "RecordingEndMs", "RecordingID", "RecordingStartMs", "RequestUUID"),
     *("RouteType", "SIP-H-To", "STIRAttestation", "STIRVerification", "SessionStart", "StartTime", "TotalCost"),
 )
-_WORDS = ("Digits", "Direction", "Duration", "Event", "From", "Machine", "To")
+_WORDS = ("Direction", "Duration", "Event", "From", "To")
 _KNOWN = sorted((*_UNMISTAKABLE, *_WORDS))
 _KNOWN_SET = frozenset(_KNOWN)
 _CUSTOM_HEADER = "X-PH-"
@@ -52,7 +52,7 @@ def find_ambiguity(*, method: str, query: Pairs, form: Pairs) -> str | None:
 
 
 def _ambiguity_of_query(query: Pairs) -> str | None:
-    """A query is signed as `name=value` joined by `&`."""
+    """Return what is ambiguous in a query, which is signed as `name=value` joined by `&`."""
     for _, value in query:
         if "&" in value and any(f"&{name}=" in value for name in _KNOWN):
             return "a value holds another parameter"
@@ -60,7 +60,9 @@ def _ambiguity_of_query(query: Pairs) -> str | None:
 
 
 def _ambiguity_of_form(form: Pairs) -> str | None:
-    """A form is signed as names and values in one text, in the order of the names."""
+    """Return what is ambiguous in a form, which is signed as names and values in one text, in the order of names."""
+    if form and all(value.startswith("=") for _, value in form):
+        return "it was signed as a query"
     following = [name for name, _ in form[1:]]
     for index, ((name, value), next_name) in enumerate(zip(form, [*following, None], strict=True)):
         if name == next_name:

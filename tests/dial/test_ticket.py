@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.dial.ticket import Ticket
+from app.dial.ticket import Ticket, dial_of_notice, notice_query
 
 SECRET = "a secret of the test"
 TICKET = Ticket(dial_id="0b9d7f", route="office", step="desk", round=2, started_at=1_763_900_000)
 
 
 def decoded(ticket: Ticket) -> dict[str, str]:
-    """Give a ticket's query as whoever receives it reads it."""
+    """Return a ticket's query as its reader decodes it."""
     return dict(parse_qsl(ticket.to_query(SECRET), keep_blank_values=True, strict_parsing=True))
 
 
@@ -61,7 +61,7 @@ def test_an_empty_query_is_no_ticket() -> None:
     assert Ticket.from_query({}, SECRET) is None
 
 
-def test_the_dial_travels_under_its_public_name_and_no_key_can_meet_plivos() -> None:
+def test_the_dial_has_its_public_name_and_no_key_can_be_plivos() -> None:
     query = decoded(TICKET)
 
     assert query["dial"] == "0b9d7f"
@@ -75,5 +75,24 @@ def test_plivos_own_parameters_beside_the_ticket_do_no_harm() -> None:
     assert Ticket.from_query(query, SECRET) == TICKET
 
 
-def test_the_same_ticket_is_sealed_alike_every_time() -> None:
+def test_a_ticket_gets_the_same_seal_every_time() -> None:
     assert TICKET.to_query(SECRET) == TICKET.to_query(SECRET)
+
+
+def test_the_dial_of_a_notice_comes_back_as_it_went_out() -> None:
+    query = dict(parse_qsl(notice_query("0b9d7f", SECRET)))
+
+    assert query["dial"] == "0b9d7f"
+    assert dial_of_notice(query, SECRET) == "0b9d7f"
+
+
+def test_a_ticket_is_no_notice_and_a_notice_no_ticket() -> None:
+    assert dial_of_notice(decoded(TICKET), SECRET) is None
+    assert Ticket.from_query(dict(parse_qsl(notice_query("0b9d7f", SECRET))), SECRET) is None
+
+
+@pytest.mark.parametrize("change", [{"dial": "another"}, {"seal": "x"}, {"dial": ""}, {"seal": "é"}])
+def test_an_altered_notice_names_no_dial(change: dict[str, str]) -> None:
+    query = dict(parse_qsl(notice_query("0b9d7f", SECRET)))
+
+    assert dial_of_notice(query | change, SECRET) is None
