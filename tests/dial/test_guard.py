@@ -72,7 +72,13 @@ def send(
     path, _, query = target.partition("?")
     stream = Body(body)
     environ = EnvironBuilder(
-        path, BASE, query_string=query, method=method, input_stream=stream, content_type=content_type, headers=headers
+        path,
+        BASE,
+        query_string=query,
+        method=method,
+        input_stream=stream,
+        content_type=content_type,
+        headers=list((headers or {}).items()),
     ).get_environ()
     environ.update(CONTENT_LENGTH=str(len(body)), RAW_URI=target)
     pieces, status, _ = run_wsgi_app(app, environ)
@@ -210,7 +216,7 @@ def test_the_reason_is_looked_for_once_a_second_and_off_the_path(
         assert send(app, body=urlencode(fields).encode(), headers=signed("/dialstatus/", fields))[0] == 403
     app.extensions["dialstatus-refusals"].close()
 
-    reasons = [record.reason for record in caplog.records if record.message == "signature_refused"]
+    reasons = [vars(record)["reason"] for record in caplog.records if record.message == "signature_refused"]
     explained = [reason for reason in reasons if reason.startswith("host+scheme: Plivo signed http://127.0.0.1")]
     assert len(reasons) == 20, reasons
     assert 1 <= len(explained) <= 3, set(reasons)

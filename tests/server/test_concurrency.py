@@ -5,6 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from app.dial.ticket import notice_query
 from tests.server.calls import dial_report, inbound, new_uuid
 from tests.support.database import rows
 from tests.support.server import Reply, Server, until
@@ -64,6 +65,7 @@ def test_two_thousand_reports_at_once_are_two_thousand_records(
 
 def test_webhooks_of_one_call_at_once_add_up_to_one_record(server: Server, database_url: str, tmp_path: Path) -> None:
     call_uuids = [new_uuid() for _ in range(40)]
+    secret = (tmp_path / "instance0" / "secret_key").read_text().strip()
     about = [
         (path, fields)
         for call_uuid in call_uuids
@@ -72,7 +74,7 @@ def test_webhooks_of_one_call_at_once_add_up_to_one_record(server: Server, datab
             (f"/dialstatus/action/?dial=of-{call_uuid}", dial_report(call_uuid, "completed", f"b-{call_uuid}")),
             ("/dialstatus/hangup/", inbound(call_uuid, Event="Hangup", CallStatus="completed")),
             (
-                f"/dialstatus/callback/?dial=of-{call_uuid}",
+                f"/dialstatus/callback/?{notice_query(f'of-{call_uuid}', secret)}",
                 {
                     "DialAction": "answer",
                     "DialALegUUID": call_uuid,
