@@ -22,9 +22,9 @@ REFUSALS = "dialstatus-refusals"
 
 _KINDS = {f"dial.{kind.value}": kind for kind in Kind}  # Each route's endpoint is named after its kind.
 _BEARER = Verification(verdict=Verdict.BEARER, scheme="bearer")
-# A request to these URLs may name no call: the fallback is also tried by `flask doctor` and stores nothing, and the
+# Requests to these URLs may name no call: fallback and music store nothing, and `flask doctor` tries the former; the
 # Record API reports in a field of its own.
-_WITHOUT_CALL = frozenset({Kind.FALLBACK, Kind.RECORDING, Kind.VOICEMAIL})
+_WITHOUT_CALL = frozenset({Kind.FALLBACK, Kind.MUSIC, Kind.RECORDING, Kind.VOICEMAIL})
 _CALL_NAMES = ("CallUUID", "DialALegUUID", "call_uuid")
 
 
