@@ -15,9 +15,9 @@ from app.dial.request import Webhook
 from app.records.model.receipt import Receipt, ReceiptRefused, StoredReceipt, StoreUnavailable
 from app.records.spool.spool import SpoolFull
 from app.records.writing.entry import Entry
+from app.voice.cdr import parse_any
 from app.voice.events import CallHungUp, Event, Kind
 from app.voice.numbers import mask
-from app.voice.parsing import parse
 from app.voice.times import offset_text
 from app.voice.xml import EMPTY
 
@@ -36,7 +36,7 @@ class Stored(NamedTuple):
 def translate(webhook: Webhook) -> Event:
     """Return the event of a webhook."""
     zone = services().config.plivo_timezone
-    event = parse(webhook.kind, webhook.first, at=webhook.received_at, zone=zone)
+    event = parse_any(webhook.kind, webhook.first, at=webhook.received_at, zone=zone)
     if isinstance(event, CallHungUp) and event.derived_offset is not None:
         _warn_of_time_zone(event, event.derived_offset, str(zone))
     return event

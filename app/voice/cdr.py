@@ -27,10 +27,14 @@ def record_params(record: Mapping[str, Any]) -> Params:
 
 
 def parse_any(kind: Kind, params: Mapping[str, str], *, at: int, zone: tzinfo) -> Event:
-    """Translate what any receipt holds, a webhook's parameters or a record's, as `parse` does."""
+    """Translate what any receipt holds: a webhook's parameters, a PHLO's or a record's, each with its source."""
     if kind is Kind.CDR:
         return parse_record(params, at=at, zone=zone)
-    return parse(kind, params, at=at, zone=zone)
+    event = parse(kind, params, at=at, zone=zone)
+    if kind is Kind.PHLO:
+        # Plivo's webhooks say what became of the call; a PHLO's author can only repeat it.
+        event.source, event.call = Source.PHLO, event.call._replace(call_status=None)
+    return event
 
 
 def parse_record(params: Mapping[str, str], *, at: int, zone: tzinfo) -> CallHungUp | LegHungUp:

@@ -30,6 +30,7 @@ class Source(StrEnum):
     """Where a report comes from: a webhook during the call, or the call detail record afterwards."""
 
     WEBHOOK = "webhook"
+    PHLO = "phlo"
     CDR = "cdr"
 
 

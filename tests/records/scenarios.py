@@ -3,12 +3,13 @@
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import UTC
 from typing import Any
 
 from app.records.model.receipt import Receipt
 from app.records.model.state import Placement
+from app.voice.cdr import parse_any
 from app.voice.events import Event, Hangup, Kind, LegHungUp, Source
-from app.voice.parsing import parse
 
 START = 1_700_000_000_000
 CALLER, OURS, ALICE, BOB = "+14155550100", "+14155550199", "+14155550111", "+14155550122"
@@ -69,7 +70,7 @@ class Call:
         self._tick()
         event = LegHungUp(
             at=self.at,
-            call=parse(Kind.RING, {"CallUUID": self.uuid}, at=self.at).call,
+            call=parse_any(Kind.RING, {"CallUUID": self.uuid}, at=self.at, zone=UTC).call,
             source=Source.CDR,
             b_leg_uuid=f"{name}-{self.uuid}",
             target=target,
@@ -112,7 +113,7 @@ def receipt(
     event: Event | None = None,
 ) -> Receipt:
     """Make a receipt as the dial room makes them."""
-    event = event or parse(kind, params, at=at)
+    event = event or parse_any(kind, params, at=at, zone=UTC)
     if source is Source.CDR:
         kind, event = Kind.CDR, event.__class__(**{**_fields(event), "source": source})
     return Receipt(

@@ -54,6 +54,7 @@ class DialState:
     report_key: int | None = None
     report_code: int | None = None
     starts_with_prompt: bool | None = None
+    reported_by: str | None = None
     outcome: str = "in_progress"
     from_number: str | None = None
     to_number: str | None = None

@@ -93,7 +93,7 @@ calls = Table(
     Column("duration", Integer),
     Column("bill_duration", Integer),
     Column("cost", Text),
-    Column("heard_from", Text, nullable=False),  # webhook; cdr where only a call detail record named it
+    Column("heard_from", Text, nullable=False),  # the best source that named it: webhook, phlo or cdr
     Index(None, "call_uuid", unique=True),
     # Usually equal; a partial index saves a random write.
     Index(None, "request_uuid", sqlite_where=text(REQUEST_DIFFERS), postgresql_where=text(REQUEST_DIFFERS)),
@@ -118,6 +118,7 @@ dials = Table(
     Column("report_key", BigInteger),  # the receipt that reported it
     Column("report_code", Integer),  # a hangup code in that report, which Plivo documents for legs only
     Column("starts_with_prompt", Boolean),  # true where the caller hears something before the targets ring
+    Column("reported_by", Text),  # the source of that report: webhook or phlo
     # The columns below are derived from those above, the legs and the call.
     Column("outcome", Text, nullable=False),
     Column("from_number", Text),

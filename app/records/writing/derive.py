@@ -8,6 +8,7 @@ import json
 
 from app.records.model.state import CallRecord, CallState, DialState, LegState
 from app.records.writing.fold import earliest
+from app.voice.events import Source
 from app.voice.hangup_causes import by_code, code_of
 from app.voice.outcome import (
     LOST_RACE,
@@ -28,12 +29,19 @@ _MOVED_AWAY = "API Request"  # The hangup source of a leg that a program ended; 
 
 def derive(record: CallRecord) -> None:
     """Derive the values of every dial of the record."""
+    is_signed = any(_is_signed(dial) for dial in record.dials.values())
     for dial in record.dials.values():
         legs = [leg for leg in record.legs.values() if leg.dial_id == dial.dial_id]
-        _derive_dial(dial, legs, record.call)
+        _derive_dial(dial, legs, record.call, is_outranked=is_signed and dial.reported_by == Source.PHLO)
 
 
-def _derive_dial(dial: DialState, legs: list[LegState], call: CallState) -> None:
+def _is_signed(dial: DialState) -> bool:
+    """Return whether our own document placed the dial or a webhook reported it."""
+    return dial.targets is not None or (dial.reported_at is not None and dial.reported_by != Source.PHLO)
+
+
+def _derive_dial(dial: DialState, legs: list[LegState], call: CallState, *, is_outranked: bool) -> None:
+    """Derive one dial. `is_outranked`: a PHLO reports a dial in a call that Plivo signed; it decides nothing there."""
     dial.from_number, dial.to_number = call.from_number, call.to_number
     target_count = len(json.loads(dial.targets)) if dial.targets and legs else 0
     still_rang = _still_rang(legs, target_count)
@@ -42,6 +50,8 @@ def _derive_dial(dial: DialState, legs: list[LegState], call: CallState) -> None
     ended_at = _legs_ended_at(legs, talker, target_count, still_rang=still_rang)
     is_over = ended_at is not None and _is_over_without_report(legs, talker)
     outcome = outcome_of(_facts(dial, speaker, call)._replace(still_rang=still_rang, legs_ended=is_over))
+    if is_outranked:
+        outcome = Outcome.UNKNOWN
     dial.outcome = outcome._value_
     _derive_hangup(dial, speaker)
     dial.ended_at = None if outcome is Outcome.IN_PROGRESS else _ended_at(dial, call, ended_at)

@@ -32,6 +32,8 @@ from app.voice.outcome import DOCUMENTED_STATUSES
 # Call statuses, the later ones stronger. Any other word is a reason for the end, which is more than `completed`.
 _STATUS_RANK = {None: 0, "queued": 1, "ringing": 2, "in-progress": 3, "completed": 4}
 _COMPLETED, _OTHER_END = 4, 5
+# What a better source says replaces what weaker ones said. PHLO is not signed.
+_SOURCE_RANK: dict[str, int] = {Source.CDR: 0, Source.PHLO: 1, Source.WEBHOOK: 2}
 
 
 def fold(record: CallRecord, event: Event, *, dial_id: str | None, receipt_key: int | None = None) -> None:
@@ -47,7 +49,9 @@ def fold(record: CallRecord, event: Event, *, dial_id: str | None, receipt_key: 
         _begin_dial(record.dials[dial_id], event.at)
         _report(record.dials[dial_id], event, receipt_key)
         if event.b_leg_uuid is not None and event.hangup is not NO_HANGUP:
-            leg_ended = LegHungUp(at=event.at, call=event.call, b_leg_uuid=event.b_leg_uuid, hangup=event.hangup)
+            leg_ended = LegHungUp(
+                at=event.at, call=event.call, source=event.source, b_leg_uuid=event.b_leg_uuid, hangup=event.hangup
+            )
             _fold_leg(_leg(record, leg_ended, dial_id), leg_ended, dial_id)
     elif isinstance(event, LegEvent) and dial_id:
         _begin_dial(record.dials[dial_id], event.at)
@@ -92,19 +96,18 @@ def _begin_dial(dial: DialState, at: int) -> None:
 
 
 def _fold_call(call: CallState, event: Event) -> None:
-    if event.source is Source.WEBHOOK:
-        if call.heard_from != Source.WEBHOOK:
-            _forget_facts(call, event.at)
-    elif call.heard_from == Source.WEBHOOK:
+    if _SOURCE_RANK[event.source] > _SOURCE_RANK[call.heard_from]:
+        _forget_facts(call, event)
+    elif _SOURCE_RANK[event.source] < _SOURCE_RANK[call.heard_from]:
         return
     call.started_at = min(call.started_at, event.at)
     if not isinstance(event, LegEvent):  # The standard parameters of a leg's events may be the leg's own.
         _take_facts(call, event.call)
 
 
-def _forget_facts(call: CallState, at: int) -> None:
-    """Drop what only a call detail record said, now that there is a webhook."""
-    call.heard_from, call.started_at = Source.WEBHOOK._value_, at
+def _forget_facts(call: CallState, event: Event) -> None:
+    """Drop what only weaker sources said, now that there is a better one."""
+    call.heard_from, call.started_at = event.source._value_, event.at
     call.from_number = call.to_number = call.direction = call.caller_name = None
     call.forwarded_from = call.request_uuid = None
     if call.ended_by == Source.CDR:
@@ -172,7 +175,7 @@ def _take_leg_facts(leg: LegState, event: LegEvent, dial_id: str) -> None:
         or leg.digits is not None
         or leg.ended_by == Source.WEBHOOK
     )
-    if event.source is Source.CDR and is_heard:
+    if event.source is not Source.WEBHOOK and is_heard:
         return
     if event.source is Source.WEBHOOK and not is_heard:
         leg.dial_id, leg.target, leg.position = dial_id, None, None
@@ -226,18 +229,21 @@ def _take_hangup(state: CallState | LegState, hangup: Hangup, source: Source) ->
 
 
 def _report(dial: DialState, event: DialEnded, receipt_key: int | None) -> None:
+    is_signed = event.source is not Source.PHLO
+    if not is_signed and dial.targets is not None:
+        return  # Our document placed the dial, so no PHLO did.
     if dial.reported_at is not None:
         code = code_of(event.hangup.code, event.hangup.name, None)
         said = _report_strength(event.status, event.b_leg_uuid, event.cause, event.rang, code)
         known = _report_strength(
             dial.dial_status, dial.b_leg_uuid, dial.dial_hangup_cause, dial.dial_ring_status, dial.report_code
         )
-        if (known, -dial.reported_at) >= (said, -event.at):
+        if (dial.reported_by != Source.PHLO, known, -dial.reported_at) >= (is_signed, said, -event.at):
             return
     dial.dial_status, dial.dial_ring_status = event.status, event.rang
     dial.dial_hangup_cause, dial.b_leg_uuid = event.cause, event.b_leg_uuid
     dial.reported_at, dial.report_key = event.at, receipt_key
-    dial.report_code = code_of(event.hangup.code, event.hangup.name, None)
+    dial.report_code, dial.reported_by = code_of(event.hangup.code, event.hangup.name, None), event.source._value_
 
 
 def _report_strength(

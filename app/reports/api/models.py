@@ -81,7 +81,9 @@ class CallView(View):
     duration: int | None
     bill_duration: int | None
     cost: str | None
-    heard_from: str = Field(description="`webhook`, or `cdr` if only a call detail record mentions the call.")
+    heard_from: str = Field(
+        description="Best source: `webhook`, `phlo` (only a PHLO reported it) or `cdr` (only a call detail record)."
+    )
 
 
 class LegView(View):

@@ -41,6 +41,7 @@ _LEG_NEWS: dict[type[Event], str] = {
 }
 SIGNATURES = {
     "valid": "signed by Plivo",
+    "bearer": "sent by a PHLO",
     "unchecked": "signature not checked",
 }
 _ABSENT = "–"
