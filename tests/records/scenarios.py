@@ -208,6 +208,49 @@ def reported_twice() -> Call:
     return call.hangup(4000, "Callee").hangup(4000, "Callee", BillDuration="60").hangup(0, "Unknown")
 
 
+def completed_without_leg() -> Call:
+    """Plivo reports completed, although the phone was not registered and nobody talked."""
+    call = Call().answer(ALICE).leg_ends("alice", ALICE, 2020, "NORMAL_CLEARING")
+    return call.action("completed", "NORMAL_CLEARING", rang=True).hangup(4010, "Plivo")
+
+
+def refused_but_completed() -> Call:
+    """Alice's mailbox presses no key, and Plivo reports completed with its leg."""
+    call = Call().answer(ALICE).leg("answer", "alice", ALICE)
+    call.leg_ends("alice", ALICE, 9110, "NORMAL_CLEARING", seconds=12)
+    return call.action("completed", "NORMAL_CLEARING", rang=True, name="alice").hangup(4010, "Plivo")
+
+
+def code_in_the_report() -> Call:
+    """The action itself says why the leg ended; a second one says less."""
+    call = Call().answer(ALICE, BOB)
+    more = {"DialBLegHangupCauseCode": "9110", "DialBLegDuration": "12"}
+    call.action("completed", "NORMAL_CLEARING", rang=True, name="bob", **more)
+    call.action("no-answer", "NO_ANSWER", rang=True, DialBLegHangupCauseCode="3000")
+    return call.hangup(4010, "Plivo")
+
+
+def busy_before_the_caller_left() -> Call:
+    """Both lines are busy, the action never comes, and the caller hangs up half a minute later."""
+    call = Call().answer(ALICE, BOB).leg_ends("alice", ALICE, 3010, "USER_BUSY")
+    call.leg_ends("bob", BOB, 3010, "USER_BUSY")
+    call.at += 30_000
+    return call.hangup(4000, "Caller", CallStatus="in-progress")
+
+
+def one_of_two_still_rang() -> Call:
+    """Alice's line is busy, and the caller hangs up while Bob's still rings."""
+    return Call().answer(ALICE, BOB).leg_ends("alice", ALICE, 3010, "USER_BUSY").hangup(4000, "Caller")
+
+
+def moved_away() -> Call:
+    """A program moves the caller to another document while they talk: the leg ends, and no action comes."""
+    call = Call().answer(ALICE).leg("answer", "alice", ALICE).leg("connected", "alice", ALICE)
+    call.leg_ends("alice", ALICE, 4000, "NORMAL_CLEARING", seconds=25)
+    call.at += 60_000
+    return call.hangup(4000, "Caller")
+
+
 SCENARIOS = {
     scenario.__name__: scenario
     for scenario in (
@@ -222,6 +265,12 @@ SCENARIOS = {
         reconciled,
         only_reconciled,
         reported_twice,
+        completed_without_leg,
+        refused_but_completed,
+        code_in_the_report,
+        busy_before_the_caller_left,
+        one_of_two_still_rang,
+        moved_away,
     )
 }
 

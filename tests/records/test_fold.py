@@ -30,6 +30,12 @@ ENDS = {
     "reconciled": Outcome.ANSWERED,
     "only_reconciled": Outcome.ANSWERED,
     "reported_twice": Outcome.ANSWERED,
+    "completed_without_leg": Outcome.UNREACHABLE,
+    "refused_but_completed": Outcome.REJECTED,
+    "code_in_the_report": Outcome.REJECTED,
+    "busy_before_the_caller_left": Outcome.BUSY,
+    "one_of_two_still_rang": Outcome.CALLER_GAVE_UP,
+    "moved_away": Outcome.ANSWERED,
 }
 
 

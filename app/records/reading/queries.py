@@ -1,6 +1,7 @@
 """Queries of reports: dials newest first, one dial, one call with all its records."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, func, or_, select, text, union_all
@@ -13,6 +14,7 @@ from app.records.reading.read_session import call_of, dial_of, leg_of, recording
 # The most dials that a page reads when one filter finds them and another drops them. The page then ends early, with a
 # cursor, so that no page is slow however few dials match.
 LOOKED_AT = 1000
+_WHOLE_SECOND = 2000  # Milliseconds: the second that Plivo cuts off, and the way of a webhook.
 RECEIPTS_SHOWN = 1000  # The most webhooks shown of one call.
 
 
@@ -100,13 +102,28 @@ def find_call(connection: Connection, call_uuid: str) -> FoundCall | None:
     arrived = connection.execute(
         select(receipts).where(receipts.c.call_key == call.call_key).limit(RECEIPTS_SHOWN)
     ).mappings()
+    found_dials = _find_whole(connection, _joined().where(dials.c.call_key == call.call_key).order_by(dials.c.dial_key))
     return FoundCall(
-        call=call,
-        dials=_find_whole(connection, _joined().where(dials.c.call_key == call.call_key).order_by(dials.c.dial_key)),
+        call=with_fitting_times(call, [found.dial for found in found_dials]),
+        dials=found_dials,
         legs=sorted(map(leg_of, found_legs), key=lambda leg: (leg.position or 0, leg.b_leg_uuid)),
         receipts=sorted(arrived, key=lambda receipt: (receipt["received_at"], receipt["receipt_key"])),
         recordings=sorted(map(recording_of, found_recordings), key=lambda recording: recording.recorded_at),
     )
+
+
+def with_fitting_times(call: CallState, of_call: Sequence[DialState]) -> CallState:
+    """Return a call whose times in whole seconds, as Plivo writes them, fit the milliseconds of its dials.
+
+    Nothing of a call happens after its end, and a caller is not answered by a callee who has yet to pick up.
+    """
+    ended_at, answered_at = call.ended_at, call.answered_at
+    if ended_at is not None:
+        ended_at = max([ended_at, *(dial.started_at for dial in of_call), *(dial.ended_at or 0 for dial in of_call)])
+    picked_up = [dial.answered_at for dial in of_call if dial.answered_at is not None]
+    if answered_at is not None and picked_up and 0 < min(picked_up) - answered_at < _WHOLE_SECOND:
+        answered_at = min(picked_up)
+    return replace(call, ended_at=ended_at, answered_at=answered_at)
 
 
 def _call(connection: Connection, claim: ColumnElement[bool]) -> RowMapping | None:

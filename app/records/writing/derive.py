@@ -125,9 +125,9 @@ def _code(leg: LegState) -> int | None:
 
 
 def _still_rang(legs: list[LegState], target_count: int) -> bool:
-    """Return whether somebody was still to pick up when the call ended, as far as the legs show."""
+    """Return whether somebody could still have picked up although a leg had ended."""
     own_ends = sum(ends_by_itself(_code(leg)) for leg in legs)
-    return own_ends < max(len(legs), target_count, 1)
+    return own_ends < max(len(legs), target_count)
 
 
 def _is_over_without_report(legs: list[LegState], talker: LegState | None) -> bool:
