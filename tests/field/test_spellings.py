@@ -1,0 +1,158 @@
+"""Class C: one thing, several spellings. Each case is named by its id."""
+
+import json
+from typing import Any
+
+import pytest
+
+from app.plan.callers import is_anonymous
+from app.voice.numbers import normalise
+from tests.field.conftest import ALICE, BOB, App, Line, read
+
+RECORDING: dict[str, Any] = {
+    "api_id": "b1a0c5de-0000-4000-8000-000000000001",
+    "record_url": "https://media.example.com/b.mp3",
+    "recording_id": "693e61fd-8150-4091-a0f8-561d4a434288",
+    "recording_duration": 22,
+    "recording_duration_ms": 22480,
+    "recording_start_ms": 1730000000000,
+    "recording_end_ms": 1730000022480,
+}
+
+
+def as_fields(values: dict[str, Any]) -> dict[str, str]:
+    return {name: str(value) for name, value in values.items()}
+
+
+@pytest.mark.parametrize("in_one_field", [False, True])
+@pytest.mark.parametrize("only_seconds", [False, True])
+def test_c1_a_recording_of_the_record_api_joins_its_call(line: Line, in_one_field: bool, only_seconds: bool) -> None:
+    values = RECORDING | {"call_uuid": line.answer().call_uuid}
+    if only_seconds:
+        del values["recording_duration_ms"]
+    line.post("/dialstatus/recording/", **({"response": json.dumps(values)} if in_one_field else as_fields(values)))
+
+    [recording] = line.record["recordings"]
+    assert (recording["recording_id"], recording["url"]) == (RECORDING["recording_id"], RECORDING["record_url"])
+    assert recording["milliseconds"] == (22_000 if only_seconds else 22_480)
+
+
+@pytest.mark.parametrize("in_one_field", [False, True])
+def test_c1_a_transcription_joins_its_call_and_its_recording(line: Line, in_one_field: bool) -> None:
+    values = RECORDING | {"call_uuid": line.answer().call_uuid}
+    line.post("/dialstatus/recording/", **as_fields(values))
+    said = {"transcription": "Hello", "transcription_charge": "0.05", "duration": "22", "error": ""}
+    said |= {"call_uuid": line.call_uuid, "recording_id": RECORDING["recording_id"]}
+    line.post("/dialstatus/recording/", **({"response": json.dumps(said)} if in_one_field else said))
+
+    record = line.record
+    assert [receipt["kind"] for receipt in record["receipts"]] == ["answer", "recording", "recording"]
+    [recording] = record["recordings"]
+    assert (recording["url"], recording["milliseconds"]) == (RECORDING["record_url"], 22_480)
+
+
+@pytest.mark.parametrize("broken", ["", "{", "[]", "null", '"text"', "[" * 900])
+def test_c1_a_response_that_is_no_object_loses_nothing_else(line: Line, broken: str) -> None:
+    values = as_fields(RECORDING) | {"call_uuid": line.answer().call_uuid, "response": broken}
+    line.post("/dialstatus/recording/", **values)
+
+    assert len(line.record["recordings"]) == 1
+
+
+END = {"Duration": "0", "BillDuration": "0", "HangupCauseName": "Busy Line", "HangupCauseCode": "3010"}
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        END | {"HangupSource": "Carrier"},
+        {"HangupCauseName": "Normal Hangup"},
+        {"HangupSource": "Caller"},
+        {"Duration": "0"},
+        {"BillDuration": "60"},
+        {"Event": ""} | END,
+    ],
+    ids=str,
+)
+def test_c2_a_hangup_notice_without_event_ends_the_call(line: Line, end: dict[str, str]) -> None:
+    line.answer()
+    reply = line.post("/dialstatus/", **line.standard("completed"), **end)
+
+    assert reply == "<Response/>"
+    assert line.record["call"]["ended_at"] is not None
+    assert len(line.dials) == 1
+    assert line.outcome != "in_progress"
+
+
+@pytest.mark.parametrize("status", ["ringing", "in-progress", "completed", ""])
+def test_c2_a_request_without_any_sign_of_an_end_is_answered(line: Line, status: str) -> None:
+    assert ALICE in line.post("/dialstatus/", **line.standard(status))
+
+
+@pytest.mark.parametrize(
+    "to", ["00919200000199", "919200000199", "+919200000199", "+91 92000-00199", "0091 92000 00199"]
+)
+def test_c3_any_spelling_of_a_called_number_finds_its_route(make_app: App, to: str) -> None:
+    plan = f"""
+    [routes.main]
+    steps.first = {{ ring = ["{ALICE}"] }}
+    [routes.india]
+    called = ["+919200000199"]
+    steps.first = {{ ring = ["{BOB}"] }}
+    """
+    app = make_app(plan=plan)
+    line = Line(app)
+    reply = line.post("/dialstatus/", **(line.standard("ringing") | {"To": to}))
+
+    assert BOB in reply
+    [dial] = read(app, "/api/v1/dials?to=00919200000199")["dials"]
+    assert dial["to"] == "+919200000199"
+
+
+@pytest.mark.parametrize("caller", ["0049301234567", "49301234567", "+49 30 1234567"])
+def test_c3_any_spelling_of_a_blocked_caller_is_blocked(make_app: App, caller: str) -> None:
+    plan = f"""
+    [routes.main]
+    blocked = {{ callers = ["+49301234567"] }}
+    steps.first = {{ ring = ["{ALICE}"] }}
+    """
+    line = Line(make_app(plan=plan))
+
+    assert ALICE not in line.post("/dialstatus/", **(line.standard("ringing") | {"From": caller}))
+
+
+@pytest.mark.parametrize("digits", ["7378742833", "266696687", "86282452253", "8656696", "7748283", "2562533"])
+def test_c4_a_caller_hidden_behind_keypad_letters_is_anonymous(line: Line, digits: str) -> None:
+    line.post("/dialstatus/", **(line.standard("ringing") | {"From": digits}))
+
+    assert line.record["call"]["from"] == "anonymous"
+    assert is_anonymous(digits)
+    assert normalise(f"+{digits}") == "anonymous"
+
+
+def test_c7_reports_with_unrendered_templates_are_not_one_call(make_app: App) -> None:
+    app = make_app(PHLO_TOKEN="a-made-up-phlo-token")
+    client = app.test_client()
+    headers = {"Authorization": "Bearer a-made-up-phlo-token"}
+    template = {"DialALegUUID": "{{Start.call.uuid}}", "DialBLegUUID": "{{ CallForward_1.uuid }}"}
+    for status in ("busy", "no-answer"):
+        answer = client.post("/dialstatus/phlo/", json=template | {"DialStatus": status}, headers=headers)
+        assert answer.status_code == 200
+
+    dials = read(app, "/api/v1/dials")["dials"]
+    assert len({dial["call_uuid"] for dial in dials}) == 2
+    assert {(dial["a_leg_uuid"], dial["b_leg_uuid"]) for dial in dials} == {(None, None)}
+
+
+def test_c7_a_code_in_the_place_of_the_cause_explains(line: Line) -> None:
+    line.answer().action("failed", "3090")
+
+    assert line.dials[0]["explanation"].endswith("The phone company's network was full.")
+    assert line.dials[0]["dial_hangup_cause"] == "3090"
+
+
+@pytest.mark.parametrize(("code", "outcome"), [("3010", "busy"), ("3020", "rejected"), ("2020", "unreachable")])
+def test_c7_a_code_in_the_place_of_the_cause_decides(line: Line, code: str, outcome: str) -> None:
+    line.answer().action("no-answer", code)
+
+    assert line.outcome == outcome
