@@ -4,6 +4,7 @@ import pytest
 from plivo import plivoxml
 
 from app.simulator.xml.parser import LARGEST_REPLY, DocumentError, read_document
+from app.voice.speech import POLLY_LANGUAGES, VOICES
 
 DIAL = b"<Response><Dial %s><Number>+14155550123</Number></Dial></Response>"
 
@@ -26,6 +27,8 @@ DIAL = b"<Response><Dial %s><Number>+14155550123</Number></Dial></Response>"
         (b"<Response><Dial><Number>555 1234</Number></Dial></Response>", 16, "'555 1234'"),
         (b"<Response><Dial><User>alice</User></Dial></Response>", 16, "'alice'"),
         (b"<Response><Dial><Sip>sip:a@b.example</Sip></Dial></Response>", 16, "<Sip>"),
+        (b'<Response><Speak language="de">Guten Tag</Speak></Response>', 17, 'language="de"'),
+        (b'<Response><Speak language="xx-YY">Hello</Speak></Response>', 17, 'language="xx-YY"'),
         (b"<Response><Speak></Speak></Response>", 10, "<Speak> holds ''"),
         (b"<Response><Play>/a.mp3</Play></Response>", 10, "'/a.mp3'"),
         (b'<Response><Hangup reason="tired"/></Response>', 18, 'reason="tired"'),
@@ -89,6 +92,29 @@ def test_every_documented_attribute_of_a_dial_is_accepted() -> None:
 
     assert document.remarks == ()
     assert document.root.children[0].get("action") == "https://a.example/?x=1&y=2#rc=2"
+
+
+def test_every_listed_language_and_voice_is_accepted() -> None:
+    speech = [f'<Speak voice="Polly.*" language="{language}">Hello</Speak>' for language in sorted(POLLY_LANGUAGES)]
+    speech += [f'<Speak voice="{voice}" language="en-US">Hello</Speak>' for voice in sorted(VOICES)]
+    body = f"<Response>{''.join(speech)}</Response>"
+
+    assert read_document(body.encode(), content_type="text/xml").remarks == ()
+
+
+@pytest.mark.parametrize(
+    "speak",
+    [
+        '<Speak voice="MAN" language="da-DK">Hej</Speak>',
+        '<Speak language="ja-JP">Hello</Speak>',
+        '<Speak voice="Polly.Nobody" language="en-US">Hello</Speak>',
+        f'<Speak voice="Polly.Amy" language="en-GB">{"x" * 3001}</Speak>',
+    ],
+)
+def test_speech_that_plivo_does_not_list_is_a_remark(speak: str) -> None:
+    [remark] = read_document(f"<Response>{speak}</Response>".encode(), content_type="text/xml").remarks
+
+    assert "write" in remark
 
 
 @pytest.mark.parametrize("beep", ["true", "duration=300", "duration=300,inter_silence=50"])

@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from app.voice.speech import LANGUAGES
+
 Check = Callable[[str], bool]
 
 
@@ -69,9 +71,14 @@ BEEP = _matches(
     "duration=300,inter_silence=50 in milliseconds, true or false",
     r"true|false|(duration|inter_silence)=[0-9]+(,(duration|inter_silence)=[0-9]+)?",
 )
+LANGUAGE = ValueRule("a language that Plivo speaks, as en-US", lambda text: text in LANGUAGES)
 REASON = _matches("busy or rejected", "busy|rejected")
 SIP_PASSWORD = ValueRule("8 to 128 characters", lambda text: 8 <= len(text) <= 128)
 
+_VERBS = (
+    "Conference Dial DTMF GetDigits GetInput Hangup Message MultiPartyCall Play PreAnswer Record Redirect Speak "
+    "Stream Wait"
+)
 _SSML = frozenset({"break", "cont", "emphasis", "lang", "p", "phoneme", "prosody", "s", "say-as", "sub", "w"})
 _PROMPTS = frozenset({"Speak", "Play", "Wait"})
 
@@ -86,6 +93,19 @@ _TARGET = {
 # A wrong action URL or method has its own code (7022, 7032), reported when the action is due.
 _ACTION = {"action": ANY, "method": ANY, "redirect": BOOLEAN}
 
+_MPC_COUNTS = "maxDuration maxParticipants recordMinMemberCount waitTime"
+_MPC_URLS = (
+    "waitMusicUrl agentHoldMusicUrl customerHoldMusicUrl recordingCallbackUrl statusCallbackUrl onExitActionUrl "
+    "startRecordingAudio stopRecordingAudio transcriptionUrl"
+)
+_MPC_METHODS = (
+    "waitMusicMethod agentHoldMusicMethod customerHoldMusicMethod recordingCallbackMethod statusCallbackMethod "
+    "onExitActionMethod enterSoundMethod exitSoundMethod startRecordingAudioMethod stopRecordingAudioMethod"
+)
+_MPC_BOOLEANS = (
+    "record recordParticipantTrack stayAlone coachMode mute hold startMpcOnEnter endMpcOnExit relayDTMFInputs "
+    "transcript"
+)
 _SOUND = _matches("beep:1, beep:2, none or an absolute URL", r"(?i:beep:[12]|none)|https?://\S+")
 _MULTI_PARTY_CALL = {
     "role": _matches("Agent, Supervisor or Customer", "(?i:agent|supervisor|customer|ai-agent)"),
@@ -93,75 +113,14 @@ _MULTI_PARTY_CALL = {
     "statusCallbackEvents": _matches("events, separated by commas", "[a-z-]+(,[a-z-]+)*"),
     "enterSound": _SOUND,
     "exitSound": _SOUND,
-    **dict.fromkeys(("maxDuration", "maxParticipants", "recordMinMemberCount", "waitTime"), COUNT),
-    **dict.fromkeys(
-        (
-            "waitMusicUrl",
-            "agentHoldMusicUrl",
-            "customerHoldMusicUrl",
-            "recordingCallbackUrl",
-            "statusCallbackUrl",
-            "onExitActionUrl",
-            "startRecordingAudio",
-            "stopRecordingAudio",
-            "transcriptionUrl",
-        ),
-        ABSOLUTE_URL,
-    ),
-    **dict.fromkeys(
-        (
-            "waitMusicMethod",
-            "agentHoldMusicMethod",
-            "customerHoldMusicMethod",
-            "recordingCallbackMethod",
-            "statusCallbackMethod",
-            "onExitActionMethod",
-            "enterSoundMethod",
-            "exitSoundMethod",
-            "startRecordingAudioMethod",
-            "stopRecordingAudioMethod",
-        ),
-        METHOD,
-    ),
-    **dict.fromkeys(
-        (
-            "record",
-            "recordParticipantTrack",
-            "stayAlone",
-            "coachMode",
-            "mute",
-            "hold",
-            "startMpcOnEnter",
-            "endMpcOnExit",
-            "relayDTMFInputs",
-            "transcript",
-        ),
-        BOOLEAN,
-    ),
+    **dict.fromkeys(_MPC_COUNTS.split(), COUNT),
+    **dict.fromkeys(_MPC_URLS.split(), ABSOLUTE_URL),
+    **dict.fromkeys(_MPC_METHODS.split(), METHOD),
+    **dict.fromkeys(_MPC_BOOLEANS.split(), BOOLEAN),
 }
 
 RULES: Mapping[str, ElementRule] = {
-    "Response": ElementRule(
-        children=frozenset(
-            {
-                "Conference",
-                "Dial",
-                "DTMF",
-                "GetDigits",
-                "GetInput",
-                "Hangup",
-                "Message",
-                "MultiPartyCall",
-                "Play",
-                "PreAnswer",
-                "Record",
-                "Redirect",
-                "Speak",
-                "Stream",
-                "Wait",
-            }
-        )
-    ),
+    "Response": ElementRule(children=frozenset(_VERBS.split())),
     "Dial": ElementRule(
         attributes=_ACTION
         | {
@@ -187,7 +146,7 @@ RULES: Mapping[str, ElementRule] = {
     ),
     "Number": ElementRule(attributes=_TARGET | {"sendDigitsMode": ANY}, body=NUMBER),
     "User": ElementRule(attributes=_TARGET | {"sipAuthUsername": TEXT, "sipAuthPassword": SIP_PASSWORD}, body=SIP_USER),
-    "Speak": ElementRule(attributes={"voice": ANY, "language": ANY, "loop": COUNT}, children=_SSML, body=TEXT),
+    "Speak": ElementRule(attributes={"voice": ANY, "language": LANGUAGE, "loop": COUNT}, children=_SSML, body=TEXT),
     "Play": ElementRule(attributes={"loop": COUNT}, body=ABSOLUTE_URL),
     "Wait": ElementRule(attributes={"length": SECONDS, "silence": BOOLEAN, "minSilence": COUNT, "beep": BEEP}),
     "Hangup": ElementRule(attributes={"reason": REASON, "schedule": COUNT}),

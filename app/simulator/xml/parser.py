@@ -1,10 +1,12 @@
 """Parse a reply as strictly as Plivo does; an error names the wrong byte and the remedy."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from xml.parsers import expat
 
 from app.simulator.xml.grammar import FOREIGN_NAMES, PROMPT_ELEMENTS, RULES, ElementRule
+from app.voice.speech import VOICES, known_voice, language_problem, length_problem
 
 LARGEST_REPLY = 100_000
 """Bytes. Plivo documents 100 KB; the smaller reading is the safe one."""
@@ -155,6 +157,8 @@ def _check(element: XmlElement, remarks: list[str]) -> None:
     """Check an element and its descendants against the grammar."""
     rule = RULES[element.name]
     _check_attributes(element, rule, remarks)
+    if element.name == "Speak":
+        remarks += [f"byte {element.byte}: {problem}" for problem in _doubts_about_speech(element)]
     for child in element.children:
         if child.name not in rule.children:
             raise _misplaced(child, element, rule)
@@ -184,6 +188,17 @@ def _check_attributes(element: XmlElement, rule: ElementRule, remarks: list[str]
             raise DocumentError(
                 f'{name}="{value}" in <{element.name}>', f"write {rule.attributes[name].expected}", byte
             )
+
+
+def _doubts_about_speech(element: XmlElement) -> Iterator[str]:
+    """Yield what Plivo's lists of voices do not cover: it may be spoken in another voice, or not at all."""
+    voice = element.attributes.get("voice")
+    if voice is not None and voice not in VOICES:
+        yield f"{voice!r} is not a voice that Plivo lists; write {known_voice(voice)}"
+    elif problem := language_problem(element.get("language", "en-US"), voice):
+        yield problem
+    if problem := length_problem(element.text, voice):
+        yield problem
 
 
 def _misplaced(child: XmlElement, parent: XmlElement, rule: ElementRule) -> DocumentError:
