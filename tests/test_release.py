@@ -42,7 +42,9 @@ def test_every_place_names_the_same_version(start_server: Callable[..., Server],
 @pytest.mark.parametrize("lock", LOCKS)
 def test_every_pin_of_a_lock_has_hashes_and_no_lock_names_an_index(lock: str) -> None:
     text = (ROOT / lock).read_text()
-    pins = re.findall(r"^[a-z0-9][^ #]*==[^ ]+ \\\n(?: {4}--hash=sha256:[0-9a-f]{64}(?: \\)?\n)+", text, re.MULTILINE)
+    pins = re.findall(
+        r"^[a-z0-9][^ #]*==[^ ]+(?: ; [^\\]+)? \\\n(?: {4}--hash=sha256:[0-9a-f]{64}(?: \\)?\n)+", text, re.MULTILINE
+    )
     requirements = re.findall(r"^[^ #\n].*", text, re.MULTILINE)
 
     assert len(pins) == len(requirements) > 30
