@@ -11,6 +11,7 @@ import json
 from functools import lru_cache
 
 from app.records.model.state import CallRecord, CallState, DialState, LegState, Placement, RecordingState
+from app.records.writing.ranking import SOURCE_RANK, end_rank, ended_status, report_rank, status_rank
 from app.voice.events import (
     NO_HANGUP,
     CallFacts,
@@ -27,13 +28,6 @@ from app.voice.events import (
     Source,
 )
 from app.voice.hangup_causes import code_of
-from app.voice.outcome import DOCUMENTED_STATUSES
-
-# Call statuses, the later ones stronger. Any other word is a reason for the end, which is more than `completed`.
-_STATUS_RANK = {None: 0, "queued": 1, "ringing": 2, "in-progress": 3, "completed": 4}
-_COMPLETED, _OTHER_END = 4, 5
-# What a better source says replaces what weaker ones said. PHLO is not signed.
-_SOURCE_RANK: dict[str, int] = {Source.CDR: 0, Source.PHLO: 1, Source.WEBHOOK: 2}
 
 
 def fold(record: CallRecord, event: Event, *, dial_id: str | None, receipt_key: int | None = None) -> None:
@@ -48,10 +42,8 @@ def fold(record: CallRecord, event: Event, *, dial_id: str | None, receipt_key: 
     elif isinstance(event, DialEnded) and dial_id:
         _begin_dial(record.dials[dial_id], event.at)
         _report(record.dials[dial_id], event, receipt_key)
-        if event.b_leg_uuid is not None and event.hangup is not NO_HANGUP:
-            leg_ended = LegHungUp(
-                at=event.at, call=event.call, source=event.source, b_leg_uuid=event.b_leg_uuid, hangup=event.hangup
-            )
+        if event.b_leg_uuid is not None and event.hangup is not NO_HANGUP and event.source is Source.WEBHOOK:
+            leg_ended = LegHungUp(at=event.at, call=event.call, b_leg_uuid=event.b_leg_uuid, hangup=event.hangup)
             _fold_leg(_leg(record, leg_ended, dial_id), leg_ended, dial_id)
     elif isinstance(event, LegEvent) and dial_id:
         _begin_dial(record.dials[dial_id], event.at)
@@ -96,9 +88,9 @@ def _begin_dial(dial: DialState, at: int) -> None:
 
 
 def _fold_call(call: CallState, event: Event) -> None:
-    if _SOURCE_RANK[event.source] > _SOURCE_RANK[call.heard_from]:
+    if SOURCE_RANK[event.source] > SOURCE_RANK[call.heard_from]:
         _forget_facts(call, event)
-    elif _SOURCE_RANK[event.source] < _SOURCE_RANK[call.heard_from]:
+    elif SOURCE_RANK[event.source] < SOURCE_RANK[call.heard_from]:
         return
     call.started_at = min(call.started_at, event.at)
     if not isinstance(event, LegEvent):  # The standard parameters of a leg's events may be the leg's own.
@@ -124,26 +116,19 @@ def _take_facts(call: CallState, facts: CallFacts) -> None:
     call.forwarded_from = _either(call.forwarded_from, facts.forwarded_from)
     call.request_uuid = _either(call.request_uuid, facts.request_uuid)
     if call.ended_by != Source.WEBHOOK and facts.call_status not in {None, call.call_status}:
-        call.call_status = max(call.call_status, facts.call_status, key=_status_strength)
-
-
-def _status_strength(status: str | None) -> tuple[int, str]:
-    return _STATUS_RANK.get(status, _OTHER_END), status or ""
+        call.call_status = max(call.call_status, facts.call_status, key=status_rank)
 
 
 def _end_call(call: CallState, event: CallHungUp) -> None:
     if event.source is Source.WEBHOOK:
-        # The notice has the last status; a request sent before it may arrive after it. Some notices still say that the
-        # call is in progress, but it has ended.
-        status = event.call.call_status
-        if status is None or _STATUS_RANK.get(status, _OTHER_END) < _COMPLETED:
-            status = "completed"
+        # The notice has the last status; a request sent before it may arrive after it.
+        status = ended_status(event.call.call_status)
     else:
-        status = max(call.call_status, "completed", key=_status_strength) or "completed"
+        status = max(call.call_status, "completed", key=status_rank) or "completed"
     ended_at = event.ended_at if event.ended_at is not None else event.at
-    said = _end_strength(event.source, event.hangup, status, ended_at, event.answered_at)
-    known = _end_strength(call.ended_by, _hangup_of(call), call.call_status, call.ended_at, call.answered_at)
-    if call.ended_by is None or said > known:
+    reported = end_rank(event.source, event.hangup, status, ended_at, event.answered_at)
+    known = end_rank(call.ended_by, _hangup_of(call), call.call_status, call.ended_at, call.answered_at)
+    if call.ended_by is None or reported > known:
         call.call_status, call.ended_at, call.answered_at = status, ended_at, event.answered_at
         _take_hangup(call, event.hangup, event.source)
 
@@ -187,26 +172,11 @@ def _take_leg_facts(leg: LegState, event: LegEvent, dial_id: str) -> None:
 
 def _end_leg(leg: LegState, event: LegHungUp) -> None:
     ended_at = event.ended_at if event.ended_at is not None else event.at
-    said = _end_strength(event.source, event.hangup, None, ended_at, event.answered_at)
-    known = _end_strength(leg.ended_by, _hangup_of(leg), None, leg.ended_at, leg.answer_time)
-    if leg.ended_by is None or said > known:
+    reported = end_rank(event.source, event.hangup, None, ended_at, event.answered_at)
+    known = end_rank(leg.ended_by, _hangup_of(leg), None, leg.ended_at, leg.answer_time)
+    if leg.ended_by is None or reported > known:
         leg.ended_at, leg.answer_time = ended_at, event.answered_at
         _take_hangup(leg, event.hangup, event.source)
-
-
-def _end_strength(
-    source: str | None, hangup: Hangup, status: str | None, ended_at: int | None, answered_at: int | None
-) -> tuple[object, ...]:
-    """Return a sort key for reports of the same end: source, number of values, then the greater words, the earlier."""
-    values = (hangup.code, hangup.cause, hangup.name, hangup.source, hangup.duration, hangup.bill_duration, hangup.cost)
-    told = sum(value is not None for value in (*values, answered_at))
-    return (
-        source == Source.WEBHOOK,
-        told,
-        tuple("" if value is None else str(value) for value in (*values, status)),
-        -(ended_at or 0),
-        -(answered_at or 0),
-    )
 
 
 def _hangup_of(state: CallState | LegState) -> Hangup:
@@ -234,8 +204,8 @@ def _report(dial: DialState, event: DialEnded, receipt_key: int | None) -> None:
         return  # Our document placed the dial, so no PHLO did.
     if dial.reported_at is not None:
         code = code_of(event.hangup.code, event.hangup.name, None)
-        said = _report_strength(event.status, event.b_leg_uuid, event.cause, event.rang, code)
-        known = _report_strength(
+        said = report_rank(event.status, event.b_leg_uuid, event.cause, event.rang, code)
+        known = report_rank(
             dial.dial_status, dial.b_leg_uuid, dial.dial_hangup_cause, dial.dial_ring_status, dial.report_code
         )
         if (dial.reported_by != Source.PHLO, known, -dial.reported_at) >= (is_signed, said, -event.at):
@@ -244,19 +214,6 @@ def _report(dial: DialState, event: DialEnded, receipt_key: int | None) -> None:
     dial.dial_hangup_cause, dial.b_leg_uuid = event.cause, event.b_leg_uuid
     dial.reported_at, dial.report_key = event.at, receipt_key
     dial.report_code, dial.reported_by = code_of(event.hangup.code, event.hangup.name, None), event.source._value_
-
-
-def _report_strength(
-    status: str | None, b_leg_uuid: str | None, cause: str | None, rang: bool | None, code: int | None
-) -> tuple[object, ...]:
-    """Return a sort key for reports of one dial: an answered leg first, then a documented status, then any."""
-    if status == "completed" and b_leg_uuid:
-        rank = 3
-    elif status in DOCUMENTED_STATUSES:
-        rank = 2
-    else:
-        rank = 1 if status else 0
-    return rank, status or "", b_leg_uuid or "", cause or "", str(rang), -1 if code is None else code
 
 
 def _fold_recording(record: CallRecord, event: RecordingMade, dial_id: str | None) -> None:
