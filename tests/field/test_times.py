@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from app.voice.events import CallHungUp, Kind
 from app.voice.parsing import parse
-from tests.field.conftest import ALICE, App, Line
+from tests.field.conftest import ALICE, REPORTS_TOKEN, App, Line
 from tests.server.calls import inbound, new_uuid
 from tests.support.server import Server
 
@@ -86,6 +86,17 @@ def test_d1_the_log_says_so_once_an_hour(
         server.plivo("POST", "/dialstatus/hangup/", inbound(new_uuid(), Event="Hangup", **times))
 
     assert [(line["configured"], line["derived"]) for line in server.events("plivo_timezone_differs")] == warnings
+
+
+@pytest.mark.parametrize(("zone", "is_shown"), [("Asia/Kolkata", True), ("UTC", False)])
+def test_d1_the_dashboard_says_so(make_app: App, zone: str, is_shown: bool) -> None:
+    app = make_app()
+    line = Line(app, at=datetime.now(UTC) - timedelta(seconds=30))
+    line.answer().wait(21).hangup("Caller", **notice_times(line.at, ZoneInfo(zone)))
+    client = app.test_client()
+    client.post("/login", data={"token": REPORTS_TOKEN})
+
+    assert ("at UTC+05:30" in client.get("/").text) is is_shown
 
 
 def test_d2_a_greeting_does_not_count_as_ringing(make_app: App) -> None:

@@ -1,18 +1,23 @@
-"""Anomalies in the records: reports that never come, dials that never end."""
+"""Anomalies in the records: reports that never come, dials that never end, times of another zone."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import tzinfo
 from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
 from app.records.model.ids import first_key
-from app.records.model.tables import dials, legs
+from app.records.model.receipt import first_params
+from app.records.model.tables import dials, legs, receipts
+from app.voice.events import CallHungUp, Kind
 from app.voice.outcome import Outcome
+from app.voice.parsing import parse
 
 _HOUR = 3_600_000
 _OVERDUE = 5 * 60_000  # Milliseconds; by then somebody has answered or given up, and a report is due.
 _SAMPLE = 50
+_NEWEST_RECEIPTS = 200  # Looked through for hangup notices, whose times show the zone of the account.
 _ENOUGH = 3  # Fewer dials without a report may be callers who are still waiting.
 MOST_COUNTED = 100
 
@@ -24,14 +29,19 @@ class Anomalies:
     `unreported` is the size of a sample of dials when none has a report, else 0. The sample is the newest dials of the
     last day that began over an hour ago. When there are fewer than three, it is those that began over five minutes ago,
     and `unreported` is 0 if any news came. `open_too_long` counts dials that must have ended, up to `MOST_COUNTED`.
+    `derived_offset` is the account's offset from UTC in seconds, where Plivo's times show another than is configured.
     """
 
     unreported: int
     open_too_long: int
+    derived_offset: int | None = None
 
 
-def find_anomalies(connection: Connection, *, now: int, longest: int) -> Anomalies:
-    """Return the anomalies at a time in milliseconds. `longest` is how many seconds a dial may last."""
+def find_anomalies(connection: Connection, *, now: int, longest: int, zone: tzinfo) -> Anomalies:
+    """Return the anomalies at a time in milliseconds.
+
+    `longest` is how many seconds a dial may last, `zone` the configured time zone of the Plivo account.
+    """
     too_long = connection.execute(
         select(dials.c.dial_key)
         .where(
@@ -42,7 +52,30 @@ def find_anomalies(connection: Connection, *, now: int, longest: int) -> Anomali
         .limit(MOST_COUNTED)
     ).all()
     unreported = _unreported(connection, now) or _without_news(connection, now)
-    return Anomalies(unreported=unreported, open_too_long=len(too_long))
+    return Anomalies(
+        unreported=unreported, open_too_long=len(too_long), derived_offset=_derived_offset(connection, now, zone)
+    )
+
+
+def _derived_offset(connection: Connection, now: int, zone: tzinfo) -> int | None:
+    """Return the offset that the newest hangup notice of the last day shows, where it is not the configured one."""
+    newest = (
+        select(receipts.c.receipt_key)
+        .where(receipts.c.receipt_key >= first_key(now - 24 * _HOUR))
+        .order_by(receipts.c.receipt_key.desc())
+        .limit(_NEWEST_RECEIPTS)
+        .subquery()
+    )
+    found = connection.execute(
+        select(receipts.c.params, receipts.c.received_at)
+        .where(receipts.c.receipt_key.in_(select(newest.c.receipt_key)), receipts.c.kind == Kind.HANGUP.value)
+        .order_by(receipts.c.receipt_key.desc())
+        .limit(1)
+    ).first()
+    if found is None:
+        return None
+    event = parse(Kind.HANGUP, first_params(found.params), at=found.received_at, zone=zone)
+    return event.derived_offset if isinstance(event, CallHungUp) else None
 
 
 def _unreported(connection: Connection, now: int) -> int:

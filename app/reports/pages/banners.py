@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from app.records.reading.anomalies import MOST_COUNTED, Anomalies
+from app.voice.times import offset_text
 from config import Config, SignatureMode
 
 
@@ -32,6 +33,8 @@ def find_banners(config: Config, anomalies: Anomalies, *, spooled: int) -> list[
         banners.append(_unreported_banner(anomalies.unreported))
     if anomalies.open_too_long:
         banners.append(_open_banner(anomalies.open_too_long))
+    if anomalies.derived_offset is not None:
+        banners.append(_time_zone_banner(anomalies.derived_offset, str(config.plivo_timezone)))
     if config.verify_signatures is not SignatureMode.ENFORCE:
         banners.append(_UNSIGNED)
     return banners
@@ -53,6 +56,15 @@ def _unreported_banner(unreported: int) -> Banner:
         title="Calls arrive, but no reports",
         text=f"{first}. Plivo must be able to reach this server under PUBLIC_URL: run flask doctor, and look for "
         "errors in Plivo's debug logs.",
+    )
+
+
+def _time_zone_banner(derived_offset: int, configured: str) -> Banner:
+    return Banner(
+        kind="warning",
+        title="PLIVO_TIMEZONE is not the time zone of the account",
+        text=f"It says {configured}, but the times in Plivo's hangup notices are at UTC{offset_text(derived_offset)}, "
+        "and that is how they are read. Set PLIVO_TIMEZONE to the time zone of the account in Plivo's console.",
     )
 
 

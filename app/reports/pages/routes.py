@@ -151,7 +151,7 @@ def _dashboard(template: str, *, with_charts: bool) -> Response:
         # Looked up once for all figures.
         query = replace(query, filters=with_target_groups(connection, query.filters))
         recent = find_recent(connection, query, before)
-        anomalies = find_anomalies(connection, now=now(), longest=config.dial_time_limit)
+        anomalies = find_anomalies(connection, now=now(), longest=config.dial_time_limit, zone=config.plivo_timezone)
         summaries = Summaries(connection, config.timezone)
         charts = find_charts(connection, summaries, query, config.timezone) if with_charts else None
         cards = find_cards(summaries, query, charts.whole if charts else None)
