@@ -28,7 +28,8 @@ from app.ops.metrics import bp as metrics_bp
 from app.ops.metrics import use_metrics
 from app.ops.request_id import use_request_ids
 from app.plan.load import configured_plan
-from app.records.spool.spool import Drainer, Spool
+from app.records.spool.drainer import Drainer
+from app.records.spool.spool import Spool
 from app.records.store.store import Store
 from app.records.writing.journal import Journal
 from app.reports.access.tokens import has_bearer_token
@@ -103,7 +104,7 @@ def make_services(config: Config) -> Services:
         announce=config.events_url is not None,
         on_ended=lambda dials: counts.count_ended(dial.outcome for dial in dials),
     )
-    spool = Spool(config.instance_dir / "spool", zone=config.plivo_timezone)
+    spool = Spool(config.instance_dir / "spool", zone=config.plivo_timezone, timeout=config.store_timeout)
     plan = configured_plan(
         config.dial_plan,
         dial_to=config.dial_to,

@@ -8,7 +8,8 @@ from typing import Protocol, cast
 from flask import Request, current_app
 
 from app.plan.model import Plan
-from app.records.spool.spool import Drainer, Spool
+from app.records.spool.drainer import Drainer
+from app.records.spool.spool import Spool
 from app.records.store.store import Store
 from app.records.writing.journal import Journal
 from config import Config

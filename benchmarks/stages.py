@@ -115,7 +115,7 @@ def _in_store(app: Flask, shared: Services) -> list[Stage]:
         rows, commit = _batches(app, shared, writer, size)
         stages.append((f"rows of a receipt, {size} a batch", rows))
         stages.append((f"commit, synced, for each receipt of {size}", commit))
-    writer.discard()
+    writer.close()
     return stages
 
 
@@ -128,7 +128,7 @@ def _batches(app: Flask, shared: Services, writer: Writer, size: int) -> Sequenc
         started = timeit.default_timer()
         batch = Batch(writer.cursor, shared.store.statements)
         batch.look_up(receipts)
-        batch.keep(receipts)
+        batch.add(receipts)
         batch.finish()
         kept = timeit.default_timer()
         writer.commit()

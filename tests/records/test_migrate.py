@@ -35,8 +35,11 @@ migrate.upgrade(Store(sys.argv[1], timeout=0.8))
 
 @pytest.fixture
 def empty(open_store: Callable[..., Store], database_url: str) -> Store:
-    """Give a store without tables."""
-    return open_store(database_url)
+    """Return a store without tables."""
+    store = open_store(database_url)
+    if store.is_sqlite:
+        Path(str(store.url.database)).touch()
+    return store
 
 
 def is_current(store: Store) -> bool:

@@ -12,12 +12,12 @@ def test_the_room_is_really_taken_and_given_back_to_the_last_piece(tmp_path: Pat
     reserve.fill()
     taken = path.stat().st_blocks * 512
     given = 0
-    while reserve.give():
+    while reserve.release():
         given += 1
 
     assert taken >= SIZE
     assert given > 10  # In pieces: whoever filled the disk must not get all of it at once.
-    assert (path.stat().st_size, reserve.give()) == (0, False)
+    assert (path.stat().st_size, reserve.release()) == (0, False)
     reserve.fill()
     assert path.stat().st_size == SIZE
 
@@ -27,4 +27,4 @@ def test_a_place_that_cannot_be_written_has_no_room_to_give(tmp_path: Path) -> N
 
     reserve.fill()
 
-    assert not reserve.give()
+    assert not reserve.release()

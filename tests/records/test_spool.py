@@ -1,5 +1,6 @@
 """Receipts wait on local disk while the store is away, and come in exactly once."""
 
+import fcntl
 import random
 import sqlite3
 import subprocess
@@ -13,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from app.records.model.receipt import Receipt, StoreUnavailable, receipt_from_json, receipt_to_json
-from app.records.spool.spool import Drainer, Spool, SpoolFull
+from app.records.spool.drainer import Drainer
+from app.records.spool.spool import Spool, SpoolFull
 from app.records.store import migrate
 from app.records.store.store import Store
 from app.records.writing.journal import Journal
@@ -149,6 +151,30 @@ def test_a_spool_that_was_moved_away_is_begun_anew(spool: Spool, tmp_path: Path)
     spool.put(busy_report(2))
 
     assert ["call-2" in item.text for item in spool.waiting()] == [True]
+
+
+@pytest.mark.parametrize("is_in_transaction", [False, True])
+def test_a_lock_that_another_process_holds_delays_a_receipt_and_no_more(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, is_in_transaction: bool
+) -> None:
+    spool = Spool(tmp_path / "spool", zone=UTC, timeout=0.4)
+    spool.put(busy_report(1))
+    with (
+        (tmp_path / "spool" / "write.lock").open("r+b") as lock,
+        closing(sqlite3.connect(tmp_path / "spool" / "spool.db", isolation_level=None)) as other,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if is_in_transaction:
+            other.execute("BEGIN IMMEDIATE")
+        put = pool.submit(spool.put, busy_report(2))
+        while not put.done():
+            assert spool.size() in {1, 2}  # Metrics are read meanwhile.
+        raised = put.exception(timeout=30)
+
+    assert isinstance(raised, SpoolFull) is is_in_transaction
+    assert spool.size() == (1 if is_in_transaction else 2)
+    assert "spool_lock_held" in caplog.messages
 
 
 def test_an_unused_spool_touches_no_disk(tmp_path: Path, spool: Spool) -> None:

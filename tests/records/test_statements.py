@@ -28,7 +28,7 @@ def connected(store: Store) -> Iterator[Writer]:
     """Open a writer and let go of it."""
     writer = store.connect_writer(in_turn=True)
     yield writer
-    writer.discard()
+    writer.close()
 
 
 def statements(store: Store, receipts: list[Receipt]) -> list[str]:
@@ -39,7 +39,7 @@ def statements(store: Store, receipts: list[Receipt]) -> list[str]:
         writer.begin([])
         batch = Batch(writer.cursor, store.statements)
         batch.look_up(receipts)
-        batch.keep(receipts)
+        batch.add(receipts)
         batch.finish()
         writer.commit()
     return [name_of(statement) for statement in ran]

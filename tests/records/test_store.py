@@ -33,10 +33,11 @@ def test_every_sqlite_connection_is_durable_and_checks_its_references(
     open_store: Callable[..., Store], sqlite_url: str, pragma: str, value: object
 ) -> None:
     store = open_store(sqlite_url, timeout=0.8)
+    Path(str(store.url.database)).touch()
     writer = store.connect_writer()
     writer.cursor.execute(f"PRAGMA {pragma}")
     of_the_writer = writer.cursor.fetchone()
-    writer.discard()
+    writer.close()
 
     assert of_the_writer == (value,)
     assert scalar(store, f"PRAGMA {pragma}") == value
@@ -53,7 +54,7 @@ def test_a_postgresql_transaction_is_bounded_and_leaves_no_setting_behind(
     locks = writer.cursor.fetchone()
     writer.rollback()
     after = shown(writer, "statement_timeout")
-    writer.discard()
+    writer.close()
 
     assert found == {"lock_timeout": "800ms", "statement_timeout": "800ms"}
     assert (idle, locks, after) == ("5s", (1,), "0")
@@ -74,7 +75,7 @@ def test_locks_of_several_calls_are_always_taken_in_one_order(
             with pytest.raises(psycopg.OperationalError):
                 waiting.result()
         for writer in (holder, waiter):
-            writer.discard()
+            writer.close()
         until(lambda: scalar(store, LOCKS) == 0)
 
     assert sorted(taken_before) == [0, 1, 2]
@@ -173,5 +174,5 @@ def test_a_directory_may_have_any_name(open_store: Callable[..., Store], tmp_pat
 
     backup(store, tmp_path / f"{name}.copy", lambda *_: None)
 
-    assert {path.name for path in (tmp_path / name).iterdir()} >= {"dialstatus.db", "dialstatus.db-turn"}
+    assert {path.name for path in (tmp_path / name).iterdir()} >= {"dialstatus.db", ".dialstatus.db.locks"}
     assert {path.name for path in tmp_path.iterdir()} == {name, f"{name}.copy"}

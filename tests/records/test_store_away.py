@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
+import psycopg
 import pytest
 
 from app.records.model.receipt import StoreUnavailable
@@ -170,3 +171,59 @@ def test_while_the_store_is_away_it_is_asked_by_nobody_but_the_journal(
     waited = [seconds_until_refused(remote, number) for number in range(2, 500)]
 
     assert sum(waited) < TIMEOUT + SLACK  # Each of them waiting for the timeout would take minutes.
+
+
+def test_a_store_that_takes_no_receipts_is_not_reported_back(
+    store: Store, journal: Journal, caplog: pytest.LogCaptureFixture
+) -> None:
+    journal.append(busy_report(0))
+    with store.engine.connect() as connection:
+        connection.exec_driver_sql("ALTER TABLE receipts RENAME TO receipts_gone")
+    for number in range(1, 20):
+        assert not is_kept(journal, number)
+        time.sleep(0.05)
+    assert "store_back" not in caplog.messages
+
+    with store.engine.connect() as connection:
+        connection.exec_driver_sql("ALTER TABLE receipts_gone RENAME TO receipts")
+    until_kept(journal, 20)
+    assert caplog.messages.count("store_back") == 1
+
+
+def test_a_store_that_keeps_failing_is_reported_back_once(
+    store: Store, journal: Journal, caplog: pytest.LogCaptureFixture
+) -> None:
+    if not store.is_sqlite:
+        pytest.skip("the trigger is written for SQLite")
+    journal.append(busy_report(0))
+    with store.engine.connect() as connection:  # The check's own write succeeds, a batch fails: as on a full disk.
+        connection.exec_driver_sql(
+            "CREATE TRIGGER full BEFORE INSERT ON receipts BEGIN SELECT json_extract('{', '$'); END"
+        )
+    deadline = time.monotonic() + 3
+    while time.monotonic() < deadline:
+        is_kept(journal, 1)
+        time.sleep(0.02)
+    reported = caplog.messages.count("store_back")
+    with store.engine.connect() as connection:
+        connection.exec_driver_sql("DROP TRIGGER full")
+    until_kept(journal, 1)
+
+    assert reported == 1
+    assert caplog.messages.count("store_back") == 2
+
+
+def test_a_read_only_postgresql_is_not_reported_back(
+    own_postgresql: Postgresql, remote: Journal, caplog: pytest.LogCaptureFixture
+) -> None:
+    set_read_only = "ALTER DATABASE postgres SET default_transaction_read_only = {}"
+    with psycopg.connect(own_postgresql.url.replace("+psycopg", ""), autocommit=True) as connection:
+        connection.execute(set_read_only.format("on"))
+        connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
+        for number in range(1, 20):
+            assert not is_kept(remote, number)
+            time.sleep(0.05)
+        assert "store_back" not in caplog.messages
+        connection.execute("SET default_transaction_read_only = off")
+        connection.execute(set_read_only.format("off"))
+    until_kept(remote, 20)

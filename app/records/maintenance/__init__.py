@@ -1,1 +1,1 @@
-"""Check, backup, prune."""
+"""Check, backup, prune and retention."""

@@ -1,4 +1,4 @@
-"""Copies of the whole store, made while it is in use, as a SQLite file that either engine takes back."""
+"""Backups: copies of the whole store, made while it is in use, as a SQLite file that either engine restores."""
 
 import os
 import shutil
@@ -15,22 +15,23 @@ from sqlalchemy.pool import NullPool
 from app.records.model.receipt import StoreUnavailable
 from app.records.model.tables import metadata
 from app.records.store import migrate
+from app.records.store.sqlite import without_writers
 from app.records.store.store import Store
 from app.records.store.version import NOT_CURRENT, is_current, version_of
 
-OnProgress = Callable[[int, int], None]  # Told after each step: how many rows are copied, and of how many.
+OnProgress = Callable[[int, int], None]  # Called after each step with the rows copied and the rows in all.
 
 _CHUNK = 1000
 
 
 class BackupError(Exception):
-    """Say why a copy was not made or not taken back."""
+    """A backup was not made or not restored."""
 
 
 def backup(store: Store, path: Path, step: OnProgress) -> None:
-    """Copy every row, as of one moment, into a new file; whole or not at all. Raises `BackupError`.
+    """Copy every row of one snapshot into a new file, all or nothing. Raises `BackupError`.
 
-    Only the file's owner may read it: it holds numbers in clear.
+    Only the file's owner can read it: it holds numbers in clear.
     """
     try:
         if path.exists():
@@ -52,11 +53,12 @@ def backup(store: Store, path: Path, step: OnProgress) -> None:
 
 
 def restore(store: Store, path: Path, step: OnProgress) -> None:
-    """Bring a copy into an empty store, all of it or nothing. Raises `BackupError`.
+    """Copy a backup into an empty store, all or nothing. Raises `BackupError`.
 
-    The copy is only read: it stays as it is, and may lie where nobody can write.
+    The backup is only read: it may be on a read-only disk. A SQLite store that a server has open is refused, and no
+    server opens it for writing until the restore has ended.
     """
-    with _copy_opened(path) as copy, _speaking():
+    with _no_server(store), _copy_opened(path) as copy, _speaking():
         migrate.upgrade(store)
         with store.engine.connect() as connection:
             if any(connection.execute(select(table).limit(1)).first() for table in metadata.sorted_tables):
@@ -65,8 +67,19 @@ def restore(store: Store, path: Path, step: OnProgress) -> None:
 
 
 @contextmanager
+def _no_server(store: Store) -> Iterator[None]:
+    if not store.is_sqlite:
+        yield
+        return
+    with without_writers(Path(str(store.url.database))) as is_alone:
+        if not is_alone:
+            raise BackupError("a server has this store open; stop the server, restore, then start it again")
+        yield
+
+
+@contextmanager
 def _copy_opened(path: Path) -> Iterator[Connection]:
-    """Give a connection that reads a copy which is whole and of this version."""
+    """Yield a connection to a backup that is undamaged and of this version."""
     if not path.is_file():
         raise BackupError(f"there is no file {path}")
     engine = create_engine("sqlite://", creator=lambda: _sqlite(path), poolclass=NullPool)
@@ -101,9 +114,9 @@ def _require_whole(connection: Connection, path: Path) -> None:
 
 @contextmanager
 def _room_beside(path: Path) -> Iterator[Path]:
-    """Give an empty directory on the same disk, for a copy and all that SQLite and migrations lay beside it."""
+    """Yield an empty directory on the same disk, for a copy and the files beside it."""
     room = path.with_name(f"{path.name}.unfinished")
-    shutil.rmtree(room, ignore_errors=True)  # What a copy that was killed left.
+    shutil.rmtree(room, ignore_errors=True)  # Left by a backup that was killed.
     room.mkdir(mode=0o700)
     try:
         yield room
@@ -121,7 +134,7 @@ def _sync(path: Path) -> None:
 
 @contextmanager
 def _made(path: Path) -> Iterator[Store]:
-    """Give a new store with its tables, that ends as one file with nothing beside it."""
+    """Yield a new store with its tables; it ends as a single file."""
     store = Store(f"sqlite:///{quote(str(path.absolute()))}", timeout=60)
     try:
         migrate.upgrade(store)
@@ -163,7 +176,7 @@ def _rows(source: Connection, table: Table) -> Iterator[list[dict[str, object]]]
 
 @contextmanager
 def _one_view(store: Store) -> Iterator[Connection]:
-    """Give a connection that sees the store as it was at one moment, whoever writes meanwhile."""
+    """Yield a connection that sees one snapshot of the store."""
     with store.engine.connect() as connection:
         if store.is_sqlite:
             connection.exec_driver_sql("BEGIN")

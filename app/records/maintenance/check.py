@@ -1,4 +1,4 @@
-"""Is what is stored whole, and is every record what its receipts add up to?"""
+"""Check that the store is undamaged and that every record equals the fold of its receipts."""
 
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
@@ -13,12 +13,12 @@ from app.records.model.state import CallRecord, CallState
 from app.records.store.statements import Cursor, RowMapper, Statements
 from app.records.store.store import Store, Writer
 from app.records.store.version import tables_of_this_version
-from app.records.writing.batch import add
 from app.records.writing.derive import derive
+from app.records.writing.fold_receipt import fold_receipt
 from app.voice.cdr import parse_any
 from app.voice.events import Event, Kind
 
-OnProgress = Callable[[int], None]  # Told after each step how many calls were looked at since the last one.
+OnProgress = Callable[[int], None]  # Called after each step with the calls checked since the last one.
 
 _CHUNK = 200
 _COLUMNS = ("receipt_key", "kind", "dial_id", "params", "received_at", "placement", "digest")
@@ -26,7 +26,7 @@ _COLUMNS = ("receipt_key", "kind", "dial_id", "params", "received_at", "placemen
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckReport:
-    """What a check found: `damage` in the database's own words, and the calls whose record differs."""
+    """`damage` in the words of the database, the calls that differ from their receipts, and how many were repaired."""
 
     damage: tuple[str, ...]
     differing: tuple[str, ...]
@@ -34,26 +34,26 @@ class CheckReport:
 
 
 def count_calls(store: Store) -> int:
-    """Count the calls that a check will look at. Raises `StoreUnavailable`."""
+    """Return how many calls a check reads. Raises `StoreUnavailable`."""
     with tables_of_this_version(store) as connection:
         count: int = connection.exec_driver_sql("SELECT count(*) FROM calls").scalar_one()
     return count
 
 
 def check(store: Store, *, zone: tzinfo, repair: bool, step: OnProgress) -> CheckReport:
-    """Look at the whole store while it is in use; with `repair`, write records anew from their receipts.
+    """Check the whole store while it is in use; with `repair`, rewrite differing records from their receipts.
 
-    `zone` is the Plivo account's. Raises `StoreUnavailable` where the store cannot be read at all.
+    `zone` is the time zone of the Plivo account. Raises `StoreUnavailable` when the store cannot be read.
     """
     try:
         writer = store.connect_writer()
         try:
             return _check(store, writer, zone=zone, repair=repair, step=step)
         finally:
-            writer.discard()
+            writer.close()
     except store.errors as error:
         reason = error.__cause__ if isinstance(error, StoreUnavailable) else error
-        if type(reason) is sqlite3.DatabaseError:  # What SQLite calls malformed, or no database at all.
+        if type(reason) is sqlite3.DatabaseError:  # The class for a malformed file and for one that is no database.
             return CheckReport(damage=(str(reason),), differing=(), repaired=0)
         if isinstance(error, StoreUnavailable):
             raise
@@ -86,7 +86,7 @@ def _damage(cursor: Cursor) -> Iterator[str]:
 
 
 def _chunks(cursor: Cursor, sql: Statements) -> Iterator[list[int]]:
-    """Give the keys of all calls that have receipts or a row, in their order."""
+    """Yield the keys of all calls with receipts or a row, in order."""
     last = -1
     while True:
         cursor.execute(
@@ -102,7 +102,7 @@ def _chunks(cursor: Cursor, sql: Statements) -> Iterator[list[int]]:
 
 
 def _differs(store: Store, writer: Writer, call_key: int, zone: tzinfo) -> str | None:
-    """Compare one record with its receipts, in one view of the store; name its call where they differ."""
+    """Compare one record with its receipts in one snapshot; return its call UUID when they differ."""
     writer.cursor.execute("BEGIN" if store.is_sqlite else "BEGIN ISOLATION LEVEL REPEATABLE READ")
     try:
         stored = _stored(writer.cursor, store.statements, call_key)
@@ -116,7 +116,7 @@ def _differs(store: Store, writer: Writer, call_key: int, zone: tzinfo) -> str |
 
 
 def _repair(store: Store, writer: Writer, call_key: int, call_uuid: str, zone: tzinfo) -> bool:
-    """Write one record anew. One without any receipt is left for a person to look at."""
+    """Rewrite one record. A record without receipts is left for a person to look at."""
     writer.begin([call_uuid])
     try:
         stored = _stored(writer.cursor, store.statements, call_key)
@@ -126,7 +126,7 @@ def _repair(store: Store, writer: Writer, call_key: int, call_uuid: str, zone: t
             return False
         delete_states(writer.cursor, store.statements, call_key)
         _insert(writer.cursor, store.statements, fresh)
-        # Its hour may have been counted already, with the wrong values.
+        # Its hour may have been rolled up with the wrong values.
         writer.cursor.executemany(
             store.statements.late_change, [(make_key(now()), dial.dial_key) for dial in fresh.dials.values()]
         )
@@ -138,7 +138,7 @@ def _repair(store: Store, writer: Writer, call_key: int, call_uuid: str, zone: t
 
 
 def delete_states(cursor: Cursor, sql: Statements, call_key: int) -> None:
-    """Delete all that is known about a call but its receipts."""
+    """Delete the records of a call, but not its receipts."""
     for table in (tables.recordings, tables.legs, tables.dials, tables.calls):
         cursor.execute(f"DELETE FROM {table.name} WHERE call_key = {sql.mark}", (call_key,))  # noqa: S608
 
@@ -175,7 +175,7 @@ def _read(cursor: Cursor, rows: RowMapper[Any], call_key: int) -> list[Any]:
 def _fresh(
     cursor: Cursor, sql: Statements, call_key: int, stored: CallRecord | None, zone: tzinfo
 ) -> CallRecord | None:
-    """Fold a call's receipts into a record with the keys that it has; None where it has no receipts."""
+    """Return the fold of a call's receipts, with the stored keys; None without receipts."""
     cursor.execute(
         f"SELECT {', '.join(_COLUMNS)} FROM receipts "  # noqa: S608 - Our own words.
         f"WHERE call_key = {sql.mark} ORDER BY received_at, receipt_key",
@@ -190,7 +190,7 @@ def _fresh(
     for receipt, event in zip(found, events, strict=True):
         placement = placement_from_json(receipt["placement"])
         key, at = receipt["receipt_key"], receipt["received_at"]
-        add(record, event, placement, dial_id=receipt["dial_id"], key=key, at=at)
+        fold_receipt(record, event, placement, dial_id=receipt["dial_id"], key=key, at=at, room=stored)
     derive(record)
     for dial_id, dial in record.dials.items():
         if stored and dial_id in stored.dials:
@@ -213,6 +213,6 @@ def _name(events: list[Event], found: list[dict[str, Any]]) -> str:
 
 
 def _values(record: CallRecord) -> tuple[object, ...]:
-    # Of two reports that say the same in the same millisecond either may stand for both.
+    # Of two equal reports of one millisecond, either may be the one recorded.
     dials = {dial_id: replace(dial, report_key=dial.report_key and 1) for dial_id, dial in record.dials.items()}
     return record.call, dials, record.legs, record.recordings

@@ -1,7 +1,7 @@
-"""Records that leave: those that are too old, and those of a person who asked for it.
+"""Delete records: those that are too old, and those of a person who asked for it.
 
-Calls leave whole, with their dials, legs, recordings and receipts, a few in each transaction, and between two
-transactions the webhooks have their turn.
+Calls are deleted with their dials, legs, recordings and receipts, a few per transaction, so that webhooks can write in
+between.
 """
 
 import re
@@ -26,17 +26,17 @@ from app.records.store.sqlite import truncate_wal
 from app.records.store.store import Store
 from app.records.store.version import tables_of_this_version
 
-OnProgress = Callable[[int], None]  # Told after each step how many were dealt with since the last one.
+OnProgress = Callable[[int], None]  # Called after each step with the number done since the last one.
 
 _BATCH = 50
 _SCANNED = 2000
-_PAUSE = 0.02  # Seconds in which whoever waits for the store gets it.
+_PAUSE = 0.02  # Seconds between two transactions; webhooks write in between.
 _TABLES = (receipts, calls, dials, legs, recordings)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Erased:
-    """What was erased, and what was found when everything was searched once more: `left` must be 0."""
+    """What was erased, and how many mentions a second search found: `left` must be 0."""
 
     calls: int
     spooled: int
@@ -44,17 +44,17 @@ class Erased:
 
 
 def count_older(store: Store, *, before: int) -> int:
-    """Count the calls that began before a time in milliseconds."""
+    """Return the number of calls that began before a time in milliseconds."""
     query = select(func.count()).select_from(calls).where(calls.c.call_key < first_key(before))
     with tables_of_this_version(store) as connection:
         return connection.execute(query).scalar_one()
 
 
 def prune(store: Store, *, before: int, zone: tzinfo, step: OnProgress) -> int:
-    """Delete the calls that began before a time in milliseconds, oldest first; tell how many.
+    """Delete the calls that began before a time in milliseconds, oldest first; return how many.
 
-    They are counted first, by the days of `zone`: figures of the past outlive what they were counted from. Raises
-    `StoreUnavailable`; what was deleted by then stays deleted.
+    They are rolled up first, by the days of `zone`, so that figures of the past remain. Raises `StoreUnavailable`; what
+    was deleted by then stays deleted.
     """
     _require_tables(store)
     update_rollups(store, zone)
@@ -75,7 +75,7 @@ def _counted_until(store: Store) -> int:
 
 
 def count_receipts(store: Store) -> int:
-    """Count the receipts that `erase` will read. Raises `StoreUnavailable`."""
+    """Return how many receipts `erase` reads. Raises `StoreUnavailable`."""
     with tables_of_this_version(store) as connection:
         return connection.execute(select(func.count()).select_from(receipts)).scalar_one()
 
@@ -83,9 +83,9 @@ def count_receipts(store: Store) -> int:
 def erase(store: Store, spool: Spool, person: str, step: OnProgress) -> Erased:
     """Delete every call that mentions a person, a number in E.164 or a `sip:` address, and search everything again.
 
-    A call leaves whole, whoever else took part in it; what was counted of the past stays, without the person. `step`
-    is told of receipts read. Copies made by `backup` and the database's own logs and backups hold what they held.
-    Raises `StoreUnavailable`; what was deleted by then stays deleted.
+    Calls are deleted whole, also those with other participants; rollups stay, without the person. `step` is called with
+    the number of receipts read. Backups and the logs of the database keep what they hold. Raises `StoreUnavailable`;
+    what was deleted by then stays deleted.
     """
     _require_tables(store)
     pattern = _mention(person)
@@ -103,14 +103,14 @@ def erase(store: Store, spool: Spool, person: str, step: OnProgress) -> Erased:
 
 
 def _mention(person: str) -> re.Pattern[str]:
-    """Give the pattern that finds a person in a text: their digits, and not within longer ones."""
+    """Return the pattern that finds a person in a text, but not within a longer number or name."""
     if person.startswith("sip:"):
         return re.compile(rf"(?<![\w.+-]){re.escape(person[4:])}(?![\w-]|\.\w)", re.IGNORECASE)
     return re.compile(rf"(?<![0-9]){re.escape(person.removeprefix('+'))}(?![0-9])")
 
 
 def _mentioning(store: Store, person: str, pattern: re.Pattern[str], step: OnProgress) -> Iterator[list[int]]:
-    """Give the keys of the calls that mention a person, a part of the store at a time."""
+    """Yield the keys of calls that mention a person, a part of the store at a time."""
     needle = person.removeprefix("sip:").removeprefix("+")
     last = -1
     while True:
@@ -169,10 +169,10 @@ def _delete(store: Store, call_keys: Iterable[int]) -> None:
     sql = store.statements
     try:
         if store.is_sqlite:
-            writer.cursor.execute("PRAGMA secure_delete = ON")  # Deleted means overwritten, not only forgotten.
+            writer.cursor.execute("PRAGMA secure_delete = ON")  # Overwrite deleted rows.
         writer.begin([])
         for call_key in call_keys:
-            writer.cursor.execute(sql.call_by_key, (call_key,))  # Who hears of this call just now waits, or we do.
+            writer.cursor.execute(sql.call_by_key, (call_key,))  # Locks the call on PostgreSQL.
             writer.cursor.execute(f"DELETE FROM receipts WHERE call_key = {sql.mark}", (call_key,))  # noqa: S608
             for table in ("outbox", "late_changes"):
                 of_call = f"SELECT dial_key FROM dials WHERE call_key = {sql.mark}"  # noqa: S608
@@ -182,11 +182,11 @@ def _delete(store: Store, call_keys: Iterable[int]) -> None:
     except store.errors as error:
         raise StoreUnavailable(f"the store took no deletion: {error}") from error
     finally:
-        writer.discard()
+        writer.close()
 
 
 def _make_nameless(store: Store, person: str, pattern: re.Pattern[str]) -> None:
-    """Take a person out of what was counted: the numbers stay, for whom they were counted does not."""
+    """Remove a person from the rollups; the counts stay."""
     needle = person.removeprefix("sip:").removeprefix("+")
     with _connected(store) as connection:
         for column in (rollups.c.to_number, rollups.c.targets, rollups.c.answered_by):
@@ -196,11 +196,11 @@ def _make_nameless(store: Store, person: str, pattern: re.Pattern[str]) -> None:
 
 
 def _forget_free_space(store: Store) -> None:
-    """Overwrite what deleted rows leave behind in the database's own files."""
+    """Overwrite what deleted rows leave in the files of the database."""
     with _connected(store) as connection:
         if store.is_sqlite:
             if not truncate_wal(connection):
-                raise StoreUnavailable("what was deleted is still in the database's log; run this once more")
+                raise StoreUnavailable("deleted rows are still in the write-ahead log; run the command again")
         else:
             for table in (*_TABLES, rollups):
                 connection.exec_driver_sql(f"VACUUM {table.name}")

@@ -1,16 +1,15 @@
 """The background job that deletes records older than RETENTION_DAYS."""
 
-import fcntl
 import logging
-from contextlib import suppress
 from datetime import tzinfo
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO
 
 from app.records.maintenance.prune import prune
 from app.records.model.ids import now
 from app.records.model.periodic_job import PeriodicJob
 from app.records.model.receipt import StoreUnavailable
+from app.records.store.files import lock_within, open_lock
 from app.records.store.store import Store
 
 log = logging.getLogger(__name__)
@@ -33,7 +32,7 @@ class Retention(PeriodicJob):
         self._zone = zone
         self._days = days
         self._directory = directory
-        self._lock_file: TextIO | None = None
+        self._lock_file: BinaryIO | None = None
 
     def work(self) -> float | None:
         """Prune if no other process of this machine does; should that one end, a later run takes over."""
@@ -41,9 +40,8 @@ class Retention(PeriodicJob):
             return None
         if self._lock_file is None:
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._lock_file = (self._directory / "retention.lock").open("w")
-        with suppress(BlockingIOError):
-            fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._lock_file = open_lock(self._directory / "locks" / "retention")
+        if lock_within(self._lock_file, 0):
             self._prune()
         return _PAUSE
 

@@ -17,6 +17,10 @@ class StoreUnavailable(Exception):
     """The store cannot be used now. Spool the receipt, or let Plivo send the webhook again."""
 
 
+class StoreReplaced(StoreUnavailable):
+    """The file at the database's path is no longer the file that is open."""
+
+
 class ReceiptRefused(StoreUnavailable):
     """The store works and rejects this receipt; a retry would not help, so spool it."""
 

@@ -6,6 +6,10 @@ Each class holds the columns of one table under the same names. Only the fold an
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+# A call holds at most so many dials, legs and recordings each, which bounds the cost of a receipt. Later receipts are
+# stored and not folded.
+MOST_OF_A_CALL = 100
+
 
 @dataclass(slots=True)
 class CallState:

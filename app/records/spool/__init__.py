@@ -1,1 +1,1 @@
-"""Local disk while the store is away."""
+"""The spool: local disk while the store is away."""

@@ -1,24 +1,33 @@
-"""Room on the disk that is held for the spool: where nothing else fits any more, it gives way to receipts."""
+"""Disk space reserved for the spool, released to receipts when the disk is full."""
 
 import logging
 import os
 import shutil
 from pathlib import Path
+from typing import BinaryIO
 
 log = logging.getLogger(__name__)
 
 SIZE = 16 * 2**20  # Bytes: room for thousands of receipts.
-_PIECE = 2**18  # Given back one at a time: whatever filled the disk takes what is left of a piece at once.
+_PIECE = 2**18  # Bytes released at a time: what filled the disk may take the rest of a piece at once.
+
+
+def allocate(file: BinaryIO, size: int) -> None:
+    """Allocate disk space for a file opened for appending. Raises OSError."""
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(file.fileno(), 0, size)
+    else:  # macOS
+        file.write(bytes(size - file.tell()))
 
 
 class Reserve:
-    """A file of zeros that is cut shorter when a receipt needs its place."""
+    """A file of zeros that is truncated when a receipt needs its space."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def fill(self) -> None:
-        """Make it whole where the disk has twice as much to spare; else the store needs the room more."""
+        """Fill the reserve when the disk has twice its size free; otherwise the store needs the space more."""
         try:
             if self._size() >= SIZE:
                 return
@@ -27,18 +36,18 @@ class Reserve:
                 log.warning("spool_without_reserve", extra={"free_bytes": free})
                 return
             with self._path.open("ab") as file:
-                os.posix_fallocate(file.fileno(), 0, SIZE)
+                allocate(file, SIZE)
         except OSError as error:
             log.warning("spool_without_reserve", extra={"error": str(error)})
 
-    def give(self) -> bool:
-        """Give a piece of it back to the disk; False when nothing is left to give."""
+    def release(self) -> bool:
+        """Release a piece to the disk; return False when nothing is left."""
         try:
             size = self._size()
             if size:
                 os.truncate(self._path, max(0, size - _PIECE))
         except OSError:
-            return False  # The receipt is refused for the reason that it had before.
+            return False  # The receipt is then refused for its own reason.
         return size > 0
 
     def _size(self) -> int:

@@ -1,10 +1,9 @@
 """The spool: receipts on local disk while the store is away.
 
-A SQLite file of its own, synced at every write. What lies in it is brought into the store, in order, by whichever
-process gets the lock; the store remembers how far it was brought, so nothing counts twice.
+A SQLite file of its own, synced at every write. The process that gets the lock drains it into the store in order; the
+store remembers the last number, so that no receipt is stored twice.
 """
 
-import fcntl
 import logging
 import sqlite3
 import threading
@@ -13,9 +12,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import tzinfo
 from pathlib import Path
+from typing import BinaryIO
 
-from app.records.model.receipt import Receipt, ReceiptRefused, StoreUnavailable, receipt_from_json, receipt_to_json
+from app.records.model.receipt import Receipt, ReceiptRefused, receipt_from_json, receipt_to_json
 from app.records.spool.reserve import Reserve
+from app.records.store.files import lock_within, make_database_private, make_private_directory, open_lock
 from app.records.writing.journal import Journal
 
 log = logging.getLogger(__name__)
@@ -27,12 +28,11 @@ CREATE TABLE IF NOT EXISTS identity (one INTEGER PRIMARY KEY CHECK (one = 1), sp
 INSERT OR IGNORE INTO identity VALUES (1, lower(hex(randomblob(16))));
 """
 _BATCH = 50
-_PAUSE = 0.5  # Seconds between two attempts while the store is away.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpooledReceipt:
-    """One receipt that waits, as JSON. `number` counts up as they come; `reason` says why it was set aside."""
+    """A spooled receipt as JSON. Numbers ascend; `reason` says why the receipt was set aside."""
 
     number: int
     text: str
@@ -40,57 +40,63 @@ class SpooledReceipt:
 
 
 class SpoolFull(Exception):
-    """The local disk did not take a receipt either."""
+    """The local disk did not take a receipt either, or not in time."""
 
 
 class Spool:
-    """The spool in one directory. `zone` is the Plivo account's, needed to read a receipt again."""
+    """The spool in one directory.
 
-    def __init__(self, directory: Path, *, zone: tzinfo) -> None:
+    `zone` is the time zone of the Plivo account, needed to read receipts. `timeout` (seconds) bounds each operation.
+    """
+
+    def __init__(self, directory: Path, *, zone: tzinfo, timeout: float = 5) -> None:
         self._directory = directory
         self._path = directory / "spool.db"
         self.reserve = Reserve(directory / "reserve")
         self._zone = zone
+        self._timeout = timeout
         self._turn = threading.Lock()
         self._connection: sqlite3.Connection | None = None
-        self._inode = 0  # Of the file that is open: somebody may have moved it away meanwhile.
+        self._inode = 0  # Of the open file, which somebody may move away.
 
     def put(self, receipt: Receipt) -> None:
-        """Keep a receipt; when this returns it is on disk. Raises `SpoolFull` when the disk refuses it."""
+        """Store a receipt; when this returns it is on disk. Raises `SpoolFull` when the disk refuses it."""
         text = receipt_to_json(receipt)
         while True:
             try:
                 with self._writing() as connection:
                     connection.execute("INSERT INTO spool (receipt) VALUES (?)", (text,))
+                if self._inode == self._inode_at_path():
+                    return
             except (sqlite3.Error, OSError) as error:
-                if not self.reserve.give():
+                # Only a full disk is helped by more space; a lock that is held too long is not.
+                is_late = isinstance(error, TimeoutError) or _is_locked(error)
+                if is_late or not self.reserve.release():
                     raise SpoolFull(str(error)) from error
-            else:
-                return
 
     def size(self) -> int:
-        """Count the receipts that wait."""
+        """Return the number of waiting receipts."""
         return self._count("spool")
 
     def set_aside_size(self) -> int:
-        """Count the receipts that the store refused: they are kept for a person to look at."""
+        """Return the number of receipts that the store refused; a person has to look at them."""
         return self._count("set_aside")
 
     def waiting(self, limit: int = _BATCH) -> list[SpooledReceipt]:
-        """Give the oldest receipts that wait; all with a limit of -1."""
+        """Return the oldest waiting receipts; all with a limit of -1."""
         return self._list("SELECT number, receipt, NULL FROM spool ORDER BY number LIMIT ?", limit)
 
     def set_aside(self, limit: int = _BATCH) -> list[SpooledReceipt]:
-        """Give the oldest receipts that the store refused."""
+        """Return the oldest receipts that the store refused."""
         return self._list("SELECT number, receipt, reason FROM set_aside ORDER BY number LIMIT ?", limit)
 
-    def count(self, is_meant: Callable[[str], bool]) -> int:
-        """Count the receipts, waiting or set aside, whose JSON is meant."""
-        return sum(is_meant(item.text) for item in self._all())
+    def count(self, matches: Callable[[str], bool]) -> int:
+        """Return the number of receipts, waiting or set aside, whose JSON matches."""
+        return sum(matches(item.text) for item in self._all())
 
-    def remove(self, is_meant: Callable[[str], bool]) -> int:
-        """Delete the receipts, waiting or set aside, whose JSON is meant; tell how many."""
-        numbers = [(item.number,) for item in self._all() if is_meant(item.text)]
+    def remove(self, matches: Callable[[str], bool]) -> int:
+        """Delete the receipts, waiting or set aside, whose JSON matches; return how many."""
+        numbers = [(item.number,) for item in self._all() if matches(item.text)]
         if numbers:
             with self._writing() as connection:
                 connection.execute("PRAGMA secure_delete = ON")
@@ -103,32 +109,32 @@ class Spool:
         return [*self.waiting(-1), *self.set_aside(-1)]
 
     def close(self) -> None:
-        """Let go of the file; it is opened again when needed."""
+        """Close the file; it is opened again when needed."""
         with self._turn:
             self._disconnect()
 
     def drain(self, journal: Journal) -> int:
-        """Bring all that waits into the store and tell how many; 0 at once when another process is at it.
+        """Store all waiting receipts and return how many; 0 while another process does.
 
-        Raises `StoreUnavailable` when the store is still away; what it had taken by then is off the spool.
+        Raises `StoreUnavailable` when the store is away again; receipts stored by then have left the spool.
         """
-        brought = 0
-        with self._lock() as is_mine:
-            if is_mine and self.size():
+        drained = 0
+        with self._open_lock("drain.lock") as file:
+            if lock_within(file, 0) and self.size():
                 with self._open() as connection:
                     spool_id: str = connection.execute("SELECT spool_id FROM identity").fetchone()[0]
                 while batch := self.waiting():
-                    brought += self._bring(journal, spool_id, batch)
-        return brought
+                    drained += self._drain_batch(journal, spool_id, batch)
+        return drained
 
-    def _bring(self, journal: Journal, spool_id: str, batch: Sequence[SpooledReceipt]) -> int:
-        """Bring a batch; where the store refuses it, each alone, so that one does not hold up the others."""
+    def _drain_batch(self, journal: Journal, spool_id: str, batch: Sequence[SpooledReceipt]) -> int:
+        """Store a batch; when the store refuses it, store each receipt alone."""
         try:
             receipts = [receipt_from_json(item.text, self._zone) for item in batch]
-            journal.bring(receipts, spool_id=spool_id, numbers=[item.number for item in batch])
+            journal.append_spooled(receipts, spool_id=spool_id, numbers=[item.number for item in batch])
         except (ReceiptRefused, ValueError, LookupError, TypeError) as error:
             if len(batch) > 1:
-                return sum(self._bring(journal, spool_id, [item]) for item in batch)
+                return sum(self._drain_batch(journal, spool_id, [item]) for item in batch)
             self._set_aside(batch[0], error)
             return 0
         with self._writing() as connection:
@@ -161,32 +167,48 @@ class Spool:
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
-        """Give the connection of this process; to one thread at a time."""
-        with self._turn:
-            try:
-                yield self._connected()
-            except (sqlite3.Error, OSError):
-                self._disconnect()
-                raise
+        """Yield the connection of this process to one thread at a time. Raises TimeoutError."""
+        if not self._turn.acquire(timeout=self._timeout):
+            raise TimeoutError(f"the spool was busy for {self._timeout} seconds")
+        try:
+            yield self._connected()
+        except (sqlite3.Error, OSError):
+            self._disconnect()
+            raise
+        finally:
+            self._turn.release()
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
-        # Processes queue at the system's lock, in turn. SQLite's own makes them sleep and try again, and where many
-        # write at once somebody is unlucky for as long as it takes to give up: that receipt would be lost.
-        with self._open() as connection, (self._directory / "write.lock").open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield connection
+        # With SQLite's own lock, which is no queue, one of many writers may starve, and its receipt would be lost. The
+        # lock file only makes the order fair, so a process that holds it for too long does not stop the others.
+        with self._open_lock("write.lock") as file:
+            if not lock_within(file, 0.75 * self._timeout):
+                log.warning("spool_lock_held", extra={"seconds": 0.75 * self._timeout})
+            with self._open() as connection:
+                yield connection
+
+    def _open_lock(self, name: str) -> BinaryIO:
+        make_private_directory(self._directory, parents=True)
+        return open_lock(self._directory / name)
+
+    def _inode_at_path(self) -> int | None:
+        return self._path.stat().st_ino if self._path.exists() else None
 
     def _connected(self) -> sqlite3.Connection:
-        inode = self._path.stat().st_ino if self._path.exists() else None
-        if self._connection is not None and self._inode == inode:
+        if self._connection is not None and self._inode == self._inode_at_path():
             return self._connection
         self._disconnect()
-        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        connection = sqlite3.connect(self._path, timeout=5, isolation_level=None, check_same_thread=False)
+        make_private_directory(self._directory, parents=True)
+        connection = sqlite3.connect(
+            self._path, timeout=self._timeout / 4, isolation_level=None, check_same_thread=False
+        )
+        make_database_private(self._path)
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
-        connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT")
+        # Only a new file is written to: reading must not wait for a writer.
+        if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'identity'").fetchone():
+            connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT")
         self._connection, self._inode = connection, self._path.stat().st_ino
         return connection
 
@@ -195,53 +217,6 @@ class Spool:
         if connection is not None:
             connection.close()
 
-    @contextmanager
-    def _lock(self) -> Iterator[bool]:
-        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with (self._directory / "drain.lock").open("w") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                yield False
-            else:
-                yield True
 
-
-class Drainer:
-    """Empties the spool in the background for as long as anything waits in it."""
-
-    def __init__(self, spool: Spool, journal: Journal) -> None:
-        self._spool = spool
-        self._journal = journal
-        self._lock = threading.Lock()
-        self._thread: threading.Thread | None = None
-        self._stopping = threading.Event()
-
-    def wake(self) -> None:
-        """Start emptying, unless that is already under way."""
-        with self._lock:
-            if self._thread is None or not self._thread.is_alive():
-                self._thread = threading.Thread(target=self._run, name="spool-drainer", daemon=True)
-                self._thread.start()
-
-    def stop(self) -> None:
-        """End after the batch at hand; what waits stays on disk."""
-        self._stopping.set()
-        with self._lock:
-            thread = self._thread
-        if thread is not None:
-            thread.join()
-
-    def _run(self) -> None:
-        while not self._stopping.is_set():
-            try:
-                if brought := self._spool.drain(self._journal):
-                    log.warning("spool_drained", extra={"receipts": brought})
-                self._spool.reserve.fill()
-                with self._lock:  # Whoever puts and wakes just now is either seen here or starts a new thread.
-                    if not self._spool.size():
-                        self._thread = None
-                        return
-            except (StoreUnavailable, sqlite3.Error, OSError) as error:
-                log.info("spool_waits", extra={"error": type(error).__name__})
-            self._stopping.wait(_PAUSE)
+def _is_locked(error: Exception) -> bool:
+    return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY

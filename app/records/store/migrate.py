@@ -1,6 +1,6 @@
 """Migrations: bring the tables to the version that this code needs."""
 
-import fcntl
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,9 +12,12 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from app.records.model.receipt import StoreUnavailable
+from app.records.store.files import lock_within, open_lock
+from app.records.store.sqlite import lock_path
 from app.records.store.store import Store
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
+_PATIENCE = 60  # Seconds that another migration may take.
 _LOCK = 0x6469616C  # An advisory lock of PostgreSQL; no other application uses this number.
 
 
@@ -62,14 +65,14 @@ def _turn(store: Store) -> Iterator[None]:
     if not store.is_sqlite:
         yield
         return
+    database = Path(str(store.url.database))
     try:
-        file = Path(f"{store.url.database}-turn").open("w")  # noqa: SIM115  # The lock lives as long as the file.
+        file = open_lock(lock_path(database, "turn"))
     except OSError as error:
-        raise StoreUnavailable(
-            f"the tables cannot be brought up to date: {store.url.database}: {error.strerror}"
-        ) from error
+        raise StoreUnavailable(f"the tables cannot be brought up to date: {database}: {error.strerror}") from error
     with file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        lock_within(file, _PATIENCE)
+        os.close(os.open(database, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         yield
 
 

@@ -64,9 +64,9 @@ def make_engine(url: URL, _timeout: float) -> Engine:
     return create_engine(url, pool_pre_ping=True, isolation_level="AUTOCOMMIT", connect_args=_OPTIONS)
 
 
-def connect_writer(engine: Engine, timeout: float, *, in_turn: bool) -> "PostgresqlWriter":  # noqa: ARG001
+def connect_writer(engine: Engine, url: URL, timeout: float, *, in_turn: bool) -> "PostgresqlWriter":  # noqa: ARG001
     """Open a connection for writing. Transactions lock calls, so `in_turn` has no effect."""
-    _, arguments = engine.dialect.create_connect_args(engine.url)
+    _, arguments = engine.dialect.create_connect_args(url)
     return PostgresqlWriter(psycopg.connect(**_OPTIONS, **arguments, autocommit=True), timeout)
 
 
@@ -92,7 +92,7 @@ class PostgresqlWriter:
     def acquire_turn(self) -> None:
         """Return at once: transactions on different calls run in parallel."""
 
-    def leave(self) -> None:
+    def release_turn(self) -> None:
         """Return at once."""
 
     def begin(self, calls: list[str]) -> None:
@@ -119,7 +119,7 @@ class PostgresqlWriter:
         """Roll the transaction back."""
         self.cursor.execute("ROLLBACK")
 
-    def discard(self) -> None:
+    def close(self) -> None:
         """Close the connection."""
         with suppress(psycopg.Error):
             self._connection.close()

@@ -14,20 +14,15 @@ def prove_write(store: Store) -> None:
     """Commit a row on a new connection. Raises `StoreUnavailable` with a sentence that says what is wrong."""
     _require_migrations(store)
     writer = store.connect_writer(in_turn=True)
-    mark = "?" if store.is_sqlite else "%s"
     try:
         writer.begin([])
-        writer.cursor.execute(
-            f"INSERT INTO readiness (readiness_key, proved_at) VALUES (1, {mark}) "  # noqa: S608
-            "ON CONFLICT (readiness_key) DO UPDATE SET proved_at = excluded.proved_at",
-            (now(),),
-        )
+        writer.cursor.execute(store.statements.prove_write, (now(),))
         writer.commit()
     except store.errors as error:
         # The driver's message may name the host and the user.
         raise StoreUnavailable(f"the store took no write: {type(error).__name__}") from error
     finally:
-        writer.discard()
+        writer.close()
 
 
 def _require_migrations(store: Store) -> None:

@@ -104,6 +104,15 @@ class Statements:
             "ON CONFLICT (spool_id) DO UPDATE SET brought = excluded.brought"
         )
 
+        self.prove_write = (
+            f"INSERT INTO readiness (readiness_key, proved_at) VALUES (1, {placeholder}) "  # noqa: S608
+            "ON CONFLICT (readiness_key) DO UPDATE SET proved_at = excluded.proved_at"
+        )
+        self.find_columns = [
+            f"SELECT {', '.join(column.name for column in table.columns)} FROM {table.name} LIMIT 0"  # noqa: S608
+            for table in (tables.receipts, tables.calls, tables.dials, tables.legs, tables.recordings)
+        ]
+
     def insert(self, cursor: Cursor, sql: str, rows: Sequence[Sequence[Any]]) -> None:
         """Insert rows with one of the INSERT statements."""
         cursor.executemany(sql, rows)

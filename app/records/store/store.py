@@ -25,7 +25,7 @@ class Writer(Protocol):
     def begin(self, calls: list[str]) -> None:
         """Start a transaction that locks the named calls."""
 
-    def leave(self) -> None:
+    def release_turn(self) -> None:
         """Let other processes write, after a turn without a transaction."""
 
     def abort(self) -> None:
@@ -37,7 +37,7 @@ class Writer(Protocol):
     def rollback(self) -> None:
         """Roll the transaction back."""
 
-    def discard(self) -> None:
+    def close(self) -> None:
         """Close the connection."""
 
 
@@ -66,7 +66,9 @@ class Store:
         With `in_turn` its transactions on SQLite queue with those of other processes, without a time limit.
         """
         try:
-            return self._connect_writer(self.engine, self.timeout, in_turn=in_turn)
+            return self._connect_writer(self.engine, self.url, self.timeout, in_turn=in_turn)
+        except StoreUnavailable:
+            raise
         except self.errors as error:
             raise StoreUnavailable("the store cannot be reached") from error
 

@@ -1,1 +1,1 @@
-"""The journal, the fold and what is derived from it."""
+"""The journal, the fold and the derived values."""

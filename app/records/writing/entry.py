@@ -1,4 +1,4 @@
-"""What is handed to the journal, and what became of it."""
+"""Entries: receipts on their way through the journal."""
 
 from collections.abc import Sequence
 
@@ -6,28 +6,35 @@ from app.records.model.receipt import Receipt, StoredReceipt, StoreUnavailable
 
 
 class Entry:
-    """Receipts that are kept together or not at all, and what became of them."""
+    """Receipts that are stored together or not at all.
 
-    __slots__ = ("_error", "is_abandoned", "kept", "place", "receipts")
+    `spool_position` names the spool they come from and their numbers on it.
+    """
 
-    def __init__(self, receipts: Sequence[Receipt], place: tuple[str, Sequence[int]] | None = None) -> None:
+    __slots__ = ("_error", "is_abandoned", "receipts", "spool_position", "stored")
+
+    def __init__(self, receipts: Sequence[Receipt], spool_position: tuple[str, Sequence[int]] | None = None) -> None:
         self.receipts = receipts
-        self.place = place  # The spool they come from, and their numbers on it.
-        self.kept: list[StoredReceipt] = []
+        self.spool_position = spool_position
+        self.stored: list[StoredReceipt] = []
         self._error: StoreUnavailable | None = None
         self.is_abandoned = False
 
     def fail(self, error: StoreUnavailable) -> None:
-        """Note why the receipts were not kept."""
+        """Record why the receipts were not stored."""
         self._error = error
 
     @property
     def is_kept(self) -> bool:
-        """Tell, once the journal is done with it, whether all went well."""
+        """Whether the receipts were stored, once the journal is done with the entry."""
         return self._error is None
 
     def result(self) -> list[StoredReceipt]:
-        """Give what became of the receipts. Raises `StoreUnavailable`, `ReceiptRefused` where they were not kept."""
+        """Return the receipts as stored. Raises `StoreUnavailable` or `ReceiptRefused` when they were not."""
         if self._error is not None:
             raise self._error
-        return self.kept
+        return self.stored
+
+    def lock_names(self) -> list[str]:
+        """Return the names of the calls that the transaction locks."""
+        return [receipt.event.call.call_uuid or receipt.dial_id or "" for receipt in self.receipts]

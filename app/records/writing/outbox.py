@@ -1,7 +1,7 @@
-"""The outbox: dials that ended and whose end has yet to be told.
+"""The outbox: ended dials whose event is still to be sent.
 
-The journal puts a dial in with the transaction that ends it, so none is forgotten and none invented. Whoever delivers
-claims for a while; what was claimed and neither told nor postponed, since its process died, falls due again.
+The journal adds a dial in the transaction that ends it, so that no event is lost or invented. A sender claims dials for
+a while; when its process dies, they fall due again.
 """
 
 from collections.abc import Sequence
@@ -18,27 +18,27 @@ from app.records.store.store import Store
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """One dial to tell of; `attempts` with the one at hand."""
+    """One dial to send; `attempts` includes the current one."""
 
     dial_key: int
     attempts: int
 
 
 def claim(store: Store, *, limit: int, lease: int) -> list[Claim]:
-    """Claim what is due, oldest first, for `lease` milliseconds. Raises `StoreUnavailable`."""
+    """Claim due dials, oldest first, for `lease` milliseconds. Raises `StoreUnavailable`."""
     at = now()
     is_due = outbox.c.due_at <= at
     oldest = select(outbox.c.dial_key).where(is_due).order_by(outbox.c.due_at).limit(limit)
     claiming = (
         update(outbox)
-        # Asked again outside: of two processes that chose the same rows the second finds them claimed.
+        # Checked again here: of two processes that chose the same rows, the second finds them claimed.
         .where(outbox.c.dial_key.in_(oldest), is_due)
         .values(due_at=at + lease, attempts=outbox.c.attempts + 1)
         .returning(outbox.c.dial_key, outbox.c.attempts)
     )
     try:
         with store.engine.connect() as connection:
-            # Looking first takes no write lock, and most of the time nothing is due.
+            # Most of the time nothing is due, and a read takes no write lock.
             if connection.execute(oldest.limit(1)).first() is None:
                 return []
             return [Claim(dial_key=key, attempts=attempts) for key, attempts in connection.execute(claiming)]
@@ -47,7 +47,7 @@ def claim(store: Store, *, limit: int, lease: int) -> list[Claim]:
 
 
 def remove(store: Store, dial_keys: Sequence[int]) -> None:
-    """Take dials out: they are told, or never will be. Raises `StoreUnavailable`."""
+    """Remove dials that were sent or given up. Raises `StoreUnavailable`."""
     try:
         with store.engine.connect() as connection:
             connection.execute(delete(outbox).where(outbox.c.dial_key.in_(dial_keys)))
@@ -56,7 +56,7 @@ def remove(store: Store, dial_keys: Sequence[int]) -> None:
 
 
 def postpone(store: Store, dial_key: int, *, seconds: float) -> None:
-    """Have a dial fall due again later. Raises `StoreUnavailable`."""
+    """Make a dial due again later. Raises `StoreUnavailable`."""
     try:
         with store.engine.connect() as connection:
             due_at = now() + round(seconds * 1000)

@@ -1,4 +1,4 @@
-"""The receipts of one transaction: each is inserted once, with all others, and a copy of one only raises its count."""
+"""The receipts of one transaction: new ones are inserted together, a copy only raises the number of deliveries."""
 
 from dataclasses import dataclass
 
@@ -8,18 +8,18 @@ from app.records.store.statements import Cursor, Statements
 
 @dataclass(slots=True)
 class Seen:
-    """A receipt that is in the store or will be: how often it has come, and what was answered the first time."""
+    """A receipt in the store or in this batch: how often it was delivered, and the first reply."""
 
     deliveries: int
     reply_status: int
     reply: str | None
     dial_id: str | None
     last_received_at: int
-    key: int | None = None  # Of its row, where that is in the store.
+    key: int | None = None  # The row key; None for a receipt that is not in the store yet.
 
 
 class ReceiptRows:
-    """What the receipts table gets in one transaction."""
+    """The receipts that one transaction writes."""
 
     def __init__(self, cursor: Cursor, statements: Statements) -> None:
         self._cursor = cursor
@@ -28,7 +28,7 @@ class ReceiptRows:
         self._new: list[tuple[int, int, bytes, Receipt, Seen]] = []
 
     def count(self, receipt: Receipt, call_key: int, digest: bytes, *, is_call_stored: bool) -> Seen | None:
-        """Count a copy of a receipt that came before; None where this is the first of its kind.
+        """Count another delivery of a receipt and return it; None for a new receipt.
 
         A call that is new in this transaction has no receipts in the store.
         """
@@ -41,14 +41,14 @@ class ReceiptRows:
         return seen
 
     def add(self, receipt: Receipt, key: int, call_key: int, digest: bytes, dial_id: str | None) -> Seen:
-        """Take in a receipt that is new."""
+        """Add a new receipt."""
         seen = Seen(1, receipt.reply_status, receipt.reply, dial_id, receipt.received_at)
         self._seen[call_key, digest] = seen
         self._new.append((key, call_key, digest, receipt, seen))
         return seen
 
     def write(self) -> None:
-        """Store what came, in one statement for the new ones and one for the copies."""
+        """Write new receipts with one statement and copies with another."""
         if self._new:
             self._sql.insert(self._cursor, self._sql.receipt, [_row(*one) for one in self._new])
         copies = [
@@ -71,7 +71,7 @@ def _row(key: int, call_key: int, digest: bytes, receipt: Receipt, seen: Seen) -
         key,
         call_key,
         digest,
-        receipt.kind._value_,
+        receipt.kind.value,
         seen.dial_id,
         receipt.method,
         receipt.path,
