@@ -1,6 +1,7 @@
 """The application: `create_app` is the one place where the rooms meet."""
 
 import logging
+import os
 import sys
 from functools import cached_property
 from typing import Any, cast
@@ -73,6 +74,7 @@ class _Matched:
 
 def create_app(config: Config, shared: Services | None = None) -> Flask:
     """Make the application from its settings. Opens no connection: that waits for the process that serves."""
+    os.umask(0o077)  # Nothing that the server or a command writes is for other users.
     app = Application(__name__, static_folder=None)
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False  # A doubled slash is answered 404 in place, not by a redirect.

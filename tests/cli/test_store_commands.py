@@ -55,6 +55,7 @@ def test_a_database_is_upgraded_filled_checked_and_copied(run: Run, services: Se
     assert (checked.exit_code, copied.exit_code) == (0, 0)
     assert "Calls checked: 1, repaired: 0." in checked.output
     assert (tmp_path / "copy").exists()
+    services.journal.close()
     again = run("db", "restore", tmp_path / "copy")
     assert again.exit_code == 1
     assert "restore into an empty one" in again.output

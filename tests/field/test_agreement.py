@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from app.dial.decide import decide_after
 from app.plan.next import Nothing, Ring
 from app.records.model.state import CallRecord, CallState, DialState, Placement
-from app.records.writing.batch import add
 from app.records.writing.derive import derive
+from app.records.writing.fold_receipt import fold_receipt
 from app.voice.events import DialEnded, Event, Kind
 from app.voice.hangup_causes import CODES, NAMES
 from app.voice.outcome import Outcome, excludes_talk, facts_of_report, outcome_of
@@ -67,9 +67,9 @@ def record_of(events: list[Event]) -> tuple[CallRecord, DialState]:
     """Return what the journal stores of a dial that our answer placed."""
     record = CallRecord(CallState(1, "a", started_at=AT))
     placement = Placement("dial", (ALICE,), "main", "first", 1)
-    add(record, event(Kind.ANSWER, {}, seconds=0), placement, dial_id=None, key=0, at=AT)
+    fold_receipt(record, event(Kind.ANSWER, {}, seconds=0), placement, dial_id=None, key=0, at=AT)
     for key, each in enumerate(events, 1):
-        add(record, each, None, dial_id="dial", key=key, at=each.at)
+        fold_receipt(record, each, None, dial_id="dial", key=key, at=each.at)
     derive(record)
     return record, record.dials["dial"]
 

@@ -130,7 +130,8 @@ def test_a_copy_made_while_others_write_is_of_one_moment(
     assert [scalar(copy, f"SELECT count(*) FROM {table}") for table in ("receipts", "calls", "dials")] == [30] * 3
 
 
-def test_a_copy_overwrites_nothing(filled: Store, tmp_path: Path) -> None:
+def test_a_copy_overwrites_nothing(filled: Store, journal: Journal, tmp_path: Path) -> None:
+    journal.close()
     (tmp_path / "there").write_text("mine")
     with pytest.raises(BackupError, match="exists already"):
         backup(filled, tmp_path / "there", quiet)

@@ -36,7 +36,7 @@ def outcomes(store: Store, journal: Journal, receipts: Sequence[Receipt]) -> lis
     clear(store)
     for one in receipts:
         journal.append(one)
-    return sorted(rows(store, "SELECT outcome, reported_by FROM dials"))  # type: ignore[arg-type]
+    return sorted(rows(store, "SELECT outcome, reported_by FROM dials"))
 
 
 @pytest.mark.parametrize("signed", [[ANSWER, MISSED], [MISSED], [UNPLACED]], ids=["placed", "named", "unnamed"])

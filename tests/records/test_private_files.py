@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from app import create_app
 from app.records.spool.spool import Spool
 from app.records.store import migrate
 from app.records.store.store import Store
 from app.records.writing.journal import Journal
+from config import Config
 from tests.records.test_journal import busy_report
 
 
@@ -45,6 +47,15 @@ def test_all_that_is_written_is_private(open_store: Callable[..., Store], tmp_pa
     assert {path.name for path in tmp_path.rglob("*")} >= {"dialstatus.db", "dialstatus.db-wal", "spool.db", "turn"}
     spool.close()
     journal.close()
+
+
+@pytest.mark.usefixtures("open_umask")
+def test_an_application_writes_for_its_own_user_only(tmp_path: Path) -> None:
+    create_app(Config.load({"INSTANCE_DIR": str(tmp_path / "instance")}))
+
+    (tmp_path / "written-later").touch()
+
+    assert readable_by_others(tmp_path) == []
 
 
 @pytest.mark.usefixtures("open_umask")

@@ -217,7 +217,7 @@ def test_what_somebody_keeps_in_the_log_is_not_called_erased(
     reader.execute("BEGIN")
     reader.execute("SELECT count(*) FROM calls").fetchone()
 
-    with pytest.raises(StoreUnavailable, match="still in the database's log; run this once more"):
+    with pytest.raises(StoreUnavailable, match="still in the write-ahead log; run the command again"):
         erase(store, spool, BOB, quiet)
 
     reader.close()
