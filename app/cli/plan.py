@@ -11,6 +11,7 @@ from app.plan.describe import describe_decision, describe_plan, describe_route
 from app.plan.load import PlanError, configured_plan, load_plan
 from app.plan.model import Plan
 from app.plan.next import Decision, Ring, after, start
+from app.plan.remarks import remarks
 from app.plan.values import OUTCOME_WORDS
 from app.voice.events import CallFacts
 from app.voice.outcome import Outcome
@@ -36,6 +37,8 @@ def check(file: Path) -> None:
     plan = _load(file)
     steps = sum(len(route.steps) for route in plan.routes.values())
     click.echo(f"{file.name} is a valid plan: routes {len(plan.routes)}, steps {steps}, endings {len(plan.endings)}.")
+    for table, sentence in remarks(plan):
+        click.echo(f"Note: {file.name} [{table}]: {sentence}")
 
 
 @cli.command()

@@ -7,7 +7,8 @@ from app.plan.hours import WEEKDAYS, Hours
 from app.plan.model import Plan, Route, Step, Target
 from app.plan.next import Decision, End, Ring, Why
 from app.plan.prompts import Phrase, Phrases
-from app.plan.values import ANY_NUMBER, QUIET_OUTCOMES
+from app.plan.remarks import uncertain_keys
+from app.plan.values import ANY_NUMBER, DIALLED, QUIET_OUTCOMES
 
 _WHY = {
     Why.BLOCKED: "the caller is blocked",
@@ -71,6 +72,9 @@ def _called(plan: Plan, route: Route) -> str:
 
 
 def _before(plan: Plan, route: Route) -> Iterator[list[str]]:
+    if route.callers is not None:
+        allowed = f", who may dial {', '.join(route.may_dial)}…" if route.may_dial is not None else ""
+        yield [f"only for {', '.join(route.callers)}{allowed}"]
     if route.blocked is not None:
         yield [f"blocked: {', '.join(route.blocked.callers)} → {_named_ending(plan, route.blocked.ending)}"]
     if route.hours is not None:
@@ -106,10 +110,19 @@ def _details(route: Route, step: Step) -> Iterator[str]:
         yield f"shown to them: {', '.join(filter(None, shown))}"
     if step.time_limit != Step.model_fields["time_limit"].default:
         yield f"talk for at most {step.time_limit} s"
+    if step.dial_music is not None:
+        yield f"meanwhile the caller hears {_music(step.dial_music)}"
+    yield from (f"! {sentence}" for sentence in uncertain_keys(step))
+
+
+def _music(music: str | Phrases) -> str:
+    if isinstance(music, tuple):
+        return _prompt(music)
+    return "the network of the callee" if music == "real" else f"the document {music}"
 
 
 def _ring(step: Step, targets: tuple[Target, ...], timeout: int) -> str:
-    together = " and ".join(target.address for target in targets)
+    together = " and ".join("the dialled number" if target.number == DIALLED else target.address for target in targets)
     parts = [f"{together} for {timeout} s"]
     if step.confirm_key is not None:
         parts.append(f"to be accepted with {step.confirm_key}")

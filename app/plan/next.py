@@ -123,12 +123,13 @@ def _ring_or_end(
 
 
 def _targets(route: Route, step: Step, call: CallFacts) -> tuple[Target, ...]:
-    """Return the targets that may ring in this call: neither the number that was called nor the caller.
+    """Return the targets that may ring in this call: not the called number, the caller, or a phone that forwarded it.
 
-    The first would call this server again, without end; the second is busy with this very call. The target `dialled`
-    is the number that was called, for callers to whom the route allows it.
+    A called number or a forwarding phone would send the call here again, without end. The target `dialled` is the
+    number that was called, for callers to whom the route allows it.
     """
-    on_the_line = {name.casefold() for name in identities(call.from_number) | identities(call.to_number)}
+    parties = (call.from_number, call.to_number, call.forwarded_from)
+    on_the_line = {name.casefold() for party in parties for name in identities(party)}
     dialled = route.dialled_number(call)
     return tuple(
         target.model_copy(update={"number": dialled}) if target.number == DIALLED else target

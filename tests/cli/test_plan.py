@@ -121,3 +121,25 @@ def test_try_refuses_an_outcome_that_does_not_exist() -> None:
 
     assert result.exit_code == 2
     assert "'mised' is not one of 'answered'" in result.stderr
+
+
+def test_check_notes_what_works_and_deserves_a_second_look(tmp_path: Path) -> None:
+    plan = tmp_path / "plan.toml"
+    plan.write_text('routes.main.ending = "bye"\n[endings.bye]\nplay = "http://example.com/bye.mp3"\n', "utf-8")
+
+    result = run("check", plan)
+
+    assert result.exit_code == 0
+    assert result.stdout.splitlines() == [
+        "plan.toml is a valid plan: routes 1, steps 0, endings 1.",
+        "Note: plan.toml [endings.bye]: play is 'http://example.com/bye.mp3', which Plivo fetches unencrypted; "
+        "write https",
+    ]
+
+
+def test_try_takes_an_outgoing_call_by_its_from() -> None:
+    office = ("try", "--file", RECIPES / "office-hours.toml", "--at", "2026-11-22 18:00")
+
+    placed = run(*office, "--outgoing", "--caller", "0014155550100", "--called", "+442071838750")
+
+    assert placed.stdout == "The caller rings front_desk: +14155550111 and +14155550112 for 20 s.\n"

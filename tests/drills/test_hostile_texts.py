@@ -32,7 +32,7 @@ NAMES = (
     *("ParentAuthID", "ConferenceName", "X-PH-Note", "SIP-H-To", "Anything", "dial", "route", "step", "round"),
     *("since", "seal"),
 )  # fmt: skip
-CONTROL = ("", "action/", "fallback/", "confirm/", "voicemail/")
+CONTROL = ("", "action/", "fallback/", "confirm/", "music/", "voicemail/")
 # What is new in every reply: our dial's id, the moment, the seal over both.
 FRESH = re.compile(r"(dial|since|seal)=[\w=%.-]*")
 
@@ -194,7 +194,7 @@ def canary() -> Iterator[Canary]:
     watching.join(10)
 
 
-ROUTES = ("", "action/", "callback/", "ring/", "hangup/", "recording/", "fallback/", "confirm/", "voicemail/", "phlo/")
+ROUTES = (*CONTROL, "callback/", "ring/", "hangup/", "recording/", "phlo/")
 
 
 def test_nothing_is_fetched_from_where_a_payload_points(server: Server, canary: Canary) -> None:

@@ -147,6 +147,12 @@ def test_e1_a_step_leads_to_its_ending_for_unreachable_where_nobody_can_ring() -
     assert first(Plan.from_targets((OURS,), timeout=20, time_limit=60), inbound(OURS)) == "nobody"
 
 
+def test_e1_a_phone_that_forwarded_the_call_to_us_is_not_rung() -> None:
+    plan = Plan.from_targets((OTHER, "+14155550112"), timeout=20, time_limit=60)
+
+    assert first(plan, inbound(OURS)._replace(forwarded_from="14155550112")) == f"all: {OTHER}"
+
+
 def test_e1_a_server_whose_dial_to_is_the_called_number_says_that_nobody_can_answer(
     start_server: Callable[..., Server],
 ) -> None:

@@ -9,6 +9,7 @@ from app.plan.document import Urls
 from app.plan.load import load_plan, plan_from_tables
 from app.plan.model import Plan
 from app.plan.next import Ring
+from app.plan.values import DIALLED
 from app.voice.events import CallFacts
 
 RECIPES = Path(__file__).parents[2] / "docs" / "plans"
@@ -37,10 +38,13 @@ def outbound(called: str | None, caller: str | None = "+14155550100") -> CallFac
 def ring_of(plan: Plan, route: str, step: str) -> Ring:
     """Return the first ring of a step, with its route's greeting."""
     rung = plan.routes[route].steps[step]
+    dialled = {"number": "+442071838750"}
     return Ring(
         route=plan.routes[route],
         step=rung,
-        targets=rung.ring,
+        targets=tuple(
+            target.model_copy(update=dialled) if target.number == DIALLED else target for target in rung.ring
+        ),
         round=1,
         timeout=rung.timeout,
         greeting=plan.routes[route].greeting,

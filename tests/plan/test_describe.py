@@ -34,11 +34,12 @@ def test_a_plan_shows_every_route_step_and_lead() -> None:
         for route in plan.routes.values():
             assert f"{route.name}: calls to " in drawn
             for step in route.steps.values():
-                assert f"─ {step.name}: {step.ring[0].address}" in drawn
+                first = step.ring[0].address.replace("dialled", "the dialled number")
+                assert f"─ {step.name}: {first}" in drawn
                 assert all(f"{outcome} → {name}" in drawn for outcome, name in step.after.items())
 
 
-def test_a_step_says_what_is_shown_to_whoever_rings_and_how_long_they_may_talk() -> None:
+def test_a_step_names_what_is_shown_to_the_callee_and_how_long_they_may_talk() -> None:
     plan = plan_of("""
     [routes.main]
     caller_id = "+14155550199"
@@ -52,6 +53,37 @@ def test_a_step_says_what_is_shown_to_whoever_rings_and_how_long_they_may_talk()
         "├─ a: +14155550111 for 30 s",
         "│    shown to them: +14155550199, Shop",
         "│    talk for at most 600 s",
+    ]
+
+
+def test_a_key_that_plivos_reference_lacks_is_marked() -> None:
+    plan = plan_of("""
+    [routes.main.steps.a]
+    ring = [{ number = "+14155550111", send_digits_mode = "rfc2833", caller_name = "Shop" }]
+    machine_detection = true
+    dial_music = [{ play = "https://example.com/hold.mp3" }, { pause = 2 }]
+    """)
+
+    assert describe_plan(plan).splitlines()[1:6] == [
+        "├─ a: +14155550111 for 30 s",
+        "│    meanwhile the caller hears https://example.com/hold.mp3, then 2 s of silence",
+        "│    ! machine_detection is documented by Plivo's Go SDK alone",
+        "│    ! send_digits_mode of +14155550111 is documented by some of Plivo's SDKs alone",
+        "│    ! caller_name of +14155550111 is documented by Plivo's Node.js SDK alone",
+    ]
+
+
+def test_a_route_for_our_endpoints_says_what_they_may_dial() -> None:
+    plan = plan_of("""
+    [routes.out]
+    callers = ["sip:web1@phone.plivo.com"]
+    may_dial = ["+44", "+1415"]
+    steps = { a = { ring = ["dialled"] } }
+    """)
+
+    assert describe_plan(plan).splitlines()[1:3] == [
+        "├─ only for sip:web1@phone.plivo.com, who may dial +44, +1415…",
+        "├─ a: the dialled number for 30 s",
     ]
 
 

@@ -20,10 +20,6 @@ def end_of(plan: Plan, name: str) -> End:
     return End(name=name, ending=plan.ending_named(name), why=Why.LED_HERE)
 
 
-def test_there_are_a_dozen_example_plans() -> None:
-    assert len(PLANS) == 12
-
-
 @pytest.mark.parametrize("name", PLANS)
 def test_every_document_of_an_example_plan_keeps_plivos_rules(name: str) -> None:
     plan = PLANS[name]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from app.plan.document import confirm_document, document, voicemail_taken_document
+from app.plan.document import confirm_document, document, music_document, voicemail_taken_document
 from app.plan.endings import BUILT_IN_ENDINGS
 from app.plan.model import Plan
 from app.plan.next import End, Why
@@ -22,6 +22,8 @@ def replies_of(plan: Plan) -> dict[str, str]:
         for step in route.steps.values():
             replies[f"{route.name}.{step.name}"] = document(ring_of(plan, route.name, step.name), URLS)
             replies[f"{route.name}.{step.name} confirm"] = confirm_document(step)
+            if isinstance(step.dial_music, tuple):
+                replies[f"{route.name}.{step.name} music"] = music_document(step)
     for name in (*BUILT_IN_ENDINGS, *plan.endings):
         ending = plan.ending_named(name)
         replies[name] = document(End(name=name, ending=ending, why=Why.NO_STEP_LEFT), URLS)

@@ -59,6 +59,7 @@ def test_the_documentation_names_every_recipe() -> None:
         "one-after-another",
         "office-hours",
         "accept-key",
+        "sip-phones",
     }
 
 
@@ -122,3 +123,16 @@ def test_accept_key() -> None:
         "goodbye",
     ]
     assert walk("accept-key", "rejected busy") == ["desk 20", "mobile 20", "goodbye"]
+
+
+@pytest.mark.parametrize(
+    ("called", "caller", "outcomes", "taken"),
+    [
+        (OFFICE, CALLER, "missed", ["phones 25", "goodbye"]),
+        ("442071838750", "sip:front@phone.plivo.com", "busy", ["out 60", "busy"]),
+        ("4930123456", "sip:front@phone.plivo.com", "", ["cannot_be_dialled"]),
+        ("442071838750", "sip:stranger@phone.plivo.com", "", ["nobody"]),
+    ],
+)
+def test_sip_phones(called: str, caller: str, outcomes: str, taken: list[str]) -> None:
+    assert walk("sip-phones", outcomes, called=called, caller=caller) == taken

@@ -38,7 +38,7 @@ def test_no_route_of_plivos_is_without_the_guard(tmp_path: object) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["", "action", "callback", "ring", "hangup", "recording", "fallback", "confirm", "voicemail"]
+    "name", ["", "action", "callback", "ring", "hangup", "recording", "fallback", "confirm", "music", "voicemail"]
 )
 def test_a_stranger_gets_403_and_nothing_of_it_is_kept(start_server: Callable[..., Server], name: str) -> None:
     server = start_server()
