@@ -12,6 +12,7 @@ from gunicorn.systemd import listen_fds
 
 from app import make_services
 from app.ops.logs import configure_logging
+from app.plan.remarks import remarks
 from app.server.lifecycle import prepare, serving, start, stop
 from app.server.startup import port_problem, welcome
 from config import Config
@@ -66,7 +67,8 @@ def post_fork(_server: Any, worker: Any) -> None:
 def when_ready(_server: Any) -> None:
     """Print the next steps once the port is open."""
     is_terminal = sys.stdout.isatty()
-    print(welcome(_config, is_terminal=is_terminal), file=sys.stdout if is_terminal else sys.stderr, flush=True)
+    text = welcome(_config, is_terminal=is_terminal, remarks=remarks(_services.plan))
+    print(text, file=sys.stdout if is_terminal else sys.stderr, flush=True)
 
 
 def post_worker_init(worker: Any) -> None:

@@ -15,13 +15,13 @@ _SPAN = re.compile(r"([01][0-9]|2[0-4]):([0-5][0-9])-([01][0-9]|2[0-4]):([0-5][0
 
 
 class Span(NamedTuple):
-    """From one minute of the day up to, and without, another."""
+    """From one minute of the day up to, but not including, another."""
 
     start: int
     end: int
 
     def __str__(self) -> str:
-        """Write the span as in the plan: `09:00-17:30`."""
+        """Return the span as in the plan: `09:00-17:30`."""
         return "-".join(f"{minute // 60:02}:{minute % 60:02}" for minute in self)
 
 
@@ -83,7 +83,7 @@ class Hours(Table):
         )[weekday]
 
     def is_open(self, now: datetime) -> bool:
-        """Tell whether the moment, which must know its time zone, falls into a span."""
+        """Return whether the moment, which must know its time zone, falls into a span."""
         local = now.astimezone(self.time_zone)
         minute = local.hour * 60 + local.minute
         return any(span.start <= minute < span.end for span in self.day(local.weekday()))

@@ -1,4 +1,4 @@
-"""Read a dial plan from its file: a valid plan, or every mistake in a sentence of its own."""
+"""Read a dial plan from its file: a valid plan, or one sentence for each mistake."""
 
 import difflib
 import tomllib
@@ -29,7 +29,7 @@ _HOMES: tuple[tuple[str, tuple[type[Table], ...]], ...] = (
     ),
 )
 _KNOWN_KEYS = frozenset(key for _, tables in _HOMES for table in tables for key in table.model_fields) - {"name"}
-_SAYINGS = {
+_SENTENCES = {
     "missing": "{key} is missing",
     "tuple_type": "{key} is no list; write it in square brackets",
     "model_type": "{key} is no table",
@@ -48,7 +48,7 @@ class PlanError(ValueError):
 
 
 def load_plan(path: Path) -> Plan:
-    """Read and check a plan; raises `PlanError` with every mistake: file, table, key and what to write."""
+    """Return the plan of a file. Raises `PlanError` with every mistake: file, table, key and what to write."""
     try:
         tables = tomllib.loads(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError) as error:
@@ -68,7 +68,7 @@ def configured_plan(
 
 
 def plan_from_tables(tables: Mapping[str, Any], *, source: str) -> Plan:
-    """Check the tables of a plan; `source` is the name its mistakes are reported under."""
+    """Return the plan of these tables; `source` is the name of the file in every mistake."""
     problems = [_place(source, table) + sentence for table, sentence in mistakes(tables)]
     try:
         plan = Plan.model_validate(_with_names(tables))
@@ -144,7 +144,7 @@ def _statement(key: str, detail: ErrorDetails) -> str:
         close = difflib.get_close_matches(key, _KNOWN_KEYS, n=1, cutoff=0.75)
         hint = f"write {close[0]} if you meant that" if close else "remove it"
         return f"{key} is an unknown key; {hint}"
-    return _SAYINGS.get(detail["type"], f"{{key}}: {detail['msg']}").format(key=key or "it")
+    return _SENTENCES.get(detail["type"], f"{{key}}: {detail['msg']}").format(key=key or "it")
 
 
 def _homes_of(key: str) -> str:
@@ -154,7 +154,7 @@ def _homes_of(key: str) -> str:
 
 
 def _unwritable(plan: Plan) -> Iterator[tuple[str, str]]:
-    """Write every document of the plan once, so that no caller meets what cannot be written."""
+    """Write every document of the plan once: a caller must not be the first to meet one that cannot be written."""
     for place, write in document.samples(plan):
         try:
             write()

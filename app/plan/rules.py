@@ -1,7 +1,4 @@
-"""What must hold between the keys of a plan, found in the raw tables so that every mistake shows at once.
-
-Each rule yields (table, sentence). Values of a wrong kind are skipped here: the models report them.
-"""
+"""What must hold between the keys of a plan, checked on the raw tables so that every mistake shows at once."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -19,7 +16,7 @@ _ANNOUNCED = ("say", "ssml", "play")
 
 
 def mistakes(tables: Raw) -> Iterator[Mistake]:
-    """Yield every mistake that more than one key makes together."""
+    """Yield the mistakes between several keys; the models report those of one key."""
     endings = set(BUILT_IN_ENDINGS) | set(table_in(tables, "endings"))
     yield from _called_twice(tables)
     yield from circles(tables)
@@ -72,7 +69,7 @@ def _route(place: str, route: Raw) -> Iterator[Mistake]:
 
 
 def _dialling(place: str, route: Raw) -> Iterator[Mistake]:
-    """Check that only SIP endpoints of ours, and only to listed prefixes, can dial out at the owner's cost."""
+    """Yield what would let anybody but listed SIP endpoints, or to other prefixes, dial out at the owner's cost."""
     dialling = [name for name, step in tables_in(route, "steps") if DIALLED in addresses(step.get("ring"))]
     for name in dialling:
         if not route.keys() >= {"callers", "may_dial"}:
@@ -86,7 +83,7 @@ def _dialling(place: str, route: Raw) -> Iterator[Mistake]:
 
 
 def _names(place: str, route: Raw, endings: set[str]) -> Iterator[Mistake]:
-    """Check that every name leads to a step of this route or to an ending."""
+    """Yield every name that leads neither to a step of this route nor to an ending."""
     steps = set(table_in(route, "steps"))
     for name in sorted(steps & endings):
         yield f"{place}.steps.{name}", f"an ending is called {name} too; rename one of them"
@@ -104,7 +101,7 @@ def _names(place: str, route: Raw, endings: set[str]) -> Iterator[Mistake]:
 
 
 def _unreachable(place: str, route: Raw) -> Iterator[Mistake]:
-    """Follow every outcome of every step that a call can come to."""
+    """Yield every step that no outcome of a step before leads to."""
     steps = list(table_in(route, "steps"))
     waiting = [*steps[:1], table_in(route, "hours").get("otherwise")]
     reached: set[str] = set()

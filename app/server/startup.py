@@ -4,10 +4,12 @@ import errno
 import shlex
 import socket
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 from app.account.addresses import addresses_at
 from app.dial.callback_urls import PREFIX
+from app.plan.remarks import Remark
 from config import Config, SignatureMode
 
 # Seconds for a server that is ending, or for workers whose master was killed, to free the port. Gunicorn waits as long.
@@ -44,8 +46,8 @@ def _refusal(host: str, port: int) -> OSError | None:
     return None
 
 
-def welcome(config: Config, *, is_terminal: bool) -> str:
-    """Return the lines that are printed at start.
+def welcome(config: Config, *, is_terminal: bool, remarks: Iterable[Remark] = ()) -> str:
+    """Return the lines that are printed at start, with the remarks on the plan.
 
     On a terminal they hold the reports token if this server generated it; elsewhere, such as in a log, its file.
     """
@@ -74,7 +76,8 @@ def welcome(config: Config, *, is_terminal: bool) -> str:
     ]
     if config.public_url is None:
         lines[3:3] = [f"  Plivo cannot reach this address yet. For a tunnel: ngrok http {config.port}", ""]
-    notes = (warning if warning.endswith("?") else f"{warning}." for warning in config.warnings)
+    notes = [warning if warning.endswith("?") else f"{warning}." for warning in config.warnings]
+    notes += [f"the plan, [{table}]: {sentence}." for table, sentence in remarks]
     return "\n".join([*lines, *(f"  Note: {note}" for note in notes)])
 
 

@@ -519,6 +519,24 @@ def test_e6_three_thousand_characters_are_read_by_polly_and_more_by_others() -> 
     assert plan_of(speaking(say="x" * 3001, voice="MAN"))
 
 
+def test_e6_a_file_that_is_fetched_unencrypted_is_noted_at_start(
+    start_server: Callable[..., Server], tmp_path: Path
+) -> None:
+    plan = tmp_path / "plan.toml"
+    plan.write_text('routes.main.ending = "bye"\n[endings.bye]\nplay = "http://example.com/bye.mp3"\n')
+
+    server = start_server(DIAL_PLAN=plan)
+
+    assert any(
+        "Note: the plan, [endings.bye]: play is 'http://example.com/bye.mp3', which Plivo fetches unencrypted" in line
+        for line in server.lines
+    )
+    assert (
+        "<Play>http://example.com/bye.mp3</Play>"
+        in server.plivo("POST", "/dialstatus/", inbound_request(new_uuid())).body
+    )
+
+
 # --- E7: what Plivo takes, and a plan may say.
 
 
