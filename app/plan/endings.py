@@ -12,11 +12,11 @@ NOBODY = "nobody"
 
 
 class Announcement(Phrase):
-    """Say or play one thing, then hang up."""
+    """One thing that is said or played before the hangup."""
 
 
 class Announcements(Table):
-    """Say and play several things, then hang up."""
+    """Several things that are said or played before the hangup."""
 
     prompt: Prompt
 
