@@ -7,6 +7,7 @@ only once its request has arrived whole. Replies whose receipt must go to the sp
 
 import asyncio
 import io
+import logging
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -24,6 +25,9 @@ from app.dial.callback_urls import PREFIX
 from app.dial.deferred_response import DEFERS, DeferredResponse
 from app.ops.logs import lines_together
 from app.server.connections import STATE, Connection
+from app.server.prefix import PathPrefix
+
+log = logging.getLogger(__name__)
 
 MAX_BODY = 64 * 1024
 _PIECE = 64 * 1024  # Bytes of a long body that a thread makes at a time.
@@ -62,6 +66,8 @@ class Adapter:
     def __init__(self, app: Flask) -> None:
         services: Services = app.extensions[EXTENSION]
         self._app = app
+        prefix = services.config.path_prefix
+        self._prefix = PathPrefix(prefix, app) if prefix else None
         self._journal = services.journal
         self._loop = asyncio.get_running_loop()
         self._threads = ThreadPoolExecutor(services.config.threads, "request")
@@ -76,11 +82,16 @@ class Adapter:
             await self._answer(scope, receive, send, connection)
         except BadRequest as error:
             await _send(send, Reply(error.args[0], [("Content-Length", "0")]), closes=True)
+        except Exception:  # Uvicorn answers 500, or closes where a reply has begun.
+            if not connection.is_lost:
+                log.exception("request_failed", extra={"path": scope["path"]})
         finally:
             connection.answered()
 
     async def _answer(self, scope: dict[str, Any], receive: Receive, send: Send, connection: Connection) -> None:
         environ = make_environ(scope)
+        if self._prefix is not None:
+            self._prefix.apply(environ)
         body = await read_body(environ, receive)
         if body is None:
             return  # The client has gone.

@@ -75,7 +75,7 @@ class AsgiWorker(Worker):  # type: ignore[misc]  # Gunicorn has no types.
 
     def run(self) -> None:
         """Serve until told to stop."""
-        logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # The adapter logs what fails.
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(self._serve())
 

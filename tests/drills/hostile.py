@@ -2,6 +2,7 @@
 
 import gzip
 import random
+import re
 import socket
 import threading
 from collections import Counter
@@ -19,6 +20,15 @@ FORM = b"Content-Type: application/x-www-form-urlencoded\r\n"
 CHUNKED = b"Transfer-Encoding: chunked\r\n"
 # Rides behind a request whose end two readers may see at different places.
 SMUGGLED = b"GET /smuggled HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
+# How slow clients begin their requests.
+BEGINNINGS = (
+    b"P",
+    b"POST /dialstatus/ HT",
+    HEAD + b"X-Slow: ",
+    HEAD + FORM + b"Content-Length: 5000\r\n\r\nCallUUID=",
+    HEAD + FORM + b"Transfer-Encoding: chunked\r\n\r\n1000\r\nCallUUID=",
+    (HEAD + FORM).replace(b"/dialstatus/action/", b"/login") + b"Content-Length: 5000\r\n\r\ntoken=",
+)
 
 
 def exchange(server: Server, raw: bytes) -> bytes:
@@ -39,8 +49,9 @@ def exchange(server: Server, raw: bytes) -> bytes:
 
 
 def statuses(answer: bytes) -> list[int]:
-    """Give the status of each response in what came back, without `100 Continue`."""
-    found = [int(line[9:12]) for line in answer.split(b"\r\n") if line.startswith((b"HTTP/1.1 ", b"HTTP/1.0 "))]
+    """Return the status of each response in what came back, without `100 Continue`."""
+    # A body may end without a line break before the next response.
+    found = [int(status) for status in re.findall(rb"HTTP/1\.[01] (\d{3}) ", answer)]
     return [status for status in found if status != 100]
 
 

@@ -1,8 +1,4 @@
-"""Clients that open connections and never finish what they say: Plivo's calls are answered meanwhile.
-
-A worker with threads alone has one for each request that has begun, so more slow clients than threads starve it: it
-needs a proxy in front that takes requests in before it passes them on. A worker on an event loop does not.
-"""
+"""Clients that open connections and never finish their requests: Plivo's calls are answered meanwhile."""
 
 import itertools
 import socket
@@ -12,19 +8,11 @@ from contextlib import ExitStack, contextmanager, suppress
 
 import pytest
 
-from tests.drills.hostile import FORM, HEAD, PATIENCE, Caller, workers
+from tests.drills.hostile import BEGINNINGS, PATIENCE, Caller, workers
 from tests.support.server import Server, until
 
 CALLS = 40
 PAUSE = 0.5  # Seconds between two bytes of a slow client.
-BEGINNINGS = (
-    b"P",
-    b"POST /dialstatus/ HT",
-    HEAD + b"X-Slow: ",
-    HEAD + FORM + b"Content-Length: 5000\r\n\r\nCallUUID=",
-    HEAD + FORM + b"Transfer-Encoding: chunked\r\n\r\n1000\r\nCallUUID=",
-    (HEAD + FORM).replace(b"/dialstatus/action/", b"/login") + b"Content-Length: 5000\r\n\r\ntoken=",
-)
 
 
 @contextmanager
@@ -78,26 +66,16 @@ def survive(server: Server, count: int) -> None:
     assert not [line for line in server.lines if "Traceback" in line or "WORKER TIMEOUT" in line]
 
 
-def needs_an_event_loop(server: Server) -> None:
-    """Skip where every slow client takes a thread."""
-    if any(line.endswith("gthread") or 'worker: gthread"' in line for line in server.lines):
-        pytest.skip("the workers are threads alone: more slow clients than threads starve them; put a proxy in front")
-
-
 def test_plivo_is_answered_beside_a_few_slow_clients(server: Server) -> None:
     survive(server, 24)
 
 
 def test_plivo_is_answered_beside_many_slow_clients(server: Server) -> None:
-    needs_an_event_loop(server)
-
     survive(server, 400)
 
 
 @pytest.mark.drill
 def test_plivo_is_answered_beside_a_crowd_of_slow_clients(server: Server) -> None:
-    needs_an_event_loop(server)
-
     survive(server, 900)
 
 
