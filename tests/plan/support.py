@@ -5,10 +5,12 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
+
 from app.plan.document import Urls
-from app.plan.load import load_plan, plan_from_tables
+from app.plan.load import PlanError, load_plan, plan_from_tables
 from app.plan.model import Plan
-from app.plan.next import Ring
+from app.plan.next import Decision, End, Ring, start
 from app.plan.values import DIALLED
 from app.voice.events import CallFacts
 
@@ -60,3 +62,28 @@ def example_plans() -> Iterator[tuple[str, Plan]]:
     """Yield every recipe and every example with its name."""
     for path in sorted([*RECIPES.glob("*.toml"), *EXAMPLES.glob("*.toml")]):
         yield path.stem, load_plan(path)
+
+
+def problems_of(text: str) -> tuple[str, ...]:
+    """Return the sentences with which a plan is refused."""
+    with pytest.raises(PlanError) as refused:
+        plan_of(text)
+    return refused.value.problems
+
+
+def in_short(decision: Decision) -> str:
+    """Return the step and its targets, the name of the ending, or `over`."""
+    if isinstance(decision, Ring):
+        return f"{decision.step.name}: {' '.join(target.address for target in decision.targets)}"
+    return decision.name if isinstance(decision, End) else "over"
+
+
+def first(plan: Plan, call: CallFacts) -> str:
+    """Return in short what a call gets first."""
+    return in_short(start(plan, call, now=MONDAY_TEN))
+
+
+def speaking(**keys: str) -> str:
+    """Return a plan whose greeting has these keys."""
+    said = ", ".join(f'{key} = "{value}"' for key, value in {"say": "Hello.", **keys}.items())
+    return f'routes.main.greeting = {{ {said} }}\n[routes.main.steps.a]\nring = ["+14155550111"]'
