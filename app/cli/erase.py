@@ -1,4 +1,4 @@
-"""`flask dials prune` and `flask dials erase`: records that leave, because they are old or because somebody asked."""
+"""`flask dials prune` and `flask dials erase`: delete old records, or those of one person."""
 
 import re
 import sys
@@ -25,7 +25,7 @@ class _Age(click.ParamType[int]):
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
         found = re.fullmatch(r"([0-9]{1,5})d?", str(value))
         if found is None or int(found[1]) == 0:
-            self.fail(f"{value!r} is no number of days; write 90d", param, ctx)
+            self.fail(f"{value!r} is not a number of days; write 90d", param, ctx)
         return int(found[1])
 
 
@@ -38,11 +38,11 @@ def _progress(what: str, total: int) -> Iterator[OnProgress]:
 
 @click.command()
 @click.option("--older-than", "days", type=_Age(), required=True, help="Age in days, such as 90d.")
-@click.option("--dry-run", is_flag=True, help="Only say how many calls it would be.")
+@click.option("--dry-run", is_flag=True, help="Only print how many calls would be deleted.")
 def prune(days: int, dry_run: bool) -> None:
-    """Delete the calls that are older, with their receipts; figures of the past stay.
+    """Delete calls older than DAYS with their receipts; figures of the past stay.
 
-    It may be stopped and run again; webhooks are taken all the while.
+    The command may be stopped and run again; webhooks are stored meanwhile.
     """
     shared = services()
     before = now() - days * _DAY
@@ -59,10 +59,10 @@ def prune(days: int, dry_run: bool) -> None:
 @click.argument("person")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def erase(person: str, yes: bool) -> None:
-    """Delete every call of one PERSON (+14155550100 or sip:alice@phone.plivo.com) everywhere, and prove it.
+    """Delete every call of one PERSON (+14155550100 or sip:alice@phone.plivo.com), and search for mentions left.
 
-    Calls go whole, with receipts, recordings' addresses and what waits on the spool. Backups made before keep what
-    they hold. Exit code 1 when anything is left.
+    Calls are deleted whole, with receipts, recording URLs and spooled receipts. Earlier backups keep what they hold.
+    Exit code 1 when anything is left.
     """
     shared = services()
     number = normalise(person)

@@ -1,4 +1,4 @@
-"""The groups `flask db` and `flask spool`: look after what is kept."""
+"""The command groups `flask db` and `flask spool`."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -19,28 +19,28 @@ from app.records.spool.spool import SpooledReceipt
 from app.records.store import migrate
 
 db = AppGroup("db", help="Upgrade, check, back up and restore the database.")
-spool = AppGroup("spool", help="Look at what waits on local disk while the database is away.")
+spool = AppGroup("spool", help="List and drain the receipts that wait on local disk while the database is away.")
 
 
 @db.command()
 def upgrade() -> None:
-    """Bring the tables to what this version needs; run it before a new version starts."""
+    """Upgrade the tables to this version; run it before a new version starts."""
     with _spoken_errors():
         migrate.upgrade(services().store)
     click.echo("The tables are up to date.")
 
 
 @db.command()
-@click.option("--repair", is_flag=True, help="Write the records that differ anew from their receipts.")
+@click.option("--repair", is_flag=True, help="Rewrite records that differ from their receipts.")
 def check(repair: bool) -> None:
-    """Check that the database is whole and every record is what its receipts add up to; exit 1 where not."""
+    """Check that the database is undamaged and that every record equals its receipts; exit 1 if not."""
     store, zone = services().store, services().config.plivo_timezone
     with _spoken_errors(), _progress("calls") as step:
         done, total = 0, 0
 
         def looked_at(calls: int) -> None:
             nonlocal done, total
-            total = total or checking.count_calls(store)  # Not before the file is known to be whole.
+            total = total or checking.count_calls(store)  # Only once the file is known to be undamaged.
             done += calls
             step(done, max(done, total))
 
@@ -55,6 +55,8 @@ def check(repair: bool) -> None:
         hint = "they have no receipts" if repair else "run it again with --repair"
         raise click.ClickException(f"{len(found.differing) - found.repaired} of {done} calls differ; {hint}")
     click.echo(f"Calls checked: {done}, repaired: {found.repaired}.")
+    if orphans := checking.orphans(store):
+        click.echo(f"Receipts that name no call: {orphans:,}. flask --app wsgi replay shows what a receipt holds.")
 
 
 @db.command()
@@ -63,22 +65,22 @@ def backup(file: Path) -> None:
     """Copy the whole database into FILE while it is in use."""
     with _spoken_errors(), _progress("rows") as step:
         copies.backup(services().store, file, step)
-    click.echo(f"{file} holds everything up to the moment the copy began.")
+    click.echo(f"{file} holds every record from before the backup began.")
 
 
 @db.command()
 @click.argument("file", type=click.Path(path_type=Path))
 def restore(file: Path) -> None:
-    """Bring what `backup` wrote into FILE back into an empty database, of either kind."""
+    """Restore a backup FILE into an empty database of either kind, while no server runs."""
     with _spoken_errors(), _progress("rows") as step:
         copies.restore(services().store, file, step)
     click.echo(f"Everything in {file} is restored.")
 
 
 @spool.command("list")
-@click.option("--limit", default=50, show_default=True, help="How many of each to show.")
+@click.option("--limit", default=50, show_default=True, help="How many of each to list.")
 def list_spool(limit: int) -> None:
-    """List what waits, and what the database refused."""
+    """List the receipts that wait and those that the database refused."""
     of = services().spool
     click.echo(f"{of.size()} waiting, {of.set_aside_size()} set aside.")
     for item in of.waiting(limit):
@@ -89,17 +91,15 @@ def list_spool(limit: int) -> None:
 
 @spool.command()
 def drain() -> None:
-    """Bring what waits into the database now."""
+    """Store the waiting receipts in the database now."""
     with _spoken_errors():
-        brought = services().spool.drain(services().journal)
+        drained = services().spool.drain(services().journal)
         services().journal.close()
-    click.echo(
-        f"{brought} brought in, {services().spool.size()} waiting, {services().spool.set_aside_size()} set aside."
-    )
+    click.echo(f"{drained} stored, {services().spool.size()} waiting, {services().spool.set_aside_size()} set aside.")
 
 
 def _line(state: str, item: SpooledReceipt) -> str:
-    """Describe a spooled receipt without anybody's number in it."""
+    """Return one line about a spooled receipt, without phone numbers."""
     try:
         fields = json.loads(item.text)
         at = datetime.fromtimestamp(fields["received_at"] / 1000, UTC).isoformat(timespec="milliseconds")[:-6]
@@ -119,7 +119,7 @@ def _spoken_errors() -> Iterator[None]:
 
 @contextmanager
 def _progress(what: str) -> Iterator[Callable[[int, int], None]]:
-    """Show a bar on the terminal; give the function that moves it."""
+    """Show a progress bar on the terminal; yield the function that advances it."""
     columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:
         task = progress.add_task(what, total=None)

@@ -143,7 +143,7 @@ def _spool(shared: Services, receipt: Receipt, error: Exception) -> None:
         shared.spool.put(receipt)
     except SpoolFull:
         # The caller is served, but this receipt is stored nowhere: the log is the last place left.
-        log.exception("receipt_lost", extra=fields)
+        log.exception("receipt_lost", extra={**fields, **receipt.names()})
         return
     log.error("receipt_spooled", extra={**fields, "error": str(error)})
     shared.drainer.wake()

@@ -58,6 +58,7 @@ METRICS = (
         kind="gauge",
         help="Age of the newest report on a dial, among the thousand newest dials.",
     ),
+    Metric(name="orphan_receipts", kind="gauge", help="Receipts of the last day that name no call."),
     Metric(name="spool_receipts", kind="gauge", help="Receipts on local disk that wait for the store."),
     Metric(name="outgoing_waiting", kind="gauge", help="Ended dials that EVENTS_URL has yet to be told of."),
     Metric(name="build_info", kind="gauge", help="Always 1.", labels=("version", "python")),
@@ -146,7 +147,11 @@ def _look_into(store: Store) -> tuple[Gauges, bool]:
 
 
 def _of_standing(found: Gauges) -> dict[Key, float]:
-    values: dict[Key, float] = {("open_dials",): found.open_dials, ("outgoing_waiting",): found.outgoing}
+    values: dict[Key, float] = {
+        ("open_dials",): found.open_dials,
+        ("outgoing_waiting",): found.outgoing,
+        ("orphan_receipts",): found.orphan_receipts,
+    }
     if found.newest_report_at is not None:
         values["newest_report_age_seconds",] = max(0, now() - found.newest_report_at) / 1000
     return values

@@ -90,8 +90,8 @@ def test_erasing_asks_first(office: Office) -> None:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (("prune", "--older-than", "0d"), "'0d' is no number of days; write 90d"),
-        (("prune", "--older-than", "soon"), "'soon' is no number of days; write 90d"),
+        (("prune", "--older-than", "0d"), "'0d' is not a number of days; write 90d"),
+        (("prune", "--older-than", "soon"), "'soon' is not a number of days; write 90d"),
         (("erase", "somebody", "--yes"), "write +14155550100 or sip:alice@phone.plivo.com"),
     ],
 )

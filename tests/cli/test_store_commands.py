@@ -117,7 +117,7 @@ def test_the_spool_is_listed_without_numbers_and_drained(run: Run, services: Ser
     at = datetime.fromtimestamp(call.receipts[4].received_at / 1000, UTC).isoformat(timespec="milliseconds")[:-6]
     assert f"action received_at={at}Z dial={call.dial_id}" in listed.output
     assert "4155550" not in listed.output
-    assert drained.output == "6 brought in, 0 waiting, 0 set aside.\n"
+    assert drained.output == "6 stored, 0 waiting, 0 set aside.\n"
 
 
 def test_a_spool_cannot_be_drained_into_a_database_without_tables(run: Run, services: Services) -> None:

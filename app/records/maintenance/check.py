@@ -7,9 +7,10 @@ from datetime import tzinfo
 from typing import Any
 
 from app.records.model import tables
-from app.records.model.ids import make_key, now
+from app.records.model.ids import make_key, now, orphan_uuid
 from app.records.model.receipt import StoreUnavailable, first_params, placement_from_json
 from app.records.model.state import CallRecord, CallState
+from app.records.reading.incomplete import count_orphans
 from app.records.store.statements import Cursor, RowMapper, Statements
 from app.records.store.store import Store, Writer
 from app.records.store.version import tables_of_this_version
@@ -38,6 +39,12 @@ def count_calls(store: Store) -> int:
     with tables_of_this_version(store) as connection:
         count: int = connection.exec_driver_sql("SELECT count(*) FROM calls").scalar_one()
     return count
+
+
+def orphans(store: Store) -> int:
+    """Return how many receipts name no call. Raises `StoreUnavailable`."""
+    with tables_of_this_version(store) as connection:
+        return count_orphans(connection, since=0)
 
 
 def check(store: Store, *, zone: tzinfo, repair: bool, step: OnProgress) -> CheckReport:
@@ -207,9 +214,10 @@ def _name(events: list[Event], found: list[dict[str, Any]]) -> str:
     dial_ids = (str(receipt["dial_id"]) for receipt in found if receipt["dial_id"])
     if (name := next(named, None)) is not None:
         return name
-    if (dial_id := next(dial_ids, None)) is not None:
-        return dial_id.removeprefix("aleg-") if dial_id.startswith("aleg-") else f"dial-{dial_id}"
-    return f"unnamed-{bytes(found[0]['digest']).hex()}"
+    dial_id = next(dial_ids, None)
+    if dial_id is not None and dial_id.startswith("aleg-"):
+        return dial_id.removeprefix("aleg-")
+    return orphan_uuid(dial_id, bytes(found[0]["digest"]))
 
 
 def _values(record: CallRecord) -> tuple[object, ...]:

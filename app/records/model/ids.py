@@ -56,6 +56,15 @@ def key_time(key: int) -> int:
     return (key >> _RANDOM_BITS) + _EPOCH
 
 
+# What begins the UUID that we give to a call when a receipt names none.
+ORPHAN_PREFIXES = ("unnamed-", "dial-")
+
+
+def orphan_uuid(dial_id: str | None, digest: bytes) -> str:
+    """Return the call UUID for a receipt that names no call."""
+    return f"unnamed-{digest.hex()}" if dial_id is None else f"dial-{dial_id}"
+
+
 def make_dial_id(secret: bytes, *, call_uuid: str, turn: str, at: int) -> str:
     """Return a dial id: 26 letters and digits, 48 bits of time, then 80 bits that need `secret`.
 

@@ -10,7 +10,7 @@ from pydantic_core import to_json
 
 from app.records.model.state import DialState, Placement
 from app.voice.cdr import parse_any
-from app.voice.events import Event, Kind
+from app.voice.events import DialEnded, Event, Kind, LegEvent
 
 
 class StoreUnavailable(Exception):
@@ -63,6 +63,16 @@ class Receipt(NamedTuple):
         pairs = "".join([f"{len(name)}:{name}{len(value)}:{value}" for name, value in sorted(self.params)])
         text = f"{self.kind.value},{self.dial_id},{pairs}"  # Neither a kind nor a dial id contains a comma.
         return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+    def names(self) -> dict[str, str | None]:
+        """Return what `flask plivo reconcile` needs to find the call again, as fields of a log line."""
+        event = self.event
+        return {
+            "call_uuid": event.call.call_uuid,
+            "dial_status": event.status if isinstance(event, DialEnded) else None,
+            "dial_hangup_cause": event.cause if isinstance(event, DialEnded) else None,
+            "dial_b_leg_uuid": event.b_leg_uuid if isinstance(event, DialEnded | LegEvent) else None,
+        }
 
 
 class StoredReceipt(NamedTuple):

@@ -8,10 +8,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from app.records.model.ids import first_key, now
 from app.records.model.receipt import StoreUnavailable
 from app.records.model.tables import dials, outbox
+from app.records.reading.incomplete import count_orphans
 from app.records.store.store import Store
 from app.voice.outcome import Outcome
 
-_LONGEST_DIAL = 24 * 60 * 60 * 1000  # milliseconds; Plivo ends a dial after a day at the latest (Dial's timeLimit).
+_DAY = 24 * 60 * 60 * 1000  # milliseconds; the longest that a dial lasts (timeLimit of Dial)
 _NEWEST = 1000
 
 
@@ -19,12 +20,14 @@ _NEWEST = 1000
 class Gauges:
     """The current state of the records.
 
-    `outgoing` counts the events still to be sent. `newest_report_at` is in milliseconds since 1970 UTC, and None when
+    `outgoing` counts the events still to be sent, `orphan_receipts` the receipts of the last day that name no call.
+    `newest_report_at` is in milliseconds since 1970 UTC, and None when
     no dial among the newest has a report.
     """
 
     open_dials: int
     outgoing: int
+    orphan_receipts: int
     newest_report_at: int | None
 
 
@@ -33,7 +36,7 @@ def read_gauges(store: Store) -> Gauges:
     open_dials = (
         select(func.count())
         .select_from(dials)
-        .where(dials.c.outcome == Outcome.IN_PROGRESS, dials.c.dial_key >= first_key(now() - _LONGEST_DIAL))
+        .where(dials.c.outcome == Outcome.IN_PROGRESS, dials.c.dial_key >= first_key(now() - _DAY))
     )
     newest = select(dials.c.reported_at).order_by(dials.c.dial_key.desc()).limit(_NEWEST).subquery()
     try:
@@ -41,6 +44,7 @@ def read_gauges(store: Store) -> Gauges:
             return Gauges(
                 open_dials=connection.execute(open_dials).scalar_one(),
                 outgoing=connection.execute(select(func.count()).select_from(outbox)).scalar_one(),
+                orphan_receipts=count_orphans(connection, since=now() - _DAY),
                 newest_report_at=connection.execute(select(func.max(newest.c.reported_at))).scalar_one(),
             )
     except (SQLAlchemyError, OSError) as error:

@@ -1,13 +1,14 @@
-"""Incomplete records: calls without an end, legs without a report."""
+"""Incomplete records: calls without an end, legs without a report, receipts without a call."""
 
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Select, func, or_, select
 
-from app.records.model.ids import first_key
-from app.records.model.tables import calls, dials, legs
+from app.records.model.ids import ORPHAN_PREFIXES, first_key
+from app.records.model.tables import calls, dials, legs, receipts
 from app.records.store.store import Store
 from app.records.store.version import tables_of_this_version
 from app.voice.outcome import Outcome
@@ -19,6 +20,16 @@ class OpenCall:
 
     call_uuid: str
     started_at: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrphanReceipt:
+    """A receipt that names no call. `received_at` is in milliseconds since 1970 UTC."""
+
+    receipt_key: int
+    kind: str
+    received_at: int
+    dial_id: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +69,26 @@ def open_calls(store: Store, *, since: int, before: int) -> list[OpenCall]:
     )
     with tables_of_this_version(store) as connection:
         return [OpenCall(call_uuid=row.call_uuid, started_at=row.started_at) for row in connection.execute(query)]
+
+
+def orphan_receipts(connection: Connection, *, since: int, limit: int) -> list[OrphanReceipt]:
+    """Return receipts since a time in milliseconds that name no call, newest first."""
+    names = ("receipt_key", "kind", "received_at", "dial_id")
+    query = _orphans(select(*(receipts.c[name] for name in names)), since)
+    rows = connection.execute(query.order_by(receipts.c.receipt_key.desc()).limit(limit)).mappings()
+    return [OrphanReceipt(**row) for row in rows]
+
+
+def count_orphans(connection: Connection, *, since: int) -> int:
+    """Return the number of receipts since a time in milliseconds that name no call."""
+    count: int = connection.execute(_orphans(select(func.count(receipts.c.receipt_key)), since)).scalar_one()
+    return count
+
+
+def _orphans(query: Select[Any], since: int) -> Select[Any]:
+    is_orphan = or_(*(calls.c.call_uuid.startswith(prefix) for prefix in ORPHAN_PREFIXES))
+    joined = calls.join(receipts, receipts.c.call_key == calls.c.call_key)
+    return query.select_from(joined).where(calls.c.call_key >= first_key(since), is_orphan)
 
 
 def known_calls(store: Store, call_uuids: Iterable[str]) -> dict[str, KnownCall]:

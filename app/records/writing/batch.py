@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from typing import Any
 
-from app.records.model.ids import LATE_AFTER, first_key, make_key, now
+from app.records.model.ids import LATE_AFTER, first_key, make_key, now, orphan_uuid
 from app.records.model.receipt import Receipt, StoredReceipt
 from app.records.model.state import CallRecord, DialState
 from app.records.store.statements import Cursor, RowMapper, Statements
@@ -106,7 +106,7 @@ class Batch:
         if dial_id is not None and (owner := self._owner(dial_id)) is not None:
             return owner
         if call_uuid is None:
-            call_uuid = f"dial-{dial_id}" if dial_id is not None else f"unnamed-{digest.hex()}"
+            call_uuid = orphan_uuid(dial_id, digest)
             self._read_calls([call_uuid])
         record = self._records.get(call_uuid)
         if record is None:
