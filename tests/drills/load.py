@@ -1,4 +1,4 @@
-"""The simulator's calls for as long as a drill lasts, and the proof that nothing of them was lost."""
+"""The simulator's calls for as long as a drill lasts, and the check that nothing of them was lost."""
 
 import random
 import threading
@@ -17,14 +17,14 @@ from tests.support.server import DEADLINE, REPORTS_TOKEN, TOKEN
 
 _AT_ONCE = 8
 _FRAGMENT = "#rc=3&rp=ct,rt,5xx"
-# A PHLO is only told on a server that has a token for it; everything else that can happen is played.
+# PHLO reports need a token on the server; everything else is played.
 _SCENARIOS = [scenario for scenario in built_in() if not scenario.phlo]
-# A machine that runs other tests too may stand still for longer than Plivo would wait.
+# A machine that runs other tests too may stall for longer than Plivo would wait.
 _WIRE = Transport(token=TOKEN, sends_simulated_time=False, patience=20)
 
 
 class Load(threading.Thread):
-    """Plays calls against `url`, `rate` a second, until told to finish."""
+    """Plays `rate` calls a second against `url` until `finish` is called."""
 
     def __init__(self, url: str, *, rate: int) -> None:
         super().__init__(daemon=True)
@@ -34,7 +34,7 @@ class Load(threading.Thread):
         self._over = threading.Event()
 
     def run(self) -> None:
-        """Play one second's calls after the other."""
+        """Play the calls of one second after another."""
         answer = f"{self.url}/dialstatus/"
         urls = ApplicationUrls(
             answer=answer + _FRAGMENT,
@@ -62,15 +62,15 @@ class Load(threading.Thread):
             seed += 1
 
     def finish(self) -> list[CallTruth]:
-        """Let the calls of this second end, and give all of them."""
+        """Wait for the calls of this second, and return all of them."""
         self._over.set()
         self.join(2 * DEADLINE)
         assert not self.is_alive(), "the calls did not end"
         return self.calls
 
-    def bring_again(self) -> int:
-        """Bring every notice that was answered 503, as Plivo's later tries would; tell how many."""
-        brought = 0
+    def send_refused_again(self) -> int:
+        """Send every notice that got a 503 again, as Plivo's retries would; return how many."""
+        sent_again = 0
         for call in self.calls:
             for place, sent in enumerate(call.requests):
                 if sent.status != 503:
@@ -78,30 +78,29 @@ class Load(threading.Thread):
                 request = HttpRequest(method=sent.method, url=sent.url, params=sent.params, at=datetime.now(UTC))
                 assert _WIRE.send(request, random.Random(place)).is_success
                 call.requests[place] = replace(sent, acknowledged=True)
-                brought += 1
-        return brought
+                sent_again += 1
+        return sent_again
 
-    def assert_kept(self) -> None:
-        """See that the records are what happened in every call, told by whatever was acknowledged."""
+    def assert_recorded(self) -> None:
+        """Raise AssertionError unless the records agree with what happened and was acknowledged."""
         api = ReportsApi(f"{self.url}/dialstatus/", REPORTS_TOKEN, _WIRE)
 
         differences = verify(self.calls, api, _AT_ONCE)
-        # Here it rings in no time while the server's clock is the real one: of all that is compared, only this differs
-        # for a call whose last notice happened to come as late as the call is long.
+        # Simulated ringing takes no time while the server's clock is real, so this one field may differ.
         differences = [found for found in differences if found.field != "ring_seconds"]
         assert not differences, differences
 
 
 def assert_callers_were_served(calls: Sequence[CallTruth]) -> None:
-    """See that each control request got its XML, and each notice its 200 or a 503."""
+    """Raise AssertionError unless each control request got XML, and each notice a 200 or 503."""
     for call in calls:
         for exchange in call.requests:
             assert exchange.status in ({200, 503} if exchange.kind.is_notice else {200}), exchange
-        # What the simulator finds wrong with a document is a verdict too.
+        # A verdict is also what the simulator finds wrong with a document.
         assert [verdict for verdict in call.verdicts if not verdict.reason.endswith("the status is 503")] == []
 
 
 def longest_control_reply(calls: Sequence[CallTruth]) -> float:
-    """Give the longest time in seconds that a caller waited for a reply."""
+    """Return the longest time that a caller waited for a reply, in seconds."""
     waits = [exchange.milliseconds for call in calls for exchange in call.requests if not exchange.kind.is_notice]
     return max(waits) / 1000

@@ -1,4 +1,4 @@
-"""Reporters that go on over whatever happens to the server, and remember what was acknowledged."""
+"""Reporters that keep going whatever happens to the server, and remember what was acknowledged."""
 
 import http.client
 import threading
@@ -10,7 +10,7 @@ from tests.support.server import DEADLINE, Server, until
 
 
 class Reporter(threading.Thread):
-    """Reports whole calls, one webhook after the other; each is tried until it is acknowledged or the drill is over."""
+    """Reports whole calls; each webhook is retried until it is acknowledged or the drill ends."""
 
     def __init__(self, server: Server, pause: float) -> None:
         super().__init__(daemon=True)
@@ -21,20 +21,20 @@ class Reporter(threading.Thread):
         self._over = threading.Event()
 
     def run(self) -> None:
-        """Report."""
+        """Report calls until `finish` is called."""
         while not self._over.is_set():
             call_uuid = new_uuid()
             for kind, target, fields in _webhooks(call_uuid):
-                if self._bring(target, fields, is_notice=kind in {"callback", "hangup"}):
+                if self._send(target, fields, is_notice=kind in {"callback", "hangup"}):
                     self.acknowledged.append((call_uuid, kind))
                 self._over.wait(self._pause)
         self._connection.close()
 
     def finish(self) -> None:
-        """Give up what is not acknowledged yet."""
+        """Stop; give up what is not yet acknowledged."""
         self._over.set()
 
-    def _bring(self, target: str, fields: dict[str, str], *, is_notice: bool) -> bool:
+    def _send(self, target: str, fields: dict[str, str], *, is_notice: bool) -> bool:
         while not self._over.is_set():
             try:
                 reply = self._server.plivo("POST", target, fields, connection=self._connection)
@@ -58,7 +58,7 @@ def _webhooks(call_uuid: str) -> Iterator[tuple[str, str, dict[str, str]]]:
 
 @contextmanager
 def reporting(server: Server, *, pause: float = 0) -> Iterator[list[Reporter]]:
-    """Have eight reporters at work, each pausing so long between webhooks; when this ends they have finished."""
+    """Run eight reporters that pause `pause` seconds between webhooks; all have finished afterwards."""
     working = [Reporter(server, pause) for _ in range(8)]
     for reporter in working:
         reporter.start()

@@ -1,10 +1,10 @@
-"""Every drill in two sizes: a short round among the tests, a long one by `pytest -m drill`."""
+"""Drills in two sizes: a short one among the tests, a long one with `pytest -m drill`."""
 
 import pytest
 
 
 def sizes(*, short: int, long: int) -> pytest.MarkDecorator:
-    """Run a drill with `size` short, and marked as a drill with `size` long."""
+    """Return a mark that runs a test with `size` short, and as a drill with `size` long."""
     return pytest.mark.parametrize(
         "size", [pytest.param(short, id="short"), pytest.param(long, id="long", marks=pytest.mark.drill)]
     )

@@ -1,4 +1,4 @@
-"""What strangers write, shown in a real Chromium: text, and nothing but text."""
+"""What strangers write, shown in a real Chromium, stays text."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -27,9 +27,9 @@ ATTACKS = (
     "' data-injected onmouseover='window.injected=1' x='",
     "{{ 99999*99999*99999 }}<b data-injected>${99999*99999*99999}",
 )
-# What the last attack becomes where anything works it out: too long to turn up in a random key by chance.
+# What the last attack becomes if anything evaluates it; too long to appear in a random key by chance.
 WORKED_OUT = str(99999**3)
-# Every text of a payload that a page shows by itself; the parameters as they came are shown all.
+# Every text of a payload that a page shows on its own; raw parameters are shown in full.
 SHOWN = (
     *("From", "To", "CallerName", "Direction", "CallStatus", "ForwardedFrom", "DialStatus", "DialHangupCause"),
     *("DialBLegUUID", "DialBLegTo", "DialBLegFrom", "DialBLegStatus", "HangupCause", "HangupCauseName", "HangupSource"),
@@ -39,7 +39,7 @@ SHOWN = (
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Run a Chromium."""
+    """Yield a running Chromium."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS.split())
         yield browser
@@ -48,12 +48,12 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def server(start_server: Callable[..., Server], sqlite_url: str) -> Server:
-    """Start a server that lets strangers in."""
+    """Return a server that does not check signatures."""
     return start_server(DATABASE_URL=sqlite_url, VERIFY_SIGNATURES="off", PLIVO_AUTH_TOKEN="")
 
 
 def report(server: Server, call_uuid: str, attack: str) -> None:
-    """Tell of a call whose every text is the attack, on every route that keeps one."""
+    """Report a call in which every text is the attack, on every route that stores one."""
     fields = dict.fromkeys(SHOWN, attack) | {"CallUUID": call_uuid, "X-Request-ID": attack}
     at_end = {"DialALegUUID": call_uuid, "DialStatus": attack}
     recording = {"RecordUrl": attack, "RecordFile": attack, "RecordingID": attack, "RecordingDuration": "1"}
@@ -73,7 +73,7 @@ def report(server: Server, call_uuid: str, attack: str) -> None:
 
 
 def look(page: Page) -> None:
-    """Open everything on a page, and check that no attack became part of it."""
+    """Open everything on a page, and check that no attack became markup or script."""
     page.evaluate("document.querySelectorAll('details').forEach(each => { each.open = true })")
     for element in page.locator("main *").all()[:50]:
         element.dispatch_event("mouseover")

@@ -1,4 +1,4 @@
-"""Texts that want to be more than text: in Dial XML, in the log, in a spreadsheet, as an address to fetch."""
+"""Injection: into Dial XML, into the log, into a spreadsheet, as a URL to fetch."""
 
 import csv
 import io
@@ -21,7 +21,7 @@ from tests.support.server import Server, until
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 MARK = "injected"
 BREAKS_OUT = f"\"'/></Number></Dial><Speak>{MARK}</Speak><!--&{MARK};]]>"
-# Every parameter that Plivo documents for these routes, those of the older API, and two that anybody may add.
+# Every parameter that Plivo documents for these routes, those of the older API, and two of a stranger's.
 NAMES = (
     *("CallUUID", "From", "To", "CallerName", "Direction", "CallStatus", "Event", "ForwardedFrom", "ALegUUID"),
     *("ALegRequestUUID", "DialStatus", "DialRingStatus", "DialHangupCause", "DialALegUUID", "DialBLegUUID"),
@@ -33,24 +33,24 @@ NAMES = (
     *("since", "seal"),
 )  # fmt: skip
 CONTROL = ("", "action/", "fallback/", "confirm/", "music/", "voicemail/")
-# What is new in every reply: our dial's id, the moment, the seal over both.
+# What differs in every reply: the dial's id, the time, the seal over both.
 FRESH = re.compile(r"(dial|since|seal)=[\w=%.-]*")
 
 
 @pytest.fixture
 def server(start_server: Callable[..., Server], sqlite_url: str) -> Server:
-    """Start a server that lets strangers in."""
+    """Return a server that does not check signatures."""
     return start_server(DATABASE_URL=sqlite_url, VERIFY_SIGNATURES="off", PLIVO_AUTH_TOKEN="")
 
 
 def shape(document: str) -> str:
-    """Give a reply without what is new in every reply."""
+    """Return a reply without what differs in every reply."""
     assert ElementTree.fromstring(document).tag == "Response"
     return FRESH.sub(r"\1", document)
 
 
 def test_no_parameter_gets_into_a_reply(server: Server) -> None:
-    """Replies to Plivo hold the plan's texts, our URLs and a sealed ticket, and nothing that a stranger wrote."""
+    """Replies hold the plan's texts, our URLs and a sealed ticket, and nothing that a stranger wrote."""
     for route in CONTROL:
         for name in NAMES:
             harmless = _replies(server, f"/dialstatus/{route}", name, "harmless")
@@ -61,7 +61,7 @@ def test_no_parameter_gets_into_a_reply(server: Server) -> None:
 
 
 def _replies(server: Server, path: str, name: str, value: str) -> list[str]:
-    """Send a parameter in the body, in the query of a POST and by GET; give the shapes of the replies."""
+    """Send a parameter in the body, in the query of a POST and by GET; return the replies' shapes."""
     fields = {"CallUUID": new_uuid(), name: value}
     query = f"{path}?{urlencode(fields)}"
     replies = [
@@ -111,7 +111,7 @@ LINES = ("\n", "\r\n", "\r", "\x1b[2K\x1b[1A", "\x00", "\u2028", "\u2029", "\x85
 def test_no_text_makes_a_log_line_of_its_own(
     start_server: Callable[..., Server], sqlite_url: str, log_format: str
 ) -> None:
-    """Each report writes one line, whatever stands in its parameters, its address or its headers."""
+    """Each report writes one line, whatever its parameters, path and headers hold."""
     server = start_server(
         DATABASE_URL=sqlite_url, VERIFY_SIGNATURES="observe", LOG_FORMAT=log_format, PLIVO_AUTH_TOKEN="a-token-of-ours"
     )
@@ -161,18 +161,18 @@ def _report_texts(server: Server, start: str) -> None:
 
 @dataclass
 class Canary:
-    """A server on this machine that counts who connects."""
+    """A server on this machine that counts connections."""
 
     listener: socket.socket = field(default_factory=lambda: socket.create_server(("127.0.0.1", 0)))
     visitors: list[bytes] = field(default_factory=list)
 
     @property
     def address(self) -> str:
-        """Give host and port."""
+        """Return host and port."""
         return f"127.0.0.1:{self.listener.getsockname()[1]}"
 
     def watch(self) -> None:
-        """Note what every visitor says, until the listener is closed."""
+        """Record what every client sends, until the listener is closed."""
         while True:
             try:
                 connection, _ = self.listener.accept()
@@ -184,7 +184,7 @@ class Canary:
 
 @pytest.fixture
 def canary() -> Iterator[Canary]:
-    """Watch a port of this machine."""
+    """Yield a canary on a port of this machine."""
     canary = Canary()
     watching = threading.Thread(target=canary.watch, daemon=True)
     watching.start()
@@ -220,8 +220,8 @@ def test_nothing_is_fetched_from_where_a_payload_points(server: Server, canary: 
         assert server.api(page).status == 200
     recordings = [one for one in server.api(f"/calls/{call_uuid}").json()["receipts"] if one["kind"] == "recording"]
 
-    assert recordings, "the address never reached the inside"
-    # The watch works: the first to be heard is this test itself.
+    assert recordings, "the URL never reached the application"
+    # The canary works: this test is the first to be heard.
     with socket.create_connection(canary.listener.getsockname(), timeout=10) as visitor:
         visitor.sendall(b"it is me")
     until(lambda: canary.visitors)

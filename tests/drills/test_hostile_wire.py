@@ -24,8 +24,8 @@ from tests.drills.hostile import (
 from tests.server.calls import dial_report, new_uuid
 from tests.support.server import REPORTS_TOKEN, Server, until
 
-# What a worker's resident memory may grow by over a whole round, once it is warm. A leak of a kilobyte for each request
-# of the long round would pass it.
+# How much a warm worker's resident memory may grow over a whole round. A leak of a kilobyte for each request of the
+# long round would exceed it.
 MOST_GROWTH = 40 * 2**20  # bytes
 FUZZERS = 4
 
@@ -73,7 +73,7 @@ OVERSIZED = {
 
 @pytest.fixture
 def server(start_server: Callable[..., Server], sqlite_url: str) -> Server:
-    """Start a server that lets strangers in, so that what they send reaches the inside."""
+    """Return a server that does not check signatures, so that hostile requests reach the application."""
     server = start_server(DATABASE_URL=sqlite_url, VERIFY_SIGNATURES="observe", WORKERS=2)
     until(lambda: len(workers(server)) == 2)
     return server
@@ -93,7 +93,7 @@ def test_what_is_too_big_is_refused(server: Server) -> None:
     for what, (raw, expected) in OVERSIZED.items():
         answer = exchange(server, raw)
 
-        # A server may also close on somebody who is still sending; the answer is lost then.
+        # A server may also close on a client that is still sending; then the reply is lost.
         assert set(statuses(answer)) <= expected, (what, answer)
 
     assert not [line for line in server.lines if "Traceback" in line]
@@ -144,7 +144,7 @@ def test_a_body_that_comes_after_its_head_is_read_whole(server: Server, path: st
     head = f"POST {path} HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nConnection: close\r\n".encode() + FORM
     with socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE) as connection:
         connection.sendall(head + b"Content-Length: %d\r\n\r\n" % len(body))
-        # The server asks for the body when it begins to read, so every byte comes when somebody waits for it.
+        # The server asks for the body when it begins to read, so every byte arrives while a reader waits.
         assert connection.recv(65536).startswith(b"HTTP/1.1 100 ")
         connection.sendall(body[:5])
         connection.sendall(body[5:])
@@ -163,7 +163,7 @@ def test_a_hundred_thousand_hostile_requests_break_nothing(server: Server, recor
 
 
 def survive(server: Server, record: Record, *, warm_up: int, requests: int) -> None:
-    """Bombard a server while Plivo calls; check that it is whole afterwards."""
+    """Send hostile requests while Plivo calls; check afterwards that the server is intact."""
     caller = Caller(server)
     caller.start()
     bombard(server, warm_up, seed=1)
@@ -179,14 +179,14 @@ def survive(server: Server, record: Record, *, warm_up: int, requests: int) -> N
     assert all(kilobytes * 1024 < MOST_GROWTH for kilobytes in growth.values()), growth
     assert not caller.refused
     assert len(caller.answered) > requests // 1000
-    assert counts[200] > requests // 100, "hardly anything reached the inside"
+    assert counts[200] > requests // 100, "hardly anything reached the application"
     assert server.api(f"/calls/{caller.answered[-1]}").status == 200
     faults = ("Traceback", "control_failed", "batch_failed", "receipt_spooled", "notice_not_kept", "thread_died")
     assert not [line for line in server.lines if any(fault in line for fault in faults)]
 
 
 def bombard(server: Server, requests: int, *, seed: int) -> Counter[int]:
-    """Send hostile requests from several threads; none may be answered with a 5xx. Gives the count of each status."""
+    """Send hostile requests from several threads, with no 5xx in reply; return the count of each status."""
     fuzzers = [Fuzzer(server, requests // FUZZERS, seed * 1000 + number) for number in range(FUZZERS)]
     for fuzzer in fuzzers:
         fuzzer.start()

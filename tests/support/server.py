@@ -1,4 +1,4 @@
-"""A real server process, and Plivo's part in talking to it."""
+"""A real server process, and Plivo's side of the conversation with it."""
 
 import http.client
 import json
@@ -27,25 +27,25 @@ ROOT = Path(__file__).resolve().parents[2]
 TOKEN = "a-made-up-auth-token"
 REPORTS_TOKEN = "a-made-up-reports-token"
 COVERAGE_VARIABLES = ("COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG")
-DEADLINE = 60  # Seconds after which a server that should have started is taken for broken.
+DEADLINE = 60  # Seconds; a server that has not started by then is broken.
 
 Fields = Mapping[str, str] | Iterable[tuple[str, str]]
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What came back for one request."""
+    """One reply."""
 
     status: int
     content_type: str
     body: str
 
     def json(self) -> Any:
-        """Read the body as JSON."""
+        """Return the body, parsed as JSON."""
         return json.loads(self.body)
 
     def attribute(self, name: str) -> str:
-        """Give the first attribute of that name in the XML, unescaped."""
+        """Return the first attribute of that name in the XML, unescaped."""
         found = re.search(rf'\b{name}="([^"]*)"', self.body)
         assert found, f"no {name} in {self.body}"
         return unescape(found[1])
@@ -53,7 +53,7 @@ class Reply:
 
 @dataclass
 class Server:
-    """A gunicorn of ours on a free port, with settings of its own and nothing from this process's environment."""
+    """gunicorn on a free port, with settings of its own and nothing of this process's environment."""
 
     settings: dict[str, str]
     process: subprocess.Popen[str] | None = None
@@ -105,28 +105,28 @@ class Server:
                 time.sleep(0.02)
         else:
             raise AssertionError("the server did not answer:\n" + "\n".join(self.lines))
-        if "WORKERS" in self.settings:  # The first worker answers before the last one is there.
+        if "WORKERS" in self.settings:  # The first worker answers before the last one has started.
             until(lambda: len(self.workers()) == int(self.settings["WORKERS"]))
 
     def workers(self) -> set[int]:
-        """Give the process ids of its workers."""
+        """Return the process ids of its workers."""
         assert self.process
         return children(self.process.pid)
 
     def stop(self) -> int:
-        """Ask it to stop and wait; gives its exit code."""
+        """Ask it to stop, wait, and return its exit code."""
         assert self.process
         self.process.terminate()
         return self._ended()
 
     def kill(self) -> None:
-        """End the master and every worker at once, as a power cut would."""
+        """Kill the master and every worker at once, as a power cut would."""
         assert self.process
         os.killpg(self.process.pid, signal.SIGKILL)
         self._ended()
 
     def kill_master(self) -> None:
-        """End the master alone and wait until its orphaned workers have noticed and ended too."""
+        """Kill the master alone, and wait until its orphaned workers have ended too."""
         assert self.process
         self.process.kill()
         self._ended()
@@ -140,11 +140,11 @@ class Server:
 
     @property
     def url(self) -> str:
-        """Give the address it listens on."""
+        """Return the URL it listens on."""
         return f"http://127.0.0.1:{self.port}"
 
     def connect(self) -> http.client.HTTPConnection:
-        """Open a connection of one's own."""
+        """Return a new connection."""
         return http.client.HTTPConnection("127.0.0.1", self.port, timeout=DEADLINE)
 
     def request(
@@ -156,7 +156,7 @@ class Server:
         *,
         connection: http.client.HTTPConnection | None = None,
     ) -> Reply:
-        """Send one request as it is."""
+        """Send one request unchanged and return the reply."""
         mine = connection or self.connect()
         try:
             mine.request(method, target, body=body, headers=dict(headers or {}))
@@ -198,11 +198,11 @@ class Server:
         return self.request(method, path, body, headers, connection=connection)
 
     def api(self, path: str, *, token: str = REPORTS_TOKEN) -> Reply:
-        """Ask the API."""
+        """Return a reply of the API."""
         return self.request("GET", f"/api/v1{path}", headers={"Authorization": f"Bearer {token}"})
 
     def events(self, name: str) -> list[dict[str, Any]]:
-        """Give the log lines of one event so far."""
+        """Return the log lines of one event so far."""
         found = []
         for line in list(self.lines):
             if line.startswith("{"):
@@ -213,15 +213,15 @@ class Server:
 
 
 def children(process: int) -> set[int]:
-    """Give the process ids of a process's children."""
+    """Return the process ids of a process's children."""
     return {child.pid for child in psutil.Process(process).children()}
 
 
 def _own_ports() -> Iterator[int]:
-    """Give the ports of this worker of the test run in turn, for ever: no other worker and no client is given them."""
+    """Yield the ports reserved for this worker of the test run, over and over."""
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-    first = 20_000 + 1000 * (worker % 12)  # From 32768 on the system gives ports to clients.
-    start = os.getpid() * 97 % 1000  # Another run beside this one begins elsewhere.
+    first = 20_000 + 1000 * (worker % 12)  # The system assigns ports from 32768 to clients.
+    start = os.getpid() * 97 % 1000  # A second run at the same time starts elsewhere.
     return cycle([first + (start + number) % 1000 for number in range(1000)])
 
 
@@ -229,24 +229,24 @@ _ports = _own_ports()
 
 
 def free_port() -> int:
-    """Find a port that nobody listens on, and that nobody else is given before it is used."""
+    """Return a port that nothing listens on and no other worker is given."""
     for port in islice(_ports, 1000):
         with socket.socket() as probe, suppress(OSError):
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # As servers do, where one has just left.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # As servers do: a socket may linger there.
             probe.bind(("127.0.0.1", port))
             return port
-    raise AssertionError("somebody listens on every port")
+    raise AssertionError("every port is taken")
 
 
 def coverage_of_processes() -> dict[str, str]:
-    """Give what makes a started process measure its coverage too, when this one does."""
+    """Return the variables that make a started process measure its coverage, if this one does."""
     return {name: os.environ[name] for name in COVERAGE_VARIABLES if name in os.environ}
 
 
 def until(claim: Any, *, seconds: float = DEADLINE) -> Any:
-    """Wait until a claim holds and give its value; fail when it never does."""
+    """Wait until a claim is true and return its value; fail after `seconds`."""
     deadline = time.monotonic() + seconds
     while not (value := claim()):
-        assert time.monotonic() < deadline, "it never came to pass"
+        assert time.monotonic() < deadline, "the claim never became true"
         time.sleep(0.02)
     return value
