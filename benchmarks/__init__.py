@@ -1,1 +1,1 @@
-"""Ours and its peers side by side: `make bench`."""
+"""This server and its peers, measured side by side: `make bench`."""

@@ -13,14 +13,14 @@ from benchmarks.webhooks import Webhook
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One side of a comparison: a server, and what it is asked."""
+    """One side of a comparison: a server, and the requests it gets."""
 
     server: str
     make: Callable[[int], Webhook] = webhooks.action
 
     @property
     def name(self) -> str:
-        """Name it in tables."""
+        """Return its name in tables."""
         return self.server + (", answer" if self.make is webhooks.answer else "")
 
 
@@ -40,7 +40,7 @@ class Bench:
     _written: dict[Path, int] = field(default_factory=dict)
 
     def run(self, side: Side, *, connections: int, seconds: int = 0, rate: float = 0) -> Measured:
-        """Load one side once. Raises `Unfit` when anything was refused, or the load ran out of new requests."""
+        """Load one side once. Raises `Unfit` when a request was refused, or the load ran out of new ones."""
         server, seconds = self.servers[side.server], seconds or self.seconds
         count = int((rate * 1.5 or max(8000, self._rates.get(side.name, 0) * 2)) * seconds) + 4 * connections
         path = self._load(side, count)
@@ -48,8 +48,8 @@ class Bench:
         measured = load(server.port, path, connections=connections, seconds=seconds, rate=rate)
         spent = (server.processor_seconds() - before) * 1e6 / max(measured.answered, 1)
         measured = replace(measured, processor_micros=spent)
-        if measured.issued > count and side.server.startswith(("ours", "beside")):  # Others do not tell copies apart.
-            raise checks.Unfit(f"{side.name} took {measured.issued} requests and {count} were signed; begin anew")
+        if measured.issued > count and side.server.startswith(("ours", "beside")):  # Others do not recognise copies.
+            raise checks.Unfit(f"{side.name} took {measured.issued} requests and {count} were signed; start again")
         if measured.refused or measured.broken:
             raise checks.Unfit(f"{side.name}: {measured.refused} requests were refused, {measured.broken} broke")
         if not rate:
@@ -62,7 +62,7 @@ class Bench:
         return measured
 
     def _load(self, side: Side, count: int) -> Path:
-        """Give a file with so many requests: new ones, but for servers that tell no two requests apart."""
+        """Return a file with `count` requests: new ones, unless the server does not recognise copies."""
         if not side.server.startswith(("bare", "sample")):
             path = self.scratch / "load"
         else:
@@ -74,19 +74,19 @@ class Bench:
         return path
 
     def forget(self) -> None:
-        """Drop the runs so far, which warmed up; what they stored still counts."""
+        """Drop the runs so far, which were for warming up; their receipts still count."""
         self.runs.clear()
 
     def answered(self, server: str) -> int:
-        """Count the requests that a server has acknowledged."""
+        """Return how many requests a server has acknowledged."""
         return self._acknowledged[server]
 
     def database(self, server: str) -> Path:
-        """Give the path of a server's SQLite database."""
+        """Return the path of a server's SQLite database."""
         return self.servers[server].scratch / "instance" / "dialstatus.db"
 
     def check_stored(self) -> str:
-        """Compare what our servers acknowledged with what they hold. Raises `Unfit` where something is missing."""
+        """Compare what our servers acknowledged with what they stored. Raises `Unfit` where something is missing."""
         sentences = []
         for name in [one for one in self._acknowledged if one.startswith("ours")]:
             acknowledged = self._acknowledged[name]
@@ -103,5 +103,5 @@ class Bench:
 
 
 def say(text: str) -> None:
-    """Tell the person at the terminal."""
+    """Print to the terminal, apart from the results."""
     print(text, file=sys.stderr, flush=True)

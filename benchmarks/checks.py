@@ -1,4 +1,4 @@
-"""What must be true for a figure to count: a real disk, every acknowledged request stored, every forgery refused."""
+"""What must hold for a figure to count: a real disk, every acknowledged request stored, every forgery refused."""
 
 import sqlite3
 import subprocess
@@ -11,16 +11,16 @@ import psycopg
 from benchmarks import webhooks
 from benchmarks.client import send_all
 
-_SPOOLED = 30.0  # Seconds in which the spool is brought in.
+_SPOOLED = 30.0  # Seconds for the spool to drain.
 _MEMORY_FILESYSTEMS = frozenset({"tmpfs", "ramfs", "devtmpfs"})
 
 
 class Unfit(Exception):
-    """The figures would lie; says why, and what to do."""
+    """The figures would mislead; the message says why, and what to do."""
 
 
 def filesystem_of(directory: Path) -> str:
-    """Name the kind of filesystem a directory is on."""
+    """Return the kind of filesystem a directory is on."""
     found = subprocess.run(
         ["/usr/bin/stat", "-f", "-c", "%T", str(directory)], capture_output=True, text=True, check=True
     )
@@ -28,15 +28,15 @@ def filesystem_of(directory: Path) -> str:
 
 
 def require_disk(directory: Path) -> str:
-    """Refuse a directory in memory: a sync costs nothing there. Gives the kind of filesystem."""
+    """Return the kind of filesystem. Raises `Unfit` for one in memory, where a sync costs nothing."""
     kind = filesystem_of(directory)
     if kind in _MEMORY_FILESYSTEMS:
-        raise Unfit(f"{directory} is on {kind}, where a commit costs nothing; give --scratch a directory on a disk")
+        raise Unfit(f"{directory} is on {kind}, where a commit costs nothing; pass --scratch a directory on a disk")
     return kind
 
 
 def require_synced_postgresql(url: str) -> None:
-    """Refuse a PostgreSQL that answers a commit before it is on disk."""
+    """Raise `Unfit` for a PostgreSQL that confirms a commit before it is on disk."""
     with psycopg.connect(url) as connection:
         for setting in ("fsync", "synchronous_commit", "full_page_writes"):
             row = connection.execute(f"SHOW {setting}").fetchone()
@@ -45,7 +45,7 @@ def require_synced_postgresql(url: str) -> None:
 
 
 def stored_receipts(database_url: str, *, at_least: int = 0) -> int:
-    """Count what is stored, on a connection of one's own; what is on the spool gets some seconds to come in."""
+    """Return how many receipts are stored, on a separate connection, after waiting for the spool to drain."""
     deadline = time.monotonic() + _SPOOLED
     while (stored := _stored_receipts(database_url)) < at_least and time.monotonic() < deadline:
         time.sleep(0.2)
@@ -62,7 +62,7 @@ def _stored_receipts(database_url: str) -> int:
 
 
 def stored_calls(database_path: Path) -> set[str]:
-    """Give the UUIDs of the calls that have a receipt and a dial with a status."""
+    """Return the UUIDs of the calls that have a receipt and a dial with a status."""
     sql = (
         "SELECT call_uuid FROM calls JOIN receipts USING (call_key) JOIN dials USING (call_key) "
         "WHERE dial_status IS NOT NULL"
@@ -72,7 +72,7 @@ def stored_calls(database_path: Path) -> set[str]:
 
 
 def prove(port: int, database_path: Path, *, count: int) -> str:
-    """Send honest, forged and altered reports among one another, and look for each in the database."""
+    """Send genuine, forged and altered reports in one stream, and look for each in the database."""
     makers = [webhooks.action] * 8 + [webhooks.forged, webhooks.altered]
     sent = [makers[number % len(makers)](number) for number in range(count)]
     honest = [makers[number % len(makers)] is webhooks.action for number in range(count)]
@@ -81,7 +81,7 @@ def prove(port: int, database_path: Path, *, count: int) -> str:
     for one, is_honest, status in zip(sent, honest, answers.statuses, strict=True):
         if is_honest and (status != 200 or one.call_uuid not in stored):
             raise Unfit(
-                f"an honest report was answered {status} and is {'' if one.call_uuid in stored else 'not '}stored"
+                f"a genuine report was answered {status} and is {'' if one.call_uuid in stored else 'not '}stored"
             )
         if not is_honest and (status != 403 or one.call_uuid in stored):
             raise Unfit(f"a forged or altered report was answered {status}")
@@ -93,7 +93,7 @@ def prove(port: int, database_path: Path, *, count: int) -> str:
 
 
 def bytes_on_disk(database_path: Path) -> int:
-    """Give the size of a SQLite database once its log is written back."""
+    """Return the size of a SQLite database after its log is checkpointed."""
     with closing(sqlite3.connect(database_path, timeout=30)) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     return database_path.stat().st_size

@@ -1,4 +1,4 @@
-"""A small load generator: many connections, one request on each at a time, and what each was answered.
+"""A small load generator: many connections, one request at a time on each, and every reply's status.
 
 It is what proves the peers right, request by request, and what loads them where wrk is not installed. It is written in
 Python, so it takes a larger part of the machine than wrk does.
@@ -11,12 +11,12 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-_DEADLINE = 30.0  # Seconds without any answer after which a server is taken for hung.
+_DEADLINE = 30.0  # Seconds without a reply after which a server counts as hung.
 
 
 @dataclass(slots=True)
 class Answers:
-    """What came back: the status by request, 0 where none did; latencies in milliseconds."""
+    """The status of each request, 0 without a reply; latencies in milliseconds."""
 
     statuses: list[int]
     latencies: list[float]
@@ -32,7 +32,7 @@ class _Connection:
 
 
 def send_all(port: int, requests: Sequence[bytes], *, connections: int, seconds: float | None = None) -> Answers:
-    """Send requests over so many connections, all of them or for so many seconds."""
+    """Send requests over `connections`, all of them or for `seconds`."""
     answers = Answers([0] * len(requests), [])
     started = time.perf_counter()
     ends = started + seconds if seconds else float("inf")
@@ -73,7 +73,7 @@ def _send(connection: _Connection, requests: Sequence[bytes], number: int) -> No
 
 
 def _receive(connection: _Connection) -> tuple[int | None, bool]:
-    """Read what came: the status once the answer is whole (0: cut off), and whether the connection stays open."""
+    """Return the status once the reply is whole (0: cut off), and whether the connection stays open."""
     try:
         piece = connection.socket.recv(65536)
     except OSError:

@@ -1,4 +1,4 @@
-"""What is compared with what: the figures of speed, each with what was to be reached."""
+"""The ratios that are measured, each with its goal."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ _ANSWER = Side("ours", answer)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """One ratio of rates. `pairs` is by how many at least it is taken: more where it comes close to what is asked."""
+    """One ratio of rates. `pairs` is the least number of pairs; more are taken where the ratio is close to its goal."""
 
     name: str
     figure: str

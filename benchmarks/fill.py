@@ -21,8 +21,8 @@ from app.records.store.store import Store
 from config import Config
 
 _CHUNK = 100_000
-# A column: what it is called, and the SQL that makes it from the row's number n, three hashes a, b, c of it and
-# its moment t. Outcomes, numbers and times of the day are spread as on a telephone, more or less.
+# A column: its name, and the SQL that makes it from the row's number n, three hashes a, b, c of n, and its time t.
+# Outcomes, numbers and times of day are distributed roughly as in real traffic.
 _ENDS = (
     # up to this share of 1000, outcome, status, cause, rang, hangup code, hangup name
     (560, "answered", "completed", "NORMAL_CLEARING", 1, 4000, "Normal Hangup"),
@@ -70,11 +70,11 @@ def _analyse(connection: Connection, store: Store) -> None:
 
 
 def _statements(store: Store, first: int, last: int, start: int, step: float) -> list[str]:
-    """Write the four inserts for the rows of some numbers."""
+    """Return the four inserts for a range of rows."""
     rows = _rows(store, first, last, start, step)
     answered, route = f"a < {_ENDS[0][0]}", "(b % 1000)"
     to, target = _pick(route, _ROUTES, 2), _pick(route, _ROUTES, 4)
-    # A call's UUID is at a random place in its index, as Plivo's are; a dial's id begins with its time.
+    # As with Plivo's, a call's UUID falls at a random place in its index; a dial's id begins with its time.
     scattered = "substr(CAST(10000000000 + n * 2654435761 % 4294967296 AS TEXT), 2, 8)"
     uuid, leg, dial_id = (
         f"{begin} || substr(CAST(1000000000000 + n AS TEXT), 2)"
@@ -163,13 +163,13 @@ def _statements(store: Store, first: int, last: int, start: int, step: float) ->
 
 
 def _rows(store: Store, first: int, last: int, start: int, step: float) -> str:
-    """Write the table expression `rows`: numbers, what is hashed from them, moments, keys, callers."""
+    """Return the table expression `rows`: numbers, their hashes, times, keys, callers."""
     numbers = (
         f"WITH RECURSIVE numbers(n) AS (SELECT {first} UNION ALL SELECT n + 1 FROM numbers WHERE n < {last - 1})"
         if store.is_sqlite
         else f"WITH numbers AS (SELECT generate_series({first}, {last - 1})::bigint AS n)"
     )
-    # Multiplied by primes and cut, a number loses its order; no two rows look alike, and every run is the same.
+    # Multiplied by primes and reduced, numbers lose their order; every run makes the same rows.
     return (
         f"{numbers}, hashed AS (SELECT n, (n * 7919 + 104729) % 1000 AS a, (n * 15485863 + 32452843) % 999983 AS b, "
         f"(n * 86028121 + 49979687) % 86028157 AS c, CAST({start} + n * {step:.6f} AS BIGINT) AS t FROM numbers), "
@@ -188,7 +188,7 @@ def _ended(column: int) -> str:
 
 
 def _pick(share: str, choices: tuple[tuple[object, ...], ...], column: int) -> str:
-    """Write the CASE that chooses by share."""
+    """Return the CASE that chooses by share."""
     whens = " ".join(f"WHEN {share} < {choice[0]} THEN {_literal(choice[column])}" for choice in choices)
     return f"(CASE {whens} END)"
 
@@ -198,7 +198,7 @@ def _literal(value: object) -> str:
 
 
 def main() -> None:
-    """Read the command line, fill, count, tell how long it took."""
+    """Read the command line, fill, count, and print the time it took."""
     parser = argparse.ArgumentParser(description="Fill an empty store with believable dials.")
     parser.add_argument("--database-url", required=True)
     parser.add_argument("--dials", type=int, default=1_000_000)
@@ -216,7 +216,7 @@ def main() -> None:
     store.close()
     counted = time.monotonic()
     sys.stdout.write(
-        f"{given.dials:,} dials in {filled - started:.1f} s; {spans:,} spans counted in {counted - filled:.1f} s\n"
+        f"{given.dials:,} dials in {filled - started:.1f} s; {spans:,} periods counted in {counted - filled:.1f} s\n"
     )
 
 

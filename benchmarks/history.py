@@ -1,4 +1,4 @@
-"""Whether a long history slows a webhook: the same load beside ten thousand stored dials and beside many more."""
+"""Whether a long history slows a webhook: the same load with ten thousand stored dials and with many more."""
 
 import os
 import statistics
@@ -16,13 +16,13 @@ _FEW = 10_000
 
 
 def history_row(bench: Bench, stack: ExitStack, *, dials: int, rounds: int) -> Row:
-    """Start a server beside each history and compare them."""
+    """Start a server on each history and compare them."""
     sides = []
     for count in (dials, _FEW):
         name = f"beside {count:,} dials"
         server = servers.Server(name, servers.ours(), bench.scratch / f"history{count}")
         stack.callback(server.stop)
-        server.start().stop()  # It makes the tables.
+        server.start().stop()  # It creates the tables.
         say(f"storing {count:,} dials")
         _fill(server, count)
         bench.servers[name] = server.start()
@@ -45,6 +45,6 @@ def history_row(bench: Bench, stack: ExitStack, *, dials: int, rounds: int) -> R
 def _fill(server: servers.Server, dials: int) -> None:
     store = Store(f"sqlite:///{server.scratch / 'instance' / 'dialstatus.db'}", timeout=60)
     fill(store, dials=dials, days=30)
-    update_rollups(store, UTC)  # Else the server would count them beside the webhooks that are measured.
+    update_rollups(store, UTC)  # Otherwise the server would count them during the measurement.
     store.close()
     os.sync()

@@ -31,12 +31,12 @@ class Measured:
 
     @property
     def rate(self) -> float:
-        """Give the answered requests a second."""
+        """Return the answered requests per second."""
         return self.answered / self.seconds
 
 
 def load(port: int, requests: Path, *, connections: int, seconds: int, rate: float = 0) -> Measured:
-    """Send the requests of a file; `rate` (requests a second, 0: as fast as it goes) needs wrk."""
+    """Send the requests of a file; `rate` (requests per second, 0: unlimited) needs wrk."""
     if WRK is None:
         return _load_by_client(port, requests, connections, seconds)
     command = [WRK, "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "20s", "-s", str(_SCRIPT)]

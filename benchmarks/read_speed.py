@@ -19,7 +19,7 @@ from config import Config
 
 _TOKEN = "a-token-for-benchmarks"
 _ROUNDS = 15
-# In a store of many dials a caller has many, in one of few only a few: asked for one, both answer alike.
+# A caller has more dials in a larger store; one dial's page costs the same in both.
 _PLACES = {
     "dashboard, today": "/",
     "dashboard, 7 days": "/?range=7d",
@@ -46,7 +46,7 @@ _PLACES = {
 
 
 def measure(urls: Sequence[str]) -> Iterator[tuple[str, list[float]]]:
-    """Give for each place the milliseconds on each store, the best of some rounds.
+    """Return for each URL the milliseconds on each store, the best of some rounds.
 
     The stores take turns, so that what else the machine does meets them alike.
     """
@@ -62,7 +62,7 @@ def measure(urls: Sequence[str]) -> Iterator[tuple[str, list[float]]]:
 
 @contextmanager
 def _visitor(url: str, instance: str) -> Iterator[tuple[FlaskClient, dict[str, str]]]:
-    """Log in to an application on the store; give the client, and what there is to ask for."""
+    """Log in to an application on the store; yield the client, and the URLs to measure."""
     app = create_app(Config.load({"DATABASE_URL": url, "INSTANCE_DIR": instance, "REPORTS_TOKEN": _TOKEN}))
     store = app.extensions[EXTENSION].store
     with read_session(store) as connection:
@@ -98,7 +98,7 @@ def _time(client: FlaskClient, place: str) -> float:
 
 
 def main() -> None:
-    """Measure each store and print them side by side, the last also as a multiple of the first."""
+    """Measure each store and print the times side by side, the last also as a multiple of the first."""
     parser = argparse.ArgumentParser(description="Time every page and API call.")
     parser.add_argument("database_url", nargs="+")
     urls = parser.parse_args().database_url

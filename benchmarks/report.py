@@ -1,4 +1,4 @@
-"""What was measured, as a table for people: on the terminal and in `results.md`."""
+"""The results as tables: on the terminal and in `results.md`."""
 
 import platform
 import sqlite3
@@ -15,7 +15,7 @@ _PACKAGES = ("flask", "gunicorn", "gunicorn_h1c", "gevent", "sqlalchemy", "psyco
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One line of the table. `pairs` are ours and the peer's run of each round."""
+    """One row of the table. `pairs` are our run and the peer's in each round."""
 
     figure: str
     done_at: str
@@ -27,7 +27,7 @@ class Row:
 
 
 def ratio_row(figure: str, done_at: str, goal: str, pairs: Sequence[tuple[Measured, Measured]]) -> Row:
-    """Make the line of a ratio of rates: the median over the pairs."""
+    """Return the row of a ratio of rates: the median over the pairs."""
     ratios = sorted(mine.rate / peer.rate for mine, peer in pairs)
     mine, peer = (statistics.median(one.rate for one in side) for side in zip(*pairs, strict=True))
     return Row(
@@ -36,12 +36,12 @@ def ratio_row(figure: str, done_at: str, goal: str, pairs: Sequence[tuple[Measur
         goal=goal,
         value=statistics.median(ratios),
         spread=(ratios[0], ratios[-1]),
-        detail=f"{mine:,.0f} / {peer:,.0f} a second",
+        detail=f"{mine:,.0f} / {peer:,.0f} per second",
     )
 
 
 def table(rows: Sequence[Row]) -> str:
-    """Write the lines as a Markdown table."""
+    """Return the rows as a Markdown table."""
     lines = ["| figure | done at | goal | measured | lowest–highest | |", "|---|---|---|---|---|---|"]
     for row in rows:
         spread = f"{row.spread[0]:.2f}–{row.spread[1]:.2f}" if row.spread else ""
@@ -52,7 +52,7 @@ def table(rows: Sequence[Row]) -> str:
 
 
 def runs_table(runs: dict[str, list[Measured]], memory: dict[str, float]) -> str:
-    """Write what each server did by itself: medians over its runs."""
+    """Return each server's own figures: medians over its runs."""
     lines = [
         "| server | connections | requests a second | p50 ms | p99 ms | processor µs a request | MB a worker |",
         "|---|---|---|---|---|---|---|",
@@ -70,7 +70,7 @@ def runs_table(runs: dict[str, list[Measured]], memory: dict[str, float]) -> str
 
 
 def machine(filesystem: str) -> str:
-    """Say on what it was measured."""
+    """Return the machine and the versions of the measurement."""
     return (
         f"{_processors()}, Linux {platform.release()}, {filesystem}; "
         f"Python {platform.python_version()}, SQLite {_sqlite_version()}; "

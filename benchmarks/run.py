@@ -1,4 +1,4 @@
-"""Ours and its peers side by side: `python -m benchmarks.run`, or `make bench`; `--help` tells the rest.
+"""This server and its peers side by side: `python -m benchmarks.run`, or `make bench`; see `--help`.
 
 Each figure is the median of ratios of runs that follow one another, so that whatever else the machine does weighs on
 both. Every run gets webhooks that nobody has seen before, signed beforehand.
@@ -158,7 +158,7 @@ def _paced(bench: Bench, rounds: int) -> Iterator[Row]:
 
 
 def _memory(bench: Bench, *, full: bool) -> Iterator[Row]:
-    """Load ours on, a million requests in all when full, and compare its memory with the bare view's.
+    """Keep loading ours, a million requests in all with FULL, and compare its memory with the bare view's.
 
     A worker's own memory is what one more of them costs; what it shares with the master and the others is in the sum.
     """
@@ -173,7 +173,7 @@ def _memory(bench: Bench, *, full: bool) -> Iterator[Row]:
         done_at="1.5, flat",
         goal="1.2, flat",
         value=own[0] / own[1],
-        detail=f"{own[0]:.0f} / {own[1]:.0f} MB; with its part of what is shared {before:.0f} MB before, "
+        detail=f"{own[0]:.0f} / {own[1]:.0f} MB; with its share of common memory {before:.0f} MB before, "
         f"{bench.memory['ours']:.0f} MB after",
     )
     whole = [bench.servers[name].megabytes() for name in ("ours", "bare")]

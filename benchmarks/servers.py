@@ -1,4 +1,4 @@
-"""Start ours and its peers, each as one runs it, and end them again. Only what was started here is ended."""
+"""Start this server and its peers, each as people run it, and end them. Only processes started here are ended."""
 
 import os
 import runpy
@@ -16,7 +16,7 @@ from benchmarks.webhooks import HOST, PUBLIC_URL, SECRET_KEY, TOKEN
 
 ROOT = Path(__file__).resolve().parents[1]
 _DEADLINE = 60.0
-# The knobs of gunicorn that decide how fast a server is; a peer under "the same settings" gets these.
+# The settings of gunicorn that affect speed; a peer under "the same settings" gets these.
 _KNOBS = {
     "worker_class": "--worker-class",
     "workers": "--workers",
@@ -30,7 +30,7 @@ _KNOBS = {
 
 @dataclass(slots=True)
 class Server:
-    """A server process with its workers. `start_seconds` is from its start to its first answer."""
+    """A server process with its workers. `start_seconds` is from its start to its first reply."""
 
     name: str
     command: list[str]
@@ -42,14 +42,14 @@ class Server:
     start_seconds: float = 0.0
 
     def start(self) -> "Server":
-        """Start it and wait for its first answer."""
+        """Start it and wait for its first reply."""
         self.port = _free_port()
         self.scratch.mkdir(parents=True, exist_ok=True)
         self.output = (self.scratch / f"{self.name}.log").open("ab")
         started = time.perf_counter()
         self.process = subprocess.Popen(
             [word.format(port=self.port) for word in self.command],
-            cwd=self.scratch,  # Not where our own gunicorn.conf.py lies: gunicorn would find it.
+            cwd=self.scratch,  # gunicorn would find our own gunicorn.conf.py in its directory.
             env={**environment(self.scratch), "PORT": str(self.port), **self.settings},
             stdout=self.output,
             stderr=subprocess.STDOUT,
@@ -76,21 +76,21 @@ class Server:
             self.output.close()
 
     def worker_megabytes(self, kind: str = "Pss") -> float:
-        """Give the memory of its largest process below the first: its part of all (`Pss`), or its own (`Private_Dirty`)."""
+        """Return the memory in MB of its largest worker: its proportional share (`Pss`) or its own (`Private_Dirty`)."""
         if self.process is None:
             return 0.0
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
         return max((_megabytes(int(child), kind) for child in children), default=0.0)
 
     def megabytes(self) -> float:
-        """Give the memory of all its processes, what they share counted once."""
+        """Return the memory in MB of all its processes, shared pages counted once."""
         if self.process is None:
             return 0.0
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
         return sum(_megabytes(int(pid), "Pss") for pid in [str(self.process.pid), *children])
 
     def processor_seconds(self) -> float:
-        """Give the processor time that its processes have taken so far."""
+        """Return the processor time of its processes so far, in seconds."""
         if self.process is None:
             return 0.0
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
@@ -98,29 +98,29 @@ class Server:
 
 
 def gunicorn_knobs(scratch: Path) -> dict[str, str]:
-    """Read from `gunicorn.conf.py` what a peer under the same settings is started with."""
+    """Return the settings in `gunicorn.conf.py` that a peer under the same settings gets."""
     os.environ.update(environment(scratch))
     settings = runpy.run_path(str(ROOT / "gunicorn.conf.py"))
-    # What one runs Flask with. Our own worker answers webhooks on its loop: that is part of what is measured.
+    # The usual worker for Flask. Our own worker answers webhooks on its loop, which is part of the comparison.
     settings["worker_class"] = "gthread"
     knobs = {flag: str(settings[name]) for name, flag in _KNOBS.items() if name in settings}
     return {"-c": str(ROOT / "benchmarks" / "peers" / "hooks.py"), **knobs}
 
 
 def gunicorn(application: str, knobs: dict[str, str]) -> list[str]:
-    """Give the command for a peer under gunicorn."""
+    """Return the command for a peer under gunicorn."""
     flags = [word for pair in knobs.items() for word in pair]
     return [sys.executable, "-m", "gunicorn", "--no-control-socket", "-b", "127.0.0.1:{port}", *flags, application]
 
 
 def uvicorn(application: str, workers: str) -> list[str]:
-    """Give the command for a peer under uvicorn."""
+    """Return the command for a peer under uvicorn."""
     quiet = ["--log-level", "warning", "--no-access-log"]
     return [sys.executable, "-m", "uvicorn", "--port", "{port}", "--workers", workers, *quiet, application]
 
 
 def ours() -> list[str]:
-    """Give the command for ours."""
+    """Return the command for this server."""
     return [sys.executable, "-m", "gunicorn", "-c", str(ROOT / "gunicorn.conf.py"), "wsgi:app"]
 
 
@@ -135,7 +135,7 @@ PEERS: dict[str, Callable[[dict[str, str]], list[str]]] = {
 
 
 def environment(scratch: Path) -> dict[str, str]:
-    """Give the settings that every server gets; ours and its peers read the same names."""
+    """Return the settings that every server gets; this one and its peers read the same names."""
     return {
         "PATH": os.environ["PATH"],
         "HOME": os.environ.get("HOME", "/"),

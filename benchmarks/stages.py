@@ -73,7 +73,7 @@ def _in_request(shared: Services, raw: bytes) -> list[Stage]:
     asked = _asked()
     body = raw.partition(b"\r\n\r\n")[2]
 
-    def anew(work: Callable[[], object]) -> Callable[[], object]:
+    def from_the_start(work: Callable[[], object]) -> Callable[[], object]:
         def repeated() -> object:
             asked.environ["wsgi.input"] = io.BytesIO(body)
             asked.__dict__.pop("stream", None)
@@ -81,7 +81,7 @@ def _in_request(shared: Services, raw: bytes) -> list[Stage]:
 
         return repeated
 
-    whole_guard = _best(anew(guard))
+    whole_guard = _best(from_the_start(guard))
     webhook = reading.current_webhook()
     event = storing.translate(webhook)
     assert isinstance(event, DialEnded)
@@ -92,7 +92,7 @@ def _in_request(shared: Services, raw: bytes) -> list[Stage]:
     counts = Counts(shared.config.instance_dir / "counts")
     kept = StoredReceipt(deliveries=1, reply_status=200, reply=None, call_uuid="a call", dial=DialState(1, "a dial", 1))
     return [
-        ("guard: read the parameters", _best(anew(lambda: _read(asked, shared)))),
+        ("guard: read the parameters", _best(from_the_start(lambda: _read(asked, shared)))),
         ("guard: signature", _best(lambda: _verify(webhook, shared))),
         ("guard, whole", whole_guard),
         ("translate", _best(lambda: storing.translate(webhook))),
@@ -120,7 +120,7 @@ def _in_store(app: Flask, shared: Services) -> list[Stage]:
 
 
 def _batches(app: Flask, shared: Services, writer: Writer, size: int) -> Sequence[float]:
-    """Give the median microseconds of a receipt in batches of one size: its rows, and its part of the commit."""
+    """Return the median microseconds of a receipt in batches of one size: its rows, and its share of the commit."""
     rounds = []
     for _ in range(50):
         receipts = [_receipt(app, shared) for _ in range(size)]

@@ -7,7 +7,7 @@ from benchmarks.report import Row
 
 
 def bytes_row(bench: Bench, *, calls: int) -> Row:
-    """Send whole calls to a server of its own and divide what its database grew by."""
+    """Send whole calls to a separate server and divide the growth of its database by their number."""
     server = servers.Server("story", servers.ours(), bench.scratch / "story").start()
     try:
         database = bench.scratch / "story" / "instance" / "dialstatus.db"

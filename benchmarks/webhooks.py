@@ -1,4 +1,4 @@
-"""The load: webhooks as Plivo sends them, signed beforehand, each as the bytes that go over the wire."""
+"""The load: webhooks as Plivo sends them, signed beforehand, as the bytes on the wire."""
 
 import uuid
 from collections.abc import Iterable, Iterator
@@ -14,7 +14,7 @@ PUBLIC_URL = "https://calls.example.com"
 HOST = "calls.example.com"
 TOKEN = "a-made-up-auth-token"
 SECRET_KEY = "a-made-up-secret-key"
-RANG_FOR = 30_000  # Milliseconds from the reply that started a dial to the report of its end.
+RANG_FOR = 30_000  # Milliseconds between the reply that started a dial and the report of its end.
 STRANGERS_TOKEN = "somebody-elses-token"
 
 _STATUSES = (("no-answer", "NO_ANSWER"), ("completed", "NORMAL_CLEARING"), ("busy", "USER_BUSY"))
@@ -31,7 +31,7 @@ class Webhook:
 
 
 def standard(call_uuid: str, **more: str) -> Fields:
-    """Give the parameters that come with every request of an inbound call."""
+    """Return the parameters of every request about an inbound call."""
     return {
         "CallStatus": "in-progress",
         "CallUUID": call_uuid,
@@ -46,7 +46,7 @@ def standard(call_uuid: str, **more: str) -> Fields:
 
 
 def action_fields(call_uuid: str, number: int = 0) -> Fields:
-    """Give what the action URL gets when a dial has ended."""
+    """Return the parameters of the action URL when a dial has ended."""
     status, cause = _STATUSES[number % len(_STATUSES)]
     return standard(
         call_uuid,
@@ -59,7 +59,7 @@ def action_fields(call_uuid: str, number: int = 0) -> Fields:
 
 
 def post(path: str, fields: Fields, *, token: str = TOKEN, sent: Fields | None = None) -> bytes:
-    """Write a POST with `fields` signed; `sent` goes over the wire in their place."""
+    """Return a POST with `fields` signed; `sent` goes over the wire in their place."""
     nonce = make_nonce()
     signature = sign_v3(method="POST", url=PUBLIC_URL + path, params=fields.items(), nonce=nonce, token=token)
     body = urlencode(sent or fields)
@@ -72,32 +72,32 @@ def post(path: str, fields: Fields, *, token: str = TOKEN, sent: Fields | None =
 
 
 def action(number: int) -> Webhook:
-    """Make one signed report of a call that nobody has heard of before."""
+    """Return one signed report about a call that is new to the server."""
     call_uuid = str(uuid.uuid4())
     return Webhook(post(_action_path(call_uuid), action_fields(call_uuid, number)), call_uuid)
 
 
 def answer(_number: int) -> Webhook:
-    """Make one signed question of a new call."""
+    """Return one signed answer request of a new call."""
     call_uuid = str(uuid.uuid4())
     return Webhook(post("/dialstatus/", standard(call_uuid, CallStatus="ringing")), call_uuid)
 
 
 def forged(number: int) -> Webhook:
-    """Make a report that somebody without the token has signed."""
+    """Return a report signed without the token."""
     call_uuid = str(uuid.uuid4())
     return Webhook(post(_action_path(call_uuid), action_fields(call_uuid, number), token=STRANGERS_TOKEN), call_uuid)
 
 
 def altered(number: int) -> Webhook:
-    """Make a report that was changed after Plivo signed it."""
+    """Return a report that was altered after Plivo signed it."""
     call_uuid = str(uuid.uuid4())
     fields = action_fields(call_uuid, number)
     return Webhook(post(_action_path(call_uuid), fields, sent={**fields, "DialStatus": "failed"}), call_uuid)
 
 
 def story() -> Iterator[Webhook]:
-    """Make every webhook of one call with one dial that was answered: five requests."""
+    """Return the five webhooks of a call with one answered dial."""
     call_uuid, b_leg = str(uuid.uuid4()), str(uuid.uuid4())
     dial_id = _dial_id(call_uuid)
     leg = standard(
@@ -138,12 +138,12 @@ def story() -> Iterator[Webhook]:
 
 
 def write_load(path: Path, webhooks: Iterable[Webhook]) -> None:
-    """Write requests into a file, parted by NUL, which no webhook holds."""
+    """Write requests into a file, separated by NUL, which no webhook holds."""
     path.write_bytes(b"\0".join(one.raw for one in webhooks))
 
 
 def _dial_id(call_uuid: str) -> str:
-    """Name a dial as the server does: the moment first, so that its index grows at its end."""
+    """Return a dial id as the server makes it: the time first, so that its index grows at the end."""
     return make_dial_id(SECRET_KEY.encode(), call_uuid=call_uuid, turn="main/all/1", at=now() - RANG_FOR)
 
 

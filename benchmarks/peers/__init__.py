@@ -1,1 +1,1 @@
-"""What ours is compared with: each a few lines, as people write them."""
+"""The peers: each a few lines, as people write them."""

@@ -1,4 +1,4 @@
-"""What an afternoon's work on either framework shares: two tables in SQLAlchemy and one commit for each request.
+"""Shared by the afternoon's work on either framework: two tables in SQLAlchemy and one commit per request.
 
 The guarantees are ours: the signature is checked, the receipt is kept once and synced to disk before the answer, and
 the state of its call and dial with it.
@@ -32,7 +32,7 @@ def set_pragmas(connection: Any, _record: object) -> None:
 
 @event.listens_for(engine, "begin")
 def begin_immediate(connection: Any) -> None:
-    """Take the write lock at once: a lock that is taken late cannot be waited for."""
+    """Take the write lock at once; SQLite does not wait for a lock that is upgraded later."""
     connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
@@ -87,7 +87,7 @@ def is_signed(method: str, target: str, params: Mapping[str, str], signature: st
 
 
 def keep(dial_id: str, params: Mapping[str, str]) -> None:
-    """Keep one report in a transaction of its own."""
+    """Store one report in its own transaction."""
     text = json.dumps(params)
     digest = hashlib.sha256(text.encode()).hexdigest()
     with Session(engine) as session:
@@ -108,4 +108,4 @@ def keep(dial_id: str, params: Mapping[str, str]) -> None:
         try:
             session.commit()
         except IntegrityError:
-            session.rollback()  # It came before.
+            session.rollback()  # A duplicate.

@@ -10,7 +10,7 @@ app = FastAPI()
 
 
 async def signed_form(request: Request) -> dict[str, str]:
-    """Read the form and check who sent it."""
+    """Read the form and check the signature."""
     params = {name: str(value) for name, value in (await request.form()).items()}
     headers = request.headers
     signature, nonce = headers.get("X-Plivo-Signature-V3", ""), headers.get("X-Plivo-Signature-V3-Nonce", "")
@@ -22,6 +22,6 @@ async def signed_form(request: Request) -> dict[str, str]:
 
 @app.post("/dialstatus/action/")
 def action(dial: str, params: Annotated[dict[str, str], Depends(signed_form)]) -> Response:
-    """Keep and answer; a plain function, so that the commit does not block the event loop."""
+    """Store and reply; a plain function, so that the commit does not block the event loop."""
     keep(dial, params)
     return Response("<Response/>", media_type="application/xml")

@@ -9,7 +9,7 @@ app = Flask(__name__)
 
 @app.post("/dialstatus/action/")
 def action() -> Response:
-    """Check, keep, answer."""
+    """Check, store, reply."""
     params = request.form.to_dict()
     headers = request.headers
     signature, nonce = headers.get("X-Plivo-Signature-V3", ""), headers.get("X-Plivo-Signature-V3-Nonce", "")

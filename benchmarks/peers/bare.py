@@ -1,4 +1,4 @@
-"""The floor: a Flask view that reads nothing and keeps nothing."""
+"""The floor: a Flask view that reads nothing and stores nothing."""
 
 from flask import Flask, Response
 
@@ -8,5 +8,5 @@ app = Flask(__name__)
 @app.route("/dialstatus/", methods=["GET", "POST"])
 @app.route("/dialstatus/action/", methods=["GET", "POST"])
 def answer() -> Response:
-    """Answer XML that says nothing."""
+    """Reply with empty XML."""
     return Response("<Response/>", content_type="application/xml")

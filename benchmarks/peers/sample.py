@@ -8,7 +8,7 @@ app = Flask(__name__)
 
 @app.route("/dialstatus/action/", methods=["GET", "POST"])
 def action() -> str:
-    """Read three values, print them, say OK; nothing is checked and nothing kept."""
+    """Read three values, print them, reply OK; nothing is checked or stored."""
     status = request.values.get("DialStatus")
     a_leg = request.values.get("DialALegUUID")
     b_leg = request.values.get("DialBLegUUID")
