@@ -50,7 +50,8 @@ demo: .venv/run  ## Serve with an example plan, play some hundred calls of the l
 		REPORTS_TOKEN= LOG_LEVEL=WARNING PORT=$${PORT:-5000}; \
 	$(BIN)/gunicorn -c gunicorn.conf.py wsgi:app & server=$$!; \
 	trap 'kill $$server 2>/dev/null; wait $$server' EXIT; trap 'exit 0' INT TERM; \
-	until curl --silent --fail --output /dev/null http://127.0.0.1:$$PORT/healthz; do \
+	until $(BIN)/python -c 'import sys, urllib.request; urllib.request.urlopen(sys.argv[1])' \
+		http://127.0.0.1:$$PORT/healthz 2>/dev/null; do \
 		kill -0 $$server 2>/dev/null || exit 1; sleep 0.2; done; \
 	$(BIN)/flask --app wsgi simulate --calls 400 --spread-days 7; \
 	echo; echo "See the calls: http://127.0.0.1:$$PORT/login?token=$$(cat instance/demo/reports_token)"; \

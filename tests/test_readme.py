@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -31,6 +32,7 @@ def as_pattern(shown: str) -> str:
     return ".*".join(re.escape(part) for part in shown.split("…"))
 
 
+@pytest.mark.skipif(shutil.which("curl") is None, reason="no curl here; apt-get install curl runs README's examples")
 def test_the_shell_examples_print_the_output_they_show(start_server: Callable[..., Server]) -> None:
     server = start_server(PLIVO_AUTH_TOKEN="", DIAL_TO="+15551234567")
     for line, shown in examples():
