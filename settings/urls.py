@@ -85,7 +85,7 @@ def database_url(text: str) -> str:
     scheme, _, rest = text.partition("://")
     if scheme == "sqlite":
         return f"sqlite:///{_sqlite_path(rest)}"
-    shape = re.fullmatch(r"(?:([^/?#]*)@)?([^/?#@]*)/([^/?#]*)(?:\?([^#]*))?", rest)
+    shape = re.fullmatch(r"(?:([^/?#@]*)@)?([^/?#@]*)/([^/?#@:]*)(?:\?([^#]*))?", rest)
     if scheme not in {"postgres", "postgresql", "postgresql+psycopg"} or not shape:
         raise ValueError(_DATABASE_FORMS)
     login, hosts, name, query = (part or "" for part in shape.groups())
@@ -111,15 +111,17 @@ def _check_hosts(hosts: str, query: str) -> None:
     """Raise ValueError where a host or its port cannot be used."""
     fields = parse_qsl(query, keep_blank_values=True)
     named = [*hosts.split(","), *(value for key, value in fields if key == "host" and not value.startswith("/"))]
+    named = [one for one in named if one]
     for one in named:
         parts = re.fullmatch(r"(?:[\w.%~-]*|\[[0-9a-fA-F:.]+\])(?::([^:]*))?", one, re.ASCII)
-        if not parts:
+        # Several hosts move into the query, where SQLAlchemy takes no IPv6 address.
+        if not parts or ("[" in one and (one != hosts or len(named) > 1)):
             raise ValueError(_DATABASE_FORMS)
         _check_port(parts[1])
     ports = [value for key, value in fields if key == "port"]
     for port in ports:
         _check_port(port)
-    if ports and (len(ports) > 1 or len(named) > 2 or any(re.search(r":[0-9]+$", one) for one in named)):
+    if ports and (len(ports) > 1 or len(named) > 1 or any(re.search(r":[0-9]+$", one) for one in named)):
         raise ValueError("write each port once, after its host: postgresql://user:password@host:5432/database")
 
 

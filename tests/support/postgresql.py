@@ -63,7 +63,8 @@ class Postgresql:
         """Kill every process of it, with no chance to clean up."""
         processes = self._processes()
         for process in processes:
-            process.kill()
+            with suppress(psutil.NoSuchProcess):  # The postmaster's end takes its children with it.
+                process.kill()
         psutil.wait_procs(processes, timeout=10)
         (self.data / "postmaster.pid").unlink()  # A power cut would leave it; here nothing starts the server again.
 
