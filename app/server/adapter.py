@@ -151,7 +151,7 @@ class Adapter:
             self._loop.call_soon(self._hand_over)  # After the other requests of this turn.
         self._waiting.append((reply, future))
         await future
-        if reply.entry.is_kept:
+        if reply.entry.is_stored:
             reply.finish()
         else:
             await self._loop.run_in_executor(self._spooling, reply.finish)

@@ -86,7 +86,7 @@ def test_a_receipt_that_is_refused_among_many_takes_none_with_it(store: Store, j
     journal.hand_over(entries, done.set)
 
     assert done.wait(30)
-    assert [entry.is_kept for entry in entries] == [number != 7 for number in range(20)]
+    assert [entry.is_stored for entry in entries] == [number != 7 for number in range(20)]
     with pytest.raises(ReceiptRefused):
         entries[7].result()
     assert scalar(store, "SELECT count(*) FROM calls") == 19

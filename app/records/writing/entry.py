@@ -25,14 +25,16 @@ class Entry:
         self._error = error
 
     @property
-    def is_kept(self) -> bool:
-        """Whether the receipts were stored, once the journal is done with the entry."""
-        return self._error is None
+    def is_stored(self) -> bool:
+        """Whether the receipts are on disk; not so while the journal is at work on the entry."""
+        return self._error is None and len(self.stored) == len(self.receipts)
 
     def result(self) -> list[StoredReceipt]:
         """Return the receipts as stored. Raises `StoreUnavailable` or `ReceiptRefused` when they were not."""
         if self._error is not None:
             raise self._error
+        if not self.is_stored:
+            raise StoreUnavailable("the journal is still at work")  # A reply to this would acknowledge too much.
         return self.stored
 
     def lock_names(self) -> list[str]:
