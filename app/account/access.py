@@ -1,23 +1,19 @@
-"""How the commands of this room reach Plivo: its addresses and the credentials from the settings."""
+"""How commands reach Plivo: the options for its addresses, the credentials from the settings, our files."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from plivo.utils import is_valid_mainaccount, is_valid_subaccount
 
-from app.account.addresses import is_url
-from app.account.client import API_URL, PHLO_URL, TIMEOUT, PhloClient, PlivoClient, check_credentials
+from app.account.client import API_URL, PHLO_URL, TIMEOUT, PlivoClient
 from app.account.errors import SettingError
-from app.account.tunnel import NGROK_URL, find_tunnel
+from app.account.public_url import NGROK_URL, Addresses, addresses_at, find_tunnel, is_url
 from app.context import services
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-
-# What setup keeps in the instance directory. A watch has a file of its own: it ends with what was before it.
-SETUP_FILE = "plivo_setup.json"
-WATCH_FILE = "plivo_watch.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,43 +26,51 @@ class Access:
     timeout: float
 
     def client(self) -> PlivoClient:
-        """Make the client of the account in the settings."""
+        """Return a client of the account in the settings. Raises SettingError."""
         config = services().config
-        auth_id = check_credentials(config.plivo_auth_id, config.plivo_auth_tokens)
-        return PlivoClient(auth_id, config.plivo_auth_tokens, api_url=self.api_url, timeout=self.timeout)
-
-    def phlo_client(self) -> PhloClient:
-        """Make the client that runs PHLOs."""
-        config = services().config
-        auth_id = check_credentials(config.plivo_auth_id, config.plivo_auth_tokens)
-        return PhloClient(auth_id, config.plivo_auth_tokens, phlo_url=self.phlo_url, timeout=self.timeout)
+        return PlivoClient(
+            check_credentials(config.plivo_auth_id, config.plivo_auth_tokens),
+            config.plivo_auth_tokens,
+            api_url=self.api_url,
+            phlo_url=self.phlo_url,
+            timeout=self.timeout,
+        )
 
     def tunnel(self) -> str:
-        """Find the address at which ngrok makes this server public."""
+        """Return the address at which ngrok makes this server public. Raises AccountError."""
         return find_tunnel(services().config.port, ngrok_url=self.ngrok_url)
 
     def public_url(self, given: str | None = None) -> str:
-        """Find the URL at which Plivo reaches us: the one given, else PUBLIC_URL, else ngrok's."""
+        """Return the URL at which Plivo reaches us: the given one, else PUBLIC_URL, else ngrok's."""
         return given or services().config.public_url or self.tunnel()
 
 
-def kept_file(name: str) -> Path:
-    """Give the path of a file of ours in the instance directory."""
+def check_credentials(auth_id: str | None, tokens: Sequence[str]) -> str:
+    """Return the auth id. Raises SettingError where a credential is missing or malformed."""
+    if not auth_id or not tokens:
+        missing = "PLIVO_AUTH_ID" if not auth_id else "PLIVO_AUTH_TOKEN"
+        raise SettingError(f"{missing} is not set; copy it from the first page of the Plivo console into .env")
+    if not (is_valid_mainaccount(auth_id) or is_valid_subaccount(auth_id)):
+        raise SettingError(
+            f"PLIVO_AUTH_ID has {len(auth_id)} characters and begins with {auth_id[:2]!r}; write the 20 "
+            "characters beginning with MA (account) or SA (subaccount) from the Plivo console"
+        )
+    return auth_id
+
+
+def our_addresses(public_url: str) -> Addresses:
+    """Return our URLs below the public one, with the retries from the settings. Raises SettingError."""
+    config = services().config
+    return addresses_at(public_url, retry_control=config.retry_control, retry_notice=config.retry_notice)
+
+
+def instance_file(name: str) -> Path:
+    """Return the path of a file in the instance directory."""
     return services().config.instance_dir / name
 
 
-def _read_url(_context: click.Context, option: click.Parameter, value: str) -> str:
-    if not is_url(value):
-        raise SettingError(f"{option.opts[0]} is {value!r}; write scheme and host, such as {option.default}")
-    return value
-
-
-def _url_option(name: str, default: str, about: str) -> Callable[[Command], Command]:
-    return click.option(name, default=default, show_default=True, callback=_read_url, help=about)
-
-
 def access_options(command: Command) -> Command:
-    """Add the options that say where Plivo and ngrok are."""
+    """Add the options of `Access` to a command."""
     for option in (
         _url_option("--api-url", API_URL, "Plivo's REST API."),
         _url_option("--phlo-url", PHLO_URL, "Plivo's runner of PHLOs."),
@@ -76,8 +80,18 @@ def access_options(command: Command) -> Command:
             type=click.FloatRange(0.1, 600),
             default=TIMEOUT,
             show_default=True,
-            help="Seconds to wait for an answer.",
+            help="Seconds to wait for a reply.",
         ),
     ):
         command = option(command)
     return command
+
+
+def _url_option(name: str, default: str, about: str) -> Callable[[Command], Command]:
+    return click.option(name, default=default, show_default=True, callback=_parse_url, help=about)
+
+
+def _parse_url(_context: click.Context, option: click.Parameter, value: str) -> str:
+    if not is_url(value):
+        raise SettingError(f"{option.opts[0]} is {value!r}; write scheme and host, such as {option.default}")
+    return value

@@ -1,13 +1,13 @@
-"""Calls over the REST API: place one, end one, list those in progress."""
+"""Calls and PHLOs over the REST API: place one call, end one, list those in progress, start a PHLO."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from app.account.addresses import Addresses
-from app.account.client import Json, PlivoClient
+from app.account.client import PAGE_SIZE, Json, PlivoClient
 from app.account.errors import AccountError, NotFoundError, SettingError
-from app.account.paging import LIMIT
+from app.account.public_url import Addresses
 from app.voice.numbers import parse_target
 
 
@@ -26,11 +26,11 @@ class LiveCall:
 def place_call(
     client: PlivoClient, *, to: str, caller: str, addresses: Addresses, ring_timeout: int, time_limit: int
 ) -> str:
-    """Place one outbound call with our URLs and give its request uuid, by which its webhooks are joined.
+    """Place one outbound call with our URLs, by exactly one request, and return its request UUID.
 
-    Today Plivo's CallUUID is the same as this RequestUUID; older calls had two. Sent once, whatever happens.
+    Its webhooks carry that as RequestUUID. Today Plivo's CallUUID is the same; older calls had two.
     """
-    to, caller = _read(to, "--to"), _read(caller, "--from")
+    to, caller = _parse_party(to, "--to"), _parse_party(caller, "--from")
     if to == caller:
         raise SettingError("--to and --from are the same number; Plivo does not call a number from itself")
     placed = client.calls.create(
@@ -46,15 +46,15 @@ def place_call(
     request_uuid = placed.get("request_uuid")
     if not isinstance(request_uuid, str):
         raise AccountError(
-            f"Plivo took the call without saying its request_uuid ({placed.get('message')}); "
-            "look with `flask plivo live`"
+            f"Plivo took the call without naming its request_uuid ({placed.get('message')}); "
+            "look for it with `flask plivo live`"
         )
     return request_uuid
 
 
 def hang_up(client: PlivoClient, call_uuid: str) -> None:
     """End one call in progress. Anything but a UUID is refused: Plivo would end every call of the account."""
-    uuid = read_uuid(call_uuid)
+    uuid = parse_uuid(call_uuid)
     if uuid is None:
         raise SettingError(f"{call_uuid!r} is no call UUID; `flask plivo live` lists the calls in progress")
     try:
@@ -63,8 +63,8 @@ def hang_up(client: PlivoClient, call_uuid: str) -> None:
         raise NotFoundError(f"No call {uuid} is in progress; it may have ended by itself") from error
 
 
-def read_uuid(text: str) -> str | None:
-    """Give a UUID in Plivo's form; None for any other text, which must not come into a path of the API."""
+def parse_uuid(text: str) -> str | None:
+    """Return a UUID in Plivo's form; None for any other text, which must not get into a path of the API."""
     try:
         return str(UUID(text))
     except ValueError:
@@ -72,22 +72,22 @@ def read_uuid(text: str) -> str | None:
 
 
 def live_calls(client: PlivoClient) -> Iterator[LiveCall]:
-    """List the calls in progress. One that ends while we look is left out."""
-    for call_uuid in live_ids(client):
+    """Yield the calls in progress. A call that ends meanwhile is left out."""
+    for call_uuid in live_call_uuids(client):
         try:
             yield _live_call(client.live_calls.get(call_uuid))
         except NotFoundError:
             continue
 
 
-def live_ids(client: PlivoClient) -> list[str]:
-    """List the UUIDs of the calls in progress, page by page until one brings nothing new."""
+def live_call_uuids(client: PlivoClient) -> list[str]:
+    """Return the UUIDs of the calls in progress, page by page until one holds nothing new."""
     known: dict[str, None] = {}
     while True:
-        page = client.live_calls.list_ids(limit=LIMIT, offset=len(known)).get("calls", [])
+        page = client.live_calls.list_ids(limit=PAGE_SIZE, offset=len(known)).get("calls", [])
         new = [call_uuid for call_uuid in page if call_uuid not in known]
         known.update(dict.fromkeys(new))
-        if len(page) < LIMIT or not new:
+        if len(page) < PAGE_SIZE or not new:
             return list(known)
 
 
@@ -102,8 +102,29 @@ def _live_call(call: Json) -> LiveCall:
     )
 
 
-def _read(text: str, option: str) -> str:
+def _parse_party(text: str, option: str) -> str:
     try:
         return parse_target(text)
     except ValueError as error:
         raise SettingError(f"{option} is {text!r}; {error}") from error
+
+
+def parse_payload(fields: Sequence[str]) -> dict[str, str]:
+    """Parse `key=value` arguments. Raises SettingError."""
+    payload: dict[str, str] = {}
+    for field in fields:
+        key, equals, value = field.partition("=")
+        if not key or not equals or key in payload:
+            raise SettingError(f"{field!r} is no field of a PHLO; write key=value, each key once")
+        payload[key] = value
+    return payload
+
+
+def run_phlo(client: PlivoClient, phlo_id: str, payload: Mapping[str, str]) -> Json:
+    """Start one run of a PHLO, by exactly one request; the `api_id` of Plivo's reply names it (Plivo, PHLO run API)."""
+    if not re.fullmatch(r"[0-9A-Za-z-]{1,64}", phlo_id):
+        raise SettingError(f"{phlo_id!r} is no PHLO id; copy it from the PHLO's page in the Plivo console")
+    try:
+        return client.post_phlo(phlo_id, payload)
+    except NotFoundError as error:
+        raise NotFoundError(f"The account has no PHLO {phlo_id}; copy its id from the Plivo console") from error

@@ -1,92 +1,114 @@
-"""The plivo SDK, with manners: nothing printed, nothing sent twice that acts, every failure a sentence.
+"""Plivo's REST API. The plivo SDK builds the requests and checks their arguments; this module sends them.
 
-The SDK builds the requests and checks their arguments. It does not send them: its own sender repeats every
-voice request after an answer of 500 or more, POST Call/ included, and prints that to stdout
+The SDK's own sender repeats every voice request after a 5xx, POST Call/ included, and prints that to stdout
 (plivo-python 4.63.0, rest/client.py).
 """
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import requests
 from plivo.rest import Client as SdkClient
-from plivo.rest.phlo import RestClient as SdkPhloClient
-from plivo.utils import is_valid_mainaccount, is_valid_subaccount
 
-from app.account.errors import AccountError, SettingError, TokenError, UnreachableError, of_status
-from app.account.rate_limit import PAUSES, Pace, http_date, retry_after
+from app.account.errors import AccountError, TokenError, UnreachableError, error_of_status
 
 logger = logging.getLogger(__name__)
 
 API_URL = "https://api.plivo.com"
 PHLO_URL = "https://phlorunner.plivo.com"
 TIMEOUT = 15.0
+BACKOFF = (0.5, 2.0, 5.0)  # Seconds before a read is repeated. Their sum outlasts the window of Plivo's rate limit.
+LONGEST_WAIT = 60.0  # Seconds. No server makes a command sleep longer at once.
+PAGE_SIZE = 20  # The most objects that Plivo puts on one page.
 
-# What Plivo answers, once it is known to be a JSON object.
 Json = dict[str, Any]
+Cursor = dict[str, Any]
+"""The query parameters of one page of a list."""
+FIRST_PAGE: Mapping[str, Any] = {"limit": PAGE_SIZE, "offset": 0}
 
 
-class Wire:
-    """Send one request at a time to Plivo, and try again only where nothing can happen twice.
+class RateLimit:
+    """Allows `requests` in any `seconds` (Plivo, rate limits: 300 API requests per 5 seconds)."""
 
-    Reads are repeated after 429, 5xx and broken connections. Anything that acts is sent once. A 401 is no
-    act, so the next token is tried: while tokens rotate, the new one may not be valid yet.
+    def __init__(self, requests: int = 300, seconds: float = 5.0) -> None:
+        self._seconds = seconds
+        self._sent: deque[float] = deque(maxlen=requests)
+
+    def reserve(self, now: float) -> float:
+        """Reserve the next request and return the seconds to wait for it. `now` is monotonic."""
+        at = now
+        if len(self._sent) == self._sent.maxlen:
+            at = max(now, self._sent[0] + self._seconds)
+        self._sent.append(at)
+        return at - now
+
+
+class ApiTransport:
+    """Sends one request at a time, and repeats only what cannot happen twice.
+
+    Reads are repeated after 429, 5xx and broken connections. A request that acts is sent once. A 401 is no act, so the
+    next token is tried: while tokens rotate, the new one may not be valid yet.
     """
 
     def __init__(self, tokens: Sequence[str], timeout: float, sleep: Callable[[float], None]) -> None:
         self._tokens = tuple(tokens)
         self._timeout = timeout
         self._sleep = sleep
-        self._pace = Pace()
+        self._rate_limit = RateLimit()
         self.server_time: datetime | None = None
 
-    def exchange(self, session: requests.Session, method: str, prepare: Callable[[], Any]) -> Json:
-        """Send what `prepare` builds and return the JSON object of the answer, or raise `AccountError`."""
-        pauses = iter(PAUSES if method == "GET" else ())
+    def send(self, session: requests.Session, method: str, prepare: Callable[[], requests.PreparedRequest]) -> Json:
+        """Send what `prepare` builds and return the JSON object of the reply. Raises AccountError."""
+        waits = iter(BACKOFF if method == "GET" else ())
         while True:
             try:
-                return self._with_valid_token(session, method, prepare)
+                return self._send_with_valid_token(session, method, prepare)
             except AccountError as error:
-                pause = next(pauses, None) if error.passes else None
-                if pause is None:
+                wait = next(waits, None) if error.is_temporary else None
+                if wait is None:
                     raise
-                pause = pause if error.after is None else error.after
-                logger.warning("plivo_api_retry", extra={"wait_seconds": pause, "reason": type(error).__name__})
-                self._sleep(pause)
+                wait = wait if error.retry_after is None else error.retry_after
+                logger.warning("plivo_api_retry", extra={"wait_seconds": wait, "reason": type(error).__name__})
+                self._sleep(wait)
 
-    def _with_valid_token(self, session: requests.Session, method: str, prepare: Callable[[], Any]) -> Json:
+    def _send_with_valid_token(
+        self, session: requests.Session, method: str, prepare: Callable[[], requests.PreparedRequest]
+    ) -> Json:
         auth_id, current = session.auth  # type: ignore[misc]  # The SDK always sets a pair.
         others = [token for token in self._tokens if token != current]
         while True:
             try:
-                return self._once(session, method, prepare())
+                return self._send_once(session, method, prepare())
             except TokenError:
                 if not others:
                     raise
                 session.auth = (auth_id, others.pop(0))
 
-    def _once(self, session: requests.Session, method: str, request: requests.PreparedRequest) -> Json:
-        wait = self._pace.reserve(time.monotonic())
+    def _send_once(self, session: requests.Session, method: str, request: requests.PreparedRequest) -> Json:
+        wait = self._rate_limit.reserve(time.monotonic())
         if wait > 0:
             self._sleep(wait)
         try:
             response = session.send(request, timeout=self._timeout, allow_redirects=False, proxies=session.proxies)
         except requests.Timeout:
-            raise _silence(f"did not answer within {self._timeout:g} seconds", method) from None
+            raise _no_reply(f"did not answer within {self._timeout:g} seconds", method) from None
         except requests.RequestException as error:
-            # The text of the error may hold the whole request, so its class has to do.
-            raise _silence(f"could not be reached ({type(error).__name__})", method) from None
-        now = datetime.now(UTC)
-        self.server_time = http_date(response.headers.get("Date"))
+            # The error's text may hold the whole request, credentials included.
+            raise _no_reply(f"could not be reached ({type(error).__name__})", method) from None
+        self.server_time = parse_http_date(response.headers.get("Date"))
         if not 200 <= response.status_code < 300:
-            after = retry_after(response.headers.get("Retry-After"), now)
-            raise of_status(response.status_code, self._detail(response), after=after)
+            retry_after = parse_retry_after(response.headers.get("Retry-After"), datetime.now(UTC))
+            raise error_of_status(response.status_code, self._redacted_detail(response), retry_after=retry_after)
         return _json_object(response)
 
-    def _detail(self, response: requests.Response) -> str:
+    def _redacted_detail(self, response: requests.Response) -> str:
+        """Return Plivo's `error` text without the credentials, which it may repeat."""
         try:
             detail = str(_json_object(response).get("error", ""))
         except AccountError:
@@ -98,7 +120,7 @@ class Wire:
 
 
 class PlivoClient(SdkClient):  # type: ignore[misc]  # The SDK has no types.
-    """The SDK's client for one account, over `Wire`. Its methods return Plivo's JSON as dictionaries."""
+    """The SDK's client for one account. Its methods return Plivo's JSON as dictionaries."""
 
     def __init__(
         self,
@@ -106,61 +128,88 @@ class PlivoClient(SdkClient):  # type: ignore[misc]  # The SDK has no types.
         tokens: Sequence[str],
         *,
         api_url: str = API_URL,
-        timeout: float = TIMEOUT,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
-        super().__init__(auth_id, tokens[0], timeout=timeout)
-        self.auth_id = auth_id
-        self.base_uri = api_url.rstrip("/") + "/v1/Account"
-        self.wire = Wire(tokens, timeout, sleep)
-
-    def request(self, method: str, path: Sequence[str] = (), data: Any = None, **_: Any) -> Json:
-        """Replace the SDK's sender. Its hints about voice requests and response classes have no use here."""
-        return self.wire.exchange(self.session, method, lambda: self.create_request(method, path, data))
-
-
-class PhloClient(SdkPhloClient):  # type: ignore[misc]  # The SDK has no types.
-    """The SDK's client for PHLO, over `Wire`."""
-
-    def __init__(
-        self,
-        auth_id: str,
-        tokens: Sequence[str],
-        *,
         phlo_url: str = PHLO_URL,
         timeout: float = TIMEOUT,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         super().__init__(auth_id, tokens[0], timeout=timeout)
         self.auth_id = auth_id
+        self.base_uri = api_url.rstrip("/") + "/v1/Account"
         self.phlo_base_uri = phlo_url.rstrip("/") + "/v1"
-        self.wire = Wire(tokens, timeout, sleep)
+        self.transport = ApiTransport(tokens, timeout, sleep)
 
     def request(self, method: str, path: Sequence[str] = (), data: Any = None, **_: Any) -> Json:
-        """Replace the SDK's sender, as in `PlivoClient`."""
-        return self.wire.exchange(self.session, method, lambda: self.create_request(method, path, data))
+        """Send one request; the SDK's hints about voice requests and response classes are ignored."""
+        return self.transport.send(self.session, method, lambda: self.create_request(method, path, data))
 
-
-def check_credentials(auth_id: str | None, tokens: Sequence[str]) -> str:
-    """Return the auth id, or raise a sentence when one of the two settings is missing or cannot be right."""
-    if not auth_id or not tokens:
-        missing = "PLIVO_AUTH_ID" if not auth_id else "PLIVO_AUTH_TOKEN"
-        raise SettingError(f"{missing} is not set; copy it from the first page of the Plivo console into .env")
-    if not (is_valid_mainaccount(auth_id) or is_valid_subaccount(auth_id)):
-        raise SettingError(
-            f"PLIVO_AUTH_ID has {len(auth_id)} characters and begins with {auth_id[:2]!r}; write the 20 "
-            "characters beginning with MA (account) or SA (subaccount) from the Plivo console"
+    def post_phlo(self, phlo_id: str, payload: Mapping[str, str]) -> Json:
+        """Start a PHLO, which has a host of its own."""
+        url = f"{self.phlo_base_uri}/account/{self.auth_id}/phlo/{phlo_id}/"
+        prepare = self.session.prepare_request
+        return self.transport.send(
+            self.session, "POST", lambda: prepare(requests.Request("POST", url, json=dict(payload)))
         )
-    return auth_id
 
 
-def _silence(what: str, method: str) -> AccountError:
-    """Say that no answer came. After a request that acts, nobody can tell whether it did."""
+def list_pages(
+    list_page: Callable[..., Json], *, start: Mapping[str, Any] = FIRST_PAGE
+) -> Iterator[tuple[Json, Cursor]]:
+    """Yield each page of a list with the cursor of the following one, which is empty on the last page.
+
+    Follows `meta.next`, which holds an offset or a cursor (plivo-python 4.63.0, base.py). A page that names itself as
+    the next one is the last.
+    """
+    cursor: Cursor = dict(start)
+    while cursor:
+        page = list_page(**cursor)
+        if not isinstance(page.get("objects"), list):
+            raise AccountError("What answered is not Plivo's API: its page has no list of objects")
+        following = _next_cursor(page)
+        cursor = following if page["objects"] and following != cursor else {}
+        yield page, cursor
+
+
+def list_all(list_page: Callable[..., Json]) -> Iterator[Json]:
+    """Yield every object of a list."""
+    for page, _ in list_pages(list_page):
+        yield from page["objects"]
+
+
+def _next_cursor(page: Json) -> Cursor:
+    url = (page.get("meta") or {}).get("next")
+    query = dict(parse_qsl(urlsplit(str(url or "")).query))
+    if query.get("cursor"):
+        return {"limit": PAGE_SIZE, "cursor": query["cursor"], "offset": None}
+    if query.get("offset", "").isdecimal():
+        return {"limit": PAGE_SIZE, "offset": int(query["offset"])}
+    return {}
+
+
+def parse_retry_after(header: str | None, now: datetime) -> float | None:
+    """Return a Retry-After header, seconds or an HTTP date, as seconds from now; None if unreadable."""
+    if not header:
+        return None
+    if header.strip().isdecimal():
+        return min(float(header), LONGEST_WAIT)
+    moment = parse_http_date(header)
+    return min(max((moment - now).total_seconds(), 0.0), LONGEST_WAIT) if moment else None
+
+
+def parse_http_date(header: str | None) -> datetime | None:
+    """Return the time in an HTTP date; None if unreadable."""
+    try:
+        moment = parsedate_to_datetime(header or "")
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _no_reply(what: str, method: str) -> AccountError:
     if method == "GET":
-        advice = "look at this machine's network and at status.plivo.com"
+        advice = "check this machine's network and status.plivo.com"
     else:
-        advice = "it may have done it all the same, so it was not asked again: look before you repeat it"
-    return UnreachableError(f"Plivo's API {what}; {advice}", passes=method == "GET")
+        advice = "it may have acted all the same, so the request was not repeated: look before you repeat it"
+    return UnreachableError(f"Plivo's API {what}; {advice}", is_temporary=method == "GET")
 
 
 def _json_object(response: requests.Response) -> Json:

@@ -1,4 +1,4 @@
-"""What can go wrong between us and Plivo's API: each kind a class with its exit code, each case one sentence.
+"""What can go wrong between us and Plivo's API: one class and exit code for each kind, one sentence for each case.
 
 Exit code 2 is click's own, for wrong usage.
 """
@@ -9,18 +9,17 @@ import click
 
 
 class AccountError(click.ClickException):
-    """One sentence that says what happened and what to do.
+    """One sentence: what happened and what to do.
 
-    `passes` tells that the same request may well succeed a little later; `after` is how many seconds Plivo
-    asked us to wait before it.
+    `is_temporary`: the same request may succeed later. `retry_after` is how many seconds Plivo asked us to wait.
     """
 
     exit_code: ClassVar[int] = 1
 
-    def __init__(self, message: str, *, passes: bool = False, after: float | None = None) -> None:
+    def __init__(self, message: str, *, is_temporary: bool = False, retry_after: float | None = None) -> None:
         super().__init__(message)
-        self.passes = passes
-        self.after = after
+        self.is_temporary = is_temporary
+        self.retry_after = retry_after
 
 
 class SettingError(AccountError):
@@ -54,54 +53,51 @@ class RateLimitedError(AccountError):
 
 
 class PlivoDownError(AccountError):
-    """Plivo has a fault of its own."""
+    """Plivo failed."""
 
     exit_code = 7
 
 
 class UnreachableError(AccountError):
-    """No answer came, or not in time."""
+    """No reply came, or not in time."""
 
     exit_code = 8
 
 
 class RefusedError(AccountError):
-    """Plivo found a value wrong."""
+    """Plivo rejected a value."""
 
     exit_code = 9
 
 
-def of_status(status: int, detail: str, *, after: float | None = None) -> AccountError:
-    """Say in a sentence what an HTTP status of Plivo's API means (Plivo, API responses).
-
-    `detail` is Plivo's own `error` text, or empty.
-    """
-    said = f"HTTP {status}: {detail}" if detail else f"HTTP {status}"
+def error_of_status(status: int, detail: str, *, retry_after: float | None = None) -> AccountError:
+    """Return the error for an HTTP status of Plivo's API (Plivo, API responses); `detail` is Plivo's `error` text."""
+    reply = f"HTTP {status}: {detail}" if detail else f"HTTP {status}"
     if status == 401:
         return TokenError(
-            f"Plivo does not accept PLIVO_AUTH_ID with PLIVO_AUTH_TOKEN ({said}); copy both from the first "
-            "page of the Plivo console – the token of a subaccount goes with that subaccount's own SA… id"
+            f"Plivo does not accept PLIVO_AUTH_ID with PLIVO_AUTH_TOKEN ({reply}); copy both from the first "
+            "page of the Plivo console – a subaccount's token goes with that subaccount's own SA… id"
         )
     if status == 403:
         return ForbiddenError(
-            f"Plivo does not allow this account to do that ({said}); look at its permissions, balance and "
+            f"Plivo does not allow this account to do that ({reply}); check its permissions, balance and "
             "geographic permissions in the Plivo console"
         )
     if status == 404:
-        return NotFoundError(f"Plivo knows no such thing in this account ({said})")
+        return NotFoundError(f"Plivo knows no such thing in this account ({reply})")
     if status == 429:
         return RateLimitedError(
-            f"Plivo asks us to slow down ({said}); an account has 300 requests in 5 seconds, shared by all "
-            "that use it – wait a moment and run the command again",
-            passes=True,
-            after=after,
+            f"Plivo asks us to slow down ({reply}); an account has 300 requests in 5 seconds, shared by all of its "
+            "programs – wait a moment and run the command again",
+            is_temporary=True,
+            retry_after=retry_after,
         )
     if status >= 500:
         return PlivoDownError(
-            f"Plivo has a fault of its own ({said}); look at status.plivo.com and run the command again",
-            passes=True,
-            after=after,
+            f"Plivo has a fault of its own ({reply}); check status.plivo.com and run the command again",
+            is_temporary=True,
+            retry_after=retry_after,
         )
     if status in (400, 405, 409, 422):
-        return RefusedError(f"Plivo refuses the request ({said})")
-    return AccountError(f"{said} is no answer of Plivo's API; check the address of the API")
+        return RefusedError(f"Plivo refuses the request ({reply})")
+    return AccountError(f"{reply} is no reply of Plivo's API; check the address of the API")

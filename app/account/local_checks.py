@@ -1,58 +1,87 @@
-"""What must be true on this machine, with or without a Plivo account."""
+"""What `flask doctor` checks on this machine, with or without a Plivo account."""
 
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from dataclasses import dataclass
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.account.check import Check, failed, passed, skipped
 from app.context import Services
 from app.records.model.receipt import StoreUnavailable
 from app.records.store.readiness import prove_write
 from app.records.store.version import is_current
 from config import SignatureMode
 
-# Less than this is soon full: a gigabyte is about a million reports.
+# Soon full below this: a gigabyte is about a million reports.
 LEAST_FREE_BYTES = 500 * 1024 * 1024
 
 
-def local_checks(held: Services) -> Iterator[Check]:
-    """Look at everything on this machine."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One thing that must be true. `ok` is None if it could not be checked; `advice` is what to do, if anything."""
+
+    name: str
+    ok: bool | None
+    said: str
+    advice: str = ""
+
+    def __str__(self) -> str:
+        """Return one line for people, and one for the advice."""
+        mark = {True: "✓", False: "✗", None: "–"}[self.ok]
+        return f"{mark} {self.name}: {self.said}" + (f"\n    {self.advice}" if self.advice else "")
+
+
+def passed(name: str, said: str) -> Check:
+    """Return a check that passed."""
+    return Check(name=name, ok=True, said=said)
+
+
+def failed(name: str, said: str, advice: str = "") -> Check:
+    """Return a check that failed, with what to do."""
+    return Check(name=name, ok=False, said=said, advice=advice)
+
+
+def skipped(name: str, said: str) -> Check:
+    """Return a check that was not made, with the reason."""
+    return Check(name=name, ok=None, said=said)
+
+
+def local_checks(shared: Services) -> Iterator[Check]:
+    """Yield every check of this machine."""
     checks: tuple[Callable[[Services], Check], ...] = (
-        settings,
-        plan,
-        migrations,
-        database,
-        spool,
-        disk_space,
-        reports_token,
-        signatures,
+        check_settings,
+        check_plan,
+        check_migrations,
+        check_database,
+        check_spool,
+        check_disk_space,
+        check_reports_token,
+        check_signatures,
     )
     for check in checks:
-        yield check(held)
+        yield check(shared)
 
 
-def settings(held: Services) -> Check:
-    """The settings could be read, or nothing of this would run; they may still be unwise."""
-    warnings = held.config.warnings
+def check_settings(shared: Services) -> Check:
+    """Report settings that are valid and probably not meant; invalid ones end the program earlier."""
+    warnings = shared.config.warnings
     if not warnings:
-        return passed("settings", "read, nothing to remark")
+        return passed("settings", "valid")
     return failed("settings", "; ".join(warnings), "Change them in .env or the environment.")
 
 
-def plan(held: Services) -> Check:
-    """The dial plan was read and checked, or nothing of this would run."""
-    if held.config.dial_plan is None:
-        return passed("plan", f"DIAL_TO rings {', '.join(held.config.dial_to)}")
-    return passed("plan", f"{held.config.dial_plan} has no mistakes")
+def check_plan(shared: Services) -> Check:
+    """Name the dial plan; an invalid one ends the program earlier."""
+    if shared.config.dial_plan is None:
+        return passed("plan", f"DIAL_TO rings {', '.join(shared.config.dial_to)}")
+    return passed("plan", f"{shared.config.dial_plan} has no mistakes")
 
 
-def migrations(held: Services) -> Check:
-    """The tables are those of this version."""
+def check_migrations(shared: Services) -> Check:
+    """Check that the tables are those of this version."""
     try:
-        with held.store.engine.connect() as connection:
+        with shared.store.engine.connect() as connection:
             current = is_current(connection)
     except (SQLAlchemyError, OSError) as error:
         reason = str(getattr(error, "orig", error)).splitlines()[0]
@@ -64,21 +93,21 @@ def migrations(held: Services) -> Check:
     return passed("migrations", "the tables are those of this version")
 
 
-def database(held: Services) -> Check:
-    """The database takes a write and commits it."""
-    if not migrations(held).ok:
-        return skipped("database", "no write is tried before the tables are right")
+def check_database(shared: Services) -> Check:
+    """Check that the database commits a write."""
+    if not check_migrations(shared).ok:
+        return skipped("database", "no write is tried until the tables are right")
     try:
-        prove_write(held.store)
+        prove_write(shared.store)
     except StoreUnavailable as error:
         return failed("database", str(error), "Check DATABASE_URL, the disk and the rights of this user.")
-    return passed("database", f"{held.store.url.get_backend_name()} took a write")
+    return passed("database", f"{shared.store.url.get_backend_name()} committed a write")
 
 
-def spool(held: Services) -> Check:
-    """Nothing waits on local disk to be brought into the store."""
+def check_spool(shared: Services) -> Check:
+    """Check that no receipts wait on local disk for the store."""
     try:
-        waiting = held.spool.size()
+        waiting = shared.spool.size()
     except (sqlite3.Error, OSError) as error:
         return failed("spool", f"cannot be read ({type(error).__name__})", "Check the directory INSTANCE_DIR.")
     if waiting:
@@ -86,28 +115,28 @@ def spool(held: Services) -> Check:
     return passed("spool", "empty")
 
 
-def disk_space(held: Services) -> Check:
-    """There is room for what is to come."""
-    free = shutil.disk_usage(held.config.instance_dir).free
+def check_disk_space(shared: Services) -> Check:
+    """Check that the disk has room."""
+    free = shutil.disk_usage(shared.config.instance_dir).free
     said = f"{free / 1024**3:.1f} GiB free"
     if free < LEAST_FREE_BYTES:
-        return failed("disk space", said, f"Make room on the disk of {held.config.instance_dir}.")
+        return failed("disk space", said, f"Free some of the disk of {shared.config.instance_dir}.")
     return passed("disk space", said)
 
 
-def reports_token(held: Services) -> Check:
-    """The dashboard and the API are behind a token that others on this machine cannot read."""
-    kept: Path = held.config.instance_dir / "reports_token"
-    if kept.exists() and kept.stat().st_mode & 0o077:
-        return failed("reports token", f"{kept} can be read by others", f"Run `chmod 600 {kept}`.")
+def check_reports_token(shared: Services) -> Check:
+    """Check that other users of this machine cannot read the reports token."""
+    path = shared.config.instance_dir / "reports_token"
+    if path.exists() and path.stat().st_mode & 0o077:
+        return failed("reports token", f"other users can read {path}", f"Run `chmod 600 {path}`.")
     return passed("reports token", "set")
 
 
-def signatures(held: Services) -> Check:
-    """Nobody but Plivo may post reports."""
-    mode = held.config.verify_signatures
+def check_signatures(shared: Services) -> Check:
+    """Check that only Plivo may post reports."""
+    mode = shared.config.verify_signatures
     if mode is SignatureMode.ENFORCE:
         return passed("signatures", "enforced")
-    if not held.config.plivo_auth_tokens:
+    if not shared.config.plivo_auth_tokens:
         return skipped("signatures", "not checked: PLIVO_AUTH_TOKEN is not set, so anybody may post reports")
     return failed("signatures", f"VERIFY_SIGNATURES is {mode.value}", "Set VERIFY_SIGNATURES=enforce.")

@@ -1,20 +1,22 @@
-"""Lost webhooks made good from Plivo's call detail records.
+"""Fill in what lost webhooks would have reported, from Plivo's call detail records.
 
-Each record becomes a receipt of its own with the source `cdr` and goes through the same journal and the same fold as
-a webhook, which always outweighs it. What is known already is not written again, so a second run adds nothing.
+Each record becomes a receipt of kind `cdr` and goes through the same journal and fold as a webhook, which always
+outweighs it. What is known is not written again, so a second run adds nothing.
 """
 
+import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
-from app.account.calls import live_ids, read_uuid
-from app.account.client import Json, PlivoClient
-from app.account.cursor_file import Marker, Window
+from app.account.calls import live_call_uuids, parse_uuid
+from app.account.client import FIRST_PAGE, Cursor, Json, PlivoClient, list_all, list_pages
 from app.account.errors import NotFoundError, RefusedError
-from app.account.paging import FIRST, Place, every, pages
+from app.account.snapshot import write_json
 from app.records.model.ids import now
 from app.records.model.receipt import Receipt
 from app.records.reading.incomplete import KnownCall, KnownDial, OpenCall, known_calls, open_calls
@@ -24,7 +26,7 @@ from app.voice.cdr import parse_record, record_params
 from app.voice.events import CallHungUp, Kind, LegHungUp
 from app.voice.signature import Verdict
 
-# A webhook may still be on its way this long after a call, with all its retries (Plivo, callback configurations).
+# A webhook and all its retries may take this long after a call (Plivo, callback configurations).
 GRACE = timedelta(minutes=2)
 # No call lasts longer (Plivo, Dial: time limits above are cut at 24 hours).
 LONGEST_CALL = timedelta(hours=24)
@@ -32,8 +34,11 @@ LONGEST_CALL = timedelta(hours=24)
 KEPT_FOR = timedelta(days=90)
 LONGEST_WINDOW = timedelta(days=30)
 
+OnProgress = Callable[[int, int], None]
+"""Called after each step with how many are done, and of how many."""
 
-class Found(StrEnum):
+
+class Finding(StrEnum):
     """What a record or an open call turned out to be."""
 
     KNOWN = "known already"
@@ -45,14 +50,51 @@ class Found(StrEnum):
     NO_RECORD = "open without a record at Plivo"
 
 
-Tally = Counter[Found]
-Step = Callable[[int, int], None]  # Told after each step: how many are done, and of how many.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """The records that ended from `since` up to, but not including, `until`."""
+
+    since: datetime
+    until: datetime
+
+    def as_filters(self) -> dict[str, str]:
+        """Return the window as Plivo's filters: UTC, without an offset."""
+        return {
+            "end_time__gte": f"{self.since.astimezone(UTC):%Y-%m-%d %H:%M:%S}",
+            "end_time__lt": f"{self.until.astimezone(UTC):%Y-%m-%d %H:%M:%S}",
+        }
+
+
+class CursorFile:
+    """The file that holds the next page of an unfinished run."""
+
+    def __init__(self, path: Path, auth_id: str) -> None:
+        self._path = path
+        self._auth_id = auth_id
+
+    def read(self) -> tuple[Window, Cursor] | None:
+        """Return window and cursor of this account's unfinished run; None without one, or if unreadable."""
+        try:
+            saved = json.loads(self._path.read_text(encoding="utf-8"))
+            window = Window(since=datetime.fromisoformat(saved["since"]), until=datetime.fromisoformat(saved["until"]))
+            return (window, dict(saved["cursor"])) if saved["auth_id"] == self._auth_id else None
+        except (OSError, ValueError, TypeError, KeyError):
+            return None
+
+    def write(self, window: Window, cursor: Mapping[str, Any]) -> None:
+        """Save the cursor of the next page."""
+        since, until = window.since.isoformat(), window.until.isoformat()
+        write_json(self._path, {"auth_id": self._auth_id, "since": since, "until": until, "cursor": dict(cursor)})
+
+    def remove(self) -> None:
+        """Remove the file: the run is complete."""
+        self._path.unlink(missing_ok=True)
 
 
 class Reconciler:
     """One run over one account and one store. `zone` is the time zone of the Plivo account.
 
-    Everything here may raise `AccountError`, or `StoreUnavailable`; what was taken until then stays.
+    Every method may raise AccountError or StoreUnavailable; what was stored until then stays.
     """
 
     def __init__(self, client: PlivoClient, store: Store, journal: Journal, *, zone: tzinfo) -> None:
@@ -60,81 +102,83 @@ class Reconciler:
         self._store = store
         self._journal = journal
         self._zone = zone
-        self.tally: Tally = Counter()
+        self.findings: Counter[Finding] = Counter()
 
-    def look_up_open_calls(self, at: datetime, step: Step) -> None:
-        """Ask Plivo about each call whose end is missing, whenever it was, as long as Plivo may know."""
+    def look_up_open_calls(self, at: datetime, on_progress: OnProgress) -> None:
+        """Look up each call whose end is missing, however old, as long as Plivo keeps its record."""
         known = open_calls(self._store, since=_milliseconds(at - KEPT_FOR), before=_milliseconds(at - GRACE))
-        # What a stranger named a call, or we where nobody did, is nothing to ask Plivo about.
-        waiting = [call for call in known if read_uuid(call.call_uuid)]
-        live = set(live_ids(self._client)) if waiting else set()
+        # Only a UUID of Plivo's may get into a path of its API.
+        waiting = [call for call in known if parse_uuid(call.call_uuid)]
+        live = set(live_call_uuids(self._client)) if waiting else set()
         for number, call in enumerate(waiting, start=1):
             if call.call_uuid in live:
-                self.tally[Found.IN_PROGRESS] += 1
+                self.findings[Finding.IN_PROGRESS] += 1
             else:
                 self._look_up(call)
-            step(number, len(waiting))
+            on_progress(number, len(waiting))
 
-    def walk(self, window: Window, marker: Marker, step: Step, *, start: Mapping[str, Any] = FIRST) -> None:
-        """Go through all records of a window, page by page; the marker always names the next page."""
+    def read_all(
+        self, window: Window, file: CursorFile, on_progress: OnProgress, *, start: Mapping[str, Any] = FIRST_PAGE
+    ) -> None:
+        """Read all records of a window, page by page; the file always holds the next page."""
         done = int(start.get("offset") or 0)
         for page, following in self._pages(window, start):
-            self._take(page["objects"])
+            self._store_new(page["objects"])
             done += len(page["objects"])
-            step(done, int((page.get("meta") or {}).get("total_count") or done))
+            on_progress(done, int((page.get("meta") or {}).get("total_count") or done))
             if following:
-                marker.write(window, following)
-        marker.clear()
+                file.write(window, following)
+        file.remove()
 
-    def _pages(self, window: Window, start: Mapping[str, Any]) -> Iterator[tuple[Json, Place]]:
-        def list_page(**place: Any) -> Json:
-            answer: Json = self._client.calls.list(**_end_time(window), **place)
-            return answer
+    def _pages(self, window: Window, start: Mapping[str, Any]) -> Iterator[tuple[Json, Cursor]]:
+        def list_page(**cursor: Any) -> Json:
+            page: Json = self._client.calls.list(**window.as_filters(), **cursor)
+            return page
 
-        walked = pages(list_page, start=start)
+        pages = list_pages(list_page, start=start)
         try:
-            yield next(walked)
+            yield next(pages)
         except RefusedError:
-            if start == FIRST:
+            if start == FIRST_PAGE:
                 raise
-            walked = pages(list_page)  # A cursor kept from an earlier run may have expired.
-        yield from walked
+            pages = list_pages(list_page)  # A cursor saved by an earlier run may have expired.
+        yield from pages
 
     def _look_up(self, call: OpenCall) -> None:
         # Without a window Plivo lists the last seven days only.
         began = datetime.fromtimestamp(call.started_at / 1000, UTC)
         window = Window(since=began - timedelta(hours=1), until=began + LONGEST_CALL + timedelta(hours=1))
 
-        def list_legs(**place: Any) -> Json:
-            answer: Json = self._client.calls.list(parent_call_uuid=call.call_uuid, **_end_time(window), **place)
-            return answer
+        def list_legs(**cursor: Any) -> Json:
+            page: Json = self._client.calls.list(parent_call_uuid=call.call_uuid, **window.as_filters(), **cursor)
+            return page
 
-        found = list(every(list_legs))
+        records = list(list_all(list_legs))
         try:
-            found.append(self._client.calls.get(call.call_uuid))
+            records.append(self._client.calls.get(call.call_uuid))
         except NotFoundError:
-            self.tally[Found.NO_RECORD] += 1
-        self._take(found)
+            self.findings[Finding.NO_RECORD] += 1
+        self._store_new(records)
 
-    def _take(self, found: Sequence[Json]) -> None:
-        """Keep what these records tell that was not known."""
-        whose = {_a_leg_uuid(record) for record in found} - {""}
-        before = known_calls(self._store, whose)
-        receipts = [receipt for record in found if (receipt := self._receipt(record, before))]
-        self.tally[Found.KNOWN] += len(found) - len(receipts)
+    def _store_new(self, records: Sequence[Json]) -> None:
+        """Store what these records report that was not known."""
+        call_uuids = {_a_leg_uuid(record) for record in records} - {""}
+        before = known_calls(self._store, call_uuids)
+        receipts = [receipt for record in records if (receipt := self._receipt(record, before))]
+        self.findings[Finding.KNOWN] += len(records) - len(receipts)
         if not receipts:
             return
         self._journal.append_all(receipts)
-        after = known_calls(self._store, whose)
-        self.tally[Found.NEW_CALL] += len(after.keys() - before.keys())
-        self.tally[Found.CALL_ENDED] += sum(after[uuid].is_ended and not before[uuid].is_ended for uuid in before)
-        self.tally[Found.LEG_FILLED] += sum(receipt.event.__class__ is LegHungUp for receipt in receipts)
-        self.tally[Found.DIAL_CLOSED] += sum(
+        after = known_calls(self._store, call_uuids)
+        self.findings[Finding.NEW_CALL] += len(after.keys() - before.keys())
+        self.findings[Finding.CALL_ENDED] += sum(after[uuid].is_ended and not before[uuid].is_ended for uuid in before)
+        self.findings[Finding.LEG_FILLED] += sum(isinstance(receipt.event, LegHungUp) for receipt in receipts)
+        self.findings[Finding.DIAL_CLOSED] += sum(
             len(before[uuid].open_dials() - after[uuid].open_dials()) for uuid in before
         )
 
     def _receipt(self, record: Json, known: Mapping[str, KnownCall]) -> Receipt | None:
-        """Make the receipt of a record that says something new, else None."""
+        """Return the receipt of a record; None if all of it is known."""
         params = record_params(record)
         at = now()
         event = parse_record(dict(params), at=at, zone=self._zone)
@@ -158,9 +202,9 @@ class Reconciler:
 
 
 def dial_of(leg: LegHungUp, dials: Sequence[KnownDial]) -> str | None:
-    """Tell which dial of a call a leg belongs to: the one that names it, else one that rang its number.
+    """Return the dial of a call that a leg belongs to: one that names it, else one that rang its number.
 
-    Of several, the one that began nearest to the leg. None where the call has no dials.
+    Of several, the one that began nearest to the leg; None where the call has no dials.
     """
     naming = [dial for dial in dials if dial.b_leg_uuid == leg.b_leg_uuid]
     ringing = [dial for dial in dials if leg.target in dial.targets]
@@ -177,14 +221,6 @@ def _is_known(event: CallHungUp | LegHungUp, call: KnownCall) -> bool:
 
 def _a_leg_uuid(record: Json) -> str:
     return str(record.get("parent_call_uuid") or record.get("call_uuid") or "")
-
-
-def _end_time(window: Window) -> dict[str, str]:
-    """Write a window as Plivo's filters: UTC, without an offset."""
-    return {
-        "end_time__gte": f"{window.since.astimezone(UTC):%Y-%m-%d %H:%M:%S}",
-        "end_time__lt": f"{window.until.astimezone(UTC):%Y-%m-%d %H:%M:%S}",
-    }
 
 
 def _milliseconds(moment: datetime) -> int:

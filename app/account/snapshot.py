@@ -1,4 +1,4 @@
-"""How the account was wired before us: kept in a file, so that it can be put back."""
+"""How the account's applications and numbers were set before our first change, kept in a file for `restore`."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -9,11 +9,8 @@ from app.account.client import PlivoClient
 from app.account.errors import AccountError, NotFoundError
 
 
-class Wiring:
-    """What an account's applications and numbers were set to before the first change of ours.
-
-    The oldest word stays: what is kept once is not overwritten by a later change.
-    """
+class Snapshot:
+    """The settings of applications and numbers before our first change; later changes do not overwrite them."""
 
     def __init__(self, path: Path, auth_id: str) -> None:
         self._path = path
@@ -23,64 +20,65 @@ class Wiring:
 
     @classmethod
     def open(cls, path: Path, auth_id: str) -> Self:
-        """Read the file, or begin a new one. Raises when it was written for another account."""
-        wiring = cls(path, auth_id)
+        """Read the file; return an empty snapshot where there is none. Raises AccountError for another account's."""
+        snapshot = cls(path, auth_id)
         try:
-            kept = json.loads(path.read_text(encoding="utf-8"))
-            owner, applications, numbers = kept["auth_id"], dict(kept["applications"]), dict(kept["numbers"])
+            saved = json.loads(path.read_text(encoding="utf-8"))
+            owner, applications, numbers = saved["auth_id"], dict(saved["applications"]), dict(saved["numbers"])
         except FileNotFoundError:
-            return wiring
+            return snapshot
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise AccountError(
-                f"{path} cannot be read ({type(error).__name__}); put the account's applications right in "
+                f"{path} cannot be read ({type(error).__name__}); correct the account's applications in "
                 "the Plivo console, then remove this file"
             ) from error
         if owner != auth_id:
             raise AccountError(
-                f"{path} tells how the account {owner} was set up, but PLIVO_AUTH_ID is {auth_id}; set it "
+                f"{path} holds how the account {owner} was set up, but PLIVO_AUTH_ID is {auth_id}; set it "
                 "back and run `flask plivo restore`, or remove the file"
             )
-        wiring._applications, wiring._numbers = applications, numbers
-        return wiring
+        snapshot._applications, snapshot._numbers = applications, numbers
+        return snapshot
 
     @property
     def is_empty(self) -> bool:
-        """Tell that nothing was changed."""
+        """Whether nothing was changed."""
         return not self._applications and not self._numbers
 
-    def keep_application(self, app_id: str, settings: Mapping[str, str] | None) -> None:
-        """Note how an application was set; None for one that was not there."""
+    def add_application(self, app_id: str, settings: Mapping[str, str] | None) -> None:
+        """Save the settings of an application; None for one that did not exist."""
         self._applications.setdefault(app_id, dict(settings) if settings is not None else None)
         self._save()
 
-    def keep_numbers(self, numbers: Mapping[str, str | None]) -> None:
-        """Note which application each number was on."""
+    def add_numbers(self, numbers: Mapping[str, str | None]) -> None:
+        """Save the application of each number."""
         if numbers:
             self._numbers = dict(numbers) | self._numbers
             self._save()
 
-    def put_back(self, client: PlivoClient) -> Iterator[str]:
-        """Undo our changes one by one, a sentence for each; the file goes last, so it can be begun again."""
+    def restore(self, client: PlivoClient) -> Iterator[str]:
+        """Undo our changes and yield a sentence for each. The file goes last, so a broken restore can be repeated."""
         for number, app_id in self._numbers.items():
-            yield _put_number_back(client, number, app_id)
+            yield _restore_number(client, number, app_id)
         for app_id, settings in self._applications.items():
-            yield _put_application_back(client, app_id, settings)
+            yield _restore_application(client, app_id, settings)
         self._applications, self._numbers = {}, {}
         self._path.unlink(missing_ok=True)
 
     def _save(self) -> None:
-        kept: dict[str, Any] = {
-            "auth_id": self._auth_id,
-            "applications": self._applications,
-            "numbers": self._numbers,
-        }
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        beside = self._path.with_suffix(".new")
-        beside.write_text(json.dumps(kept, indent=2) + "\n", encoding="utf-8")
-        beside.replace(self._path)
+        saved = {"auth_id": self._auth_id, "applications": self._applications, "numbers": self._numbers}
+        write_json(self._path, saved, indent=2)
 
 
-def _put_number_back(client: PlivoClient, number: str, app_id: str | None) -> str:
+def write_json(path: Path, value: Any, *, indent: int | None = None) -> None:
+    """Write a file as a whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".new")
+    temporary.write_text(json.dumps(value, indent=indent) + "\n", encoding="utf-8")
+    temporary.replace(path)
+
+
+def _restore_number(client: PlivoClient, number: str, app_id: str | None) -> str:
     try:
         client.numbers.update(number, app_id=app_id)
     except NotFoundError:
@@ -91,18 +89,14 @@ def _put_number_back(client: PlivoClient, number: str, app_id: str | None) -> st
     return f"Number +{number} is on application {app_id} again."
 
 
-def _put_application_back(client: PlivoClient, app_id: str, settings: dict[str, str] | None) -> str:
+def _restore_application(client: PlivoClient, app_id: str, settings: dict[str, str] | None) -> str:
     try:
         if settings is None:
-            # Without cascade, endpoints that were put on it since stay and go to the default application.
+            # Without cascade, endpoints that were put on it since stay and move to the default application.
             client.applications.delete(app_id, cascade=False)
             return f"Application {app_id}, which setup had made, is removed."
-        _set_back(client, app_id, settings)
+        # The SDK refuses an empty URL and resets every setting that is not named, so it is bypassed.
+        client.request("POST", ("Application", app_id), dict(settings))
     except NotFoundError:
         return f"Application {app_id} is no longer in the account."
     return f"Application {app_id} is set as it was."
-
-
-def _set_back(client: PlivoClient, app_id: str, settings: Mapping[str, str]) -> None:
-    # The SDK refuses an empty URL and resets what is not named, so the request is made without it.
-    client.request("POST", ("Application", app_id), dict(settings))

@@ -1,4 +1,4 @@
-"""`flask doctor`."""
+"""`flask doctor` and `flask version`."""
 
 import json
 import platform
@@ -9,15 +9,15 @@ import click
 from flask.cli import with_appcontext
 
 from app.account.access import Access, access_options
-from app.account.addresses import is_url
-from app.account.check import failed
 from app.account.doctor import examine
 from app.account.errors import SettingError
-from app.account.setup import read_number
+from app.account.local_checks import failed
+from app.account.public_url import is_url
+from app.account.setup import parse_number
 from app.context import refused, services
 from config import VERSION
 
-_HOW_TO_MEND = {
+_ADVICE = {
     "settings": "Change them in .env or the environment.",
     "plan": "Change the file; the server does not start with it as it is.",
 }
@@ -40,21 +40,21 @@ def doctor(
     url: str | None,
     as_json: bool,
 ) -> None:
-    """Check everything that must be true, and say what to do."""
+    """Check everything that must be true, and print what to do."""
     access = Access(api_url=api_url, phlo_url=phlo_url, ngrok_url=ngrok_url, timeout=timeout)
     if url is not None and not is_url(url):
         raise SettingError(f"--url is {url!r}; write one such as https://calls.example.com")
-    wanted = [read_number(number) for number in numbers]
+    wanted = [parse_number(number) for number in numbers]
     checks = []
-    without = [failed(of, ". ".join(problems), _HOW_TO_MEND[of]) for of, problems in refused().items()]
+    without = [failed(of, ". ".join(problems), _ADVICE[of]) for of, problems in refused().items()]
     for check in without or examine(services(), access, app_name=app_name, numbers=wanted, url=url):
         checks.append(check)
         if not as_json:
             click.echo(check)
-    well = all(check.ok is not False for check in checks)
+    ok = all(check.ok is not False for check in checks)
     if as_json:
-        click.echo(json.dumps({"ok": well, "checks": [asdict(check) for check in checks]}, ensure_ascii=False))
-    raise SystemExit(0 if well else 1)
+        click.echo(json.dumps({"ok": ok, "checks": [asdict(check) for check in checks]}, ensure_ascii=False))
+    raise SystemExit(0 if ok else 1)
 
 
 @click.command()

@@ -5,9 +5,9 @@ from flask import Flask
 from flask.cli import AppGroup
 
 from app.cli.dials import dials
-from app.cli.doctor import version
+from app.cli.doctor import doctor, version
 from app.cli.plan import cli as plan
-from app.cli.plivo import doctor, plivo
+from app.cli.plivo import plivo
 from app.cli.replay import replay
 from app.cli.simulate import simulate
 from app.cli.store_commands import db, spool

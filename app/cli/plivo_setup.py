@@ -1,28 +1,33 @@
 """`flask plivo setup` and `flask plivo restore`."""
 
-from collections.abc import Sequence
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import click
 from flask.cli import with_appcontext
 
-from app.account.access import SETUP_FILE, WATCH_FILE, Access, kept_file
-from app.account.addresses import Addresses, addresses_at
+from app.account.access import Access, instance_file, our_addresses
 from app.account.client import PlivoClient
 from app.account.errors import AccountError, SettingError
-from app.account.setup import Change, Plan, apply, plan, read_number
-from app.account.snapshot import Wiring
-from app.account.stopping import stop_on_signals
-from app.account.watch import follow
+from app.account.public_url import follow_tunnel
+from app.account.setup import Change, SetupPlan, apply, parse_number, plan_setup
+from app.account.snapshot import Snapshot
 from app.context import services
+
+SETUP_FILE = "plivo_setup.json"
+# A watch has a file of its own: it ends with what was there before it, setup's changes included.
+WATCH_FILE = "plivo_watch.json"
 
 
 @click.command()
 @click.option("--number", "numbers", multiple=True, required=True, help="A number of yours; may be repeated.")
 @click.option("--app-name", default="dialstatus", show_default=True, help="The Plivo application's name.")
 @click.option("--url", help="Where Plivo reaches this server. Default: PUBLIC_URL, else a running ngrok.")
-@click.option("--dry-run", is_flag=True, help="Show what would change, and change nothing.")
+@click.option("--dry-run", is_flag=True, help="Print the changes without making them.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option("--watch", is_flag=True, help="Follow ngrok's address until stopped, then put all back.")
+@click.option("--watch", is_flag=True, help="Follow ngrok's address until stopped, then restore everything.")
 @click.option(
     "--every",
     type=click.FloatRange(0.01, 3600),
@@ -46,12 +51,12 @@ def setup(
     if watch and (url or dry_run):
         raise SettingError("--watch follows ngrok's address; leave --url and --dry-run out")
     _check_name(app_name)
-    wanted = list(dict.fromkeys(read_number(number) for number in numbers))
+    wanted = list(dict.fromkeys(parse_number(number) for number in numbers))
     with access.client() as client:
         public_url = access.tunnel() if watch else access.public_url(url)
-        first = plan(client, name=app_name, numbers=wanted, addresses=_addresses(public_url))
+        first = plan_setup(client, name=app_name, numbers=wanted, addresses=our_addresses(public_url))
         changes = list(first.changes())
-        _show(first, changes, public_url)
+        _print_changes(first, changes, public_url)
         if dry_run or not (changes or watch):
             return
         if changes and not yes:
@@ -59,8 +64,8 @@ def setup(
         if watch:
             _watch(access, client, first, public_url, every)
         else:
-            apply(client, first, Wiring.open(kept_file(SETUP_FILE), client.auth_id))
-            click.echo("Done. `flask plivo restore` puts back what was before.")
+            apply(client, first, Snapshot.open(instance_file(SETUP_FILE), client.auth_id))
+            click.echo("Done. `flask plivo restore` undoes it.")
             _advise_on_signatures(public_url)
 
 
@@ -69,54 +74,63 @@ def setup(
 @click.pass_obj
 @with_appcontext
 def restore(access: Access, yes: bool) -> None:
-    """Put the account back as it was before setup."""
+    """Set the account as it was before setup."""
     with access.client() as client:
-        kept = [Wiring.open(kept_file(name), client.auth_id) for name in (WATCH_FILE, SETUP_FILE)]
-        to_undo = [wiring for wiring in kept if not wiring.is_empty]
-        if not to_undo:
-            click.echo("Nothing to put back: setup has changed nothing.")
+        snapshots = [Snapshot.open(instance_file(name), client.auth_id) for name in (WATCH_FILE, SETUP_FILE)]
+        to_restore = [snapshot for snapshot in snapshots if not snapshot.is_empty]
+        if not to_restore:
+            click.echo("Nothing to restore: setup has changed nothing.")
             return
         if not yes:
-            click.confirm("Put the account back as it was before setup?", abort=True)
-        for wiring in to_undo:
-            _put_back(client, wiring)
+            click.confirm("Set the account as it was before setup?", abort=True)
+        for snapshot in to_restore:
+            _restore(client, snapshot)
 
 
-def _watch(access: Access, client: PlivoClient, first: Plan, public_url: str, every: float) -> None:
-    wiring = Wiring.open(kept_file(WATCH_FILE), client.auth_id)
+def _watch(access: Access, client: PlivoClient, first: SetupPlan, public_url: str, every: float) -> None:
+    snapshot = Snapshot.open(instance_file(WATCH_FILE), client.auth_id)
     numbers = list(first.numbers)
 
-    def rewire(address: str) -> None:
-        apply(client, plan(client, name=first.name, numbers=numbers, addresses=_addresses(address)), wiring)
+    def move_to(address: str) -> None:
+        apply(client, plan_setup(client, name=first.name, numbers=numbers, addresses=our_addresses(address)), snapshot)
         click.echo(f"{first.name} is at {address}")
 
     with stop_on_signals() as stop:
         try:
-            apply(client, first, wiring)
-            click.echo(f"{first.name} is at {public_url}; Ctrl-C ends this and puts back what was before.")
-            follow(access.tunnel, rewire, known=public_url, stop=stop, seconds=every, say=click.echo)
+            apply(client, first, snapshot)
+            click.echo(f"{first.name} is at {public_url}; Ctrl-C ends this and restores what was there before.")
+            follow_tunnel(access.tunnel, move_to, known=public_url, stop=stop, seconds=every, report=click.echo)
         finally:
-            _put_back(client, wiring)
+            _restore(client, snapshot)
 
 
-def _put_back(client: PlivoClient, wiring: Wiring) -> None:
+def _restore(client: PlivoClient, snapshot: Snapshot) -> None:
     try:
-        for done in wiring.put_back(client):
-            click.echo(done)
+        for sentence in snapshot.restore(client):
+            click.echo(sentence)
     except AccountError:
-        click.echo("What was before is still kept: run `flask plivo restore` once more.", err=True)
+        click.echo("The earlier settings are still saved: run `flask plivo restore` once more.", err=True)
         raise
 
 
-def _addresses(public_url: str) -> Addresses:
-    config = services().config
-    return addresses_at(public_url, retry_control=config.retry_control, retry_notice=config.retry_notice)
+@contextmanager
+def stop_on_signals() -> Iterator[threading.Event]:
+    """Yield an event that Ctrl-C, TERM and a closed terminal set, for work that must end in order."""
+    stop = threading.Event()
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    for number in before:
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
-def _show(first: Plan, changes: Sequence[Change], public_url: str) -> None:
+def _print_changes(first: SetupPlan, changes: Sequence[Change], public_url: str) -> None:
     if not changes:
-        answered = ", ".join(f"+{number}" for number in first.numbers)
-        click.echo(f"Nothing to change: {first.name} answers {answered} at {public_url}.")
+        numbers = ", ".join(f"+{number}" for number in first.numbers)
+        click.echo(f"Nothing to change: {first.name} answers {numbers} at {public_url}.")
     subject = ""
     for change in changes:
         if change.subject != subject:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from app.account.addresses import addresses_at
+from app.account.public_url import addresses_at
 from app.dial.callback_urls import PREFIX
 from app.plan.remarks import Remark
 from config import Config, SignatureMode

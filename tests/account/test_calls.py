@@ -71,7 +71,7 @@ def test_a_call_whose_answer_is_lost_is_not_placed_again_and_says_so(plivo_api: 
 
     assert result.exit_code == 8
     assert len(plivo_api.calls_placed) == 1
-    assert "it may have done it all the same" in result.output
+    assert "it may have acted all the same" in result.output
 
 
 @pytest.mark.parametrize(

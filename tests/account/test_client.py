@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from app.account.client import PlivoClient, check_credentials
+from app.account.access import check_credentials
+from app.account.client import PlivoClient
 from app.account.errors import (
     AccountError,
     ForbiddenError,
@@ -74,7 +75,7 @@ def test_a_call_is_posted_once_when_the_connection_breaks_after_it(plivo_api: Pl
 def test_a_redirect_is_not_followed_with_a_call(plivo_api: PlivoApi, client: PlivoClient) -> None:
     plivo_api.trouble(307, method="POST", headers={"Location": f"{plivo_api.url}/elsewhere/"})
 
-    with pytest.raises(AccountError, match="no answer of Plivo's API"):
+    with pytest.raises(AccountError, match="no reply of Plivo's API"):
         client.calls.create(**CALL)
 
     assert len(plivo_api.asked) == 1
@@ -136,7 +137,7 @@ def test_a_slow_page_is_waited_for(plivo_api: PlivoApi, client: PlivoClient) -> 
         (422, RefusedError, "refuses the request"),
         (429, RateLimitedError, "slow down"),
         (500, PlivoDownError, "fault of its own"),
-        (302, AccountError, "no answer of Plivo's API"),
+        (302, AccountError, "no reply of Plivo's API"),
     ],
 )
 def test_every_status_is_a_sentence_of_its_own_kind(

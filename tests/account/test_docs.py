@@ -9,7 +9,8 @@ import pytest
 from flask import Flask
 
 from app.account import errors
-from app.cli.plivo import doctor, plivo
+from app.cli.doctor import doctor
+from app.cli.plivo import plivo
 from app.context import EXTENSION
 from tests.support.server import ROOT
 

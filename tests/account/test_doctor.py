@@ -17,8 +17,8 @@ from flask import Flask
 
 from app import create_app
 from app.account.access import Access
-from app.account.account_checks import clock
-from app.account.doctor import ngrok
+from app.account.doctor import check_ngrok
+from app.account.remote_checks import check_clock
 from app.cli.group import add_commands
 from app.context import EXTENSION
 from app.records.model.receipt import Receipt
@@ -147,7 +147,7 @@ def test_without_an_account_the_local_part_is_checked_and_is_enough(run: Cli, en
     result = run("--ngrok-url", "http://127.0.0.1:1", command="doctor")
 
     assert result.exit_code == 0, result.output
-    assert "✓ database: sqlite took a write" in result.output
+    assert "✓ database: sqlite committed a write" in result.output
     assert "– public URL: PUBLIC_URL is not set. No ngrok answers" in result.output
     assert "– account: PLIVO_AUTH_ID or PLIVO_AUTH_TOKEN is not set" in result.output
     assert result.output.count("No ngrok answers") == 1
@@ -219,7 +219,7 @@ def test_an_address_of_ngrok_that_is_no_longer_ours_is_told(
     access = Access(api_url="", phlo_url="", ngrok_url=plivo_api.url, timeout=5)
 
     with make_app().app_context():
-        check = ngrok("https://old.ngrok-free.app", access)
+        check = check_ngrok("https://old.ngrok-free.app", access)
 
     assert (check.ok, said in check.said) == (ok, True)
     assert ("PUBLIC_URL=https://new.ngrok-free.app" in check.advice) == (ok is False)
@@ -264,7 +264,7 @@ def test_an_application_that_is_not_there_is_told_with_the_command_that_makes_it
 def test_an_application_without_numbers_is_told(plivo_api: PlivoApi, examine: Examine) -> None:
     plivo_api.add_application("900", "dialstatus")
 
-    assert examine()["numbers"]["said"] == "none is on dialstatus"
+    assert examine()["numbers"]["said"] == "there is no number on dialstatus"
 
 
 def test_a_plivo_that_is_down_is_one_failed_check(plivo_api: PlivoApi, examine: Examine) -> None:
@@ -322,7 +322,7 @@ def test_tables_that_were_never_made_are_told(environ: dict[str, str], plivo_api
     result = add_commands(app).test_cli_runner().invoke(args=["doctor", "--api-url", plivo_api.url])
 
     assert "✗ migrations: the tables are not those of this version\n    Run `flask db upgrade`." in result.output
-    assert "– database: no write is tried before the tables are right\n" in result.output
+    assert "– database: no write is tried until the tables are right\n" in result.output
 
 
 def test_a_database_that_cannot_be_reached_is_told_with_its_reason(
@@ -409,7 +409,7 @@ def test_a_reports_token_that_others_may_read_is_told(examine: Examine, run: Cli
 def test_a_clock_that_is_wrong_is_told(theirs: timedelta, ok: bool, said: str) -> None:
     now = datetime(2026, 1, 5, tzinfo=UTC)
 
-    check = clock(now + theirs, now)
+    check = check_clock(now + theirs, now)
 
     assert (check.ok, check.said) == (ok, said)
 

@@ -4,34 +4,34 @@ from datetime import UTC, datetime
 
 import pytest
 
-from app.account.rate_limit import LONGEST_PAUSE, Pace, retry_after
+from app.account.client import LONGEST_WAIT, RateLimit, parse_retry_after
 
 NOW = datetime(2026, 1, 5, 12, 0, 0, tzinfo=UTC)
 
 
 def test_three_hundred_requests_go_at_once() -> None:
-    pace = Pace(300, 5.0)
+    rate_limit = RateLimit(300, 5.0)
 
-    waits = [pace.reserve(100.0) for _ in range(300)]
+    waits = [rate_limit.reserve(100.0) for _ in range(300)]
 
     assert waits == [0.0] * 300
 
 
 def test_the_next_request_waits_until_the_first_is_five_seconds_old() -> None:
-    pace = Pace(300, 5.0)
+    rate_limit = RateLimit(300, 5.0)
     for _ in range(300):
-        pace.reserve(100.0)
+        rate_limit.reserve(100.0)
 
-    assert pace.reserve(101.0) == 4.0
+    assert rate_limit.reserve(101.0) == 4.0
 
 
 def test_no_five_seconds_ever_hold_more_than_three_hundred_requests() -> None:
-    pace = Pace(300, 5.0)
+    rate_limit = RateLimit(300, 5.0)
     now, sent = 0.0, []
 
     for step in range(2000):
         now += (step % 7) / 1000
-        now += pace.reserve(now)
+        now += rate_limit.reserve(now)
         sent.append(now)
 
     assert all(later - first >= 5.0 for first, later in zip(sent, sent[300:], strict=False))
@@ -44,7 +44,7 @@ def test_no_five_seconds_ever_hold_more_than_three_hundred_requests() -> None:
         ("0", 0.0),
         ("Mon, 05 Jan 2026 12:00:07 GMT", 7.0),
         ("Mon, 05 Jan 2026 11:00:00 GMT", 0.0),
-        ("86400", LONGEST_PAUSE),
+        ("86400", LONGEST_WAIT),
         ("soon", None),
         ("-5", None),
         ("", None),
@@ -52,4 +52,4 @@ def test_no_five_seconds_ever_hold_more_than_three_hundred_requests() -> None:
     ],
 )
 def test_retry_after_is_read_in_both_its_forms(header: str | None, seconds: float | None) -> None:
-    assert retry_after(header, NOW) == seconds
+    assert parse_retry_after(header, NOW) == seconds

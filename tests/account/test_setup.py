@@ -133,7 +133,7 @@ def test_restore_puts_back_what_was_before_the_first_setup(
     assert account.applications["900"] == before
     assert application_of(account) == "107"
     assert not list(Path(environ["INSTANCE_DIR"]).glob("plivo_*"))
-    assert "Nothing to put back" in run("restore").output
+    assert "Nothing to restore" in run("restore").output
 
 
 def test_restore_removes_the_application_that_setup_made(account: PlivoApi, run: Cli) -> None:
@@ -190,7 +190,7 @@ def test_restore_refuses_what_was_kept_for_another_account(run: Cli, environ: di
     result = run("restore", "--yes")
 
     assert result.exit_code == 1
-    assert "tells how the account MAXXXXXXXXXXXXXXXXXX was set up" in result.output
+    assert "holds how the account MAXXXXXXXXXXXXXXXXXX was set up" in result.output
 
 
 def test_a_number_of_somebody_else_is_a_sentence(account: PlivoApi, run: Cli) -> None:
