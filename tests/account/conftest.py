@@ -30,7 +30,7 @@ def plivo_api() -> Iterator[PlivoApi]:
 
 @pytest.fixture
 def environ(tmp_path: Path) -> dict[str, str]:
-    """Give the settings of the server under test; a test may change them before it asks for `app`."""
+    """Return the settings of the server under test; a test may change them before it makes the application."""
     return {
         "INSTANCE_DIR": str(tmp_path / "instance"),
         "PLIVO_AUTH_ID": AUTH_ID,

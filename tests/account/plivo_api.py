@@ -395,7 +395,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body or b"")
 
     def log_message(self, *_: object) -> None:
-        """Say nothing on the console of the tests."""
+        """Keep the console of the tests quiet."""
 
 
 class _Server(ThreadingHTTPServer):

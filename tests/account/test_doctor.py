@@ -44,7 +44,7 @@ def environ(environ: dict[str, str]) -> dict[str, str]:
 
 @pytest.fixture
 def examine(run: Cli) -> Examine:
-    """Run the doctor and give its checks by name."""
+    """Run the doctor and return its checks by name."""
 
     def invoke(*words: str, exit_code: int = 1) -> dict[str, dict[str, Any]]:
         result = run("--json", *words, command="doctor")

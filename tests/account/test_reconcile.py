@@ -113,7 +113,7 @@ class Webhooks:
 
 @pytest.fixture
 def call(make_app: Callable[[], Flask]) -> Callable[[], Webhooks]:
-    """Give a call of which webhooks may be posted."""
+    """Return a function that starts a call of which webhooks may be posted."""
     return lambda: Webhooks(make_app(), str(uuid4()))
 
 
@@ -356,7 +356,7 @@ def test_a_cursor_that_expired_meanwhile_starts_the_window_again(
     assert rows("SELECT count(*) AS n, max(deliveries) AS most FROM receipts")[0] == (100, 1)
 
 
-def test_a_marker_that_cannot_be_read_starts_anew(
+def test_a_cursor_file_that_cannot_be_read_starts_from_the_beginning(
     plivo_api: PlivoApi, run: Cli, rows: Callable[[str], Table], environ: dict[str, str]
 ) -> None:
     run("reconcile")

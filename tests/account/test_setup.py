@@ -54,7 +54,7 @@ def looks(plivo_api: PlivoApi, *happenings: Callable[[], object]) -> None:
 
 @pytest.fixture
 def account(plivo_api: PlivoApi) -> PlivoApi:
-    """Give the account other people's applications, over two pages, and a number on one of them."""
+    """Return an account with other people's applications, over two pages, and a number on one of them."""
     for index in range(25):
         plivo_api.add_application(str(100 + index), f"other-{index}", answer_method="GET")
     plivo_api.add_number(NUMBER, "107")
