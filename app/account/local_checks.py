@@ -83,6 +83,9 @@ def check_migrations(shared: Services) -> Check:
     try:
         with shared.store.engine.connect() as connection:
             current = is_current(connection)
+    except StoreUnavailable as error:
+        problem, _, advice = str(error).partition("; ")
+        return failed("migrations", problem, f"{advice[:1].upper()}{advice[1:]}.")
     except (SQLAlchemyError, OSError) as error:
         reason = str(getattr(error, "orig", error)).splitlines()[0]
         return failed(

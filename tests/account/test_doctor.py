@@ -318,11 +318,21 @@ def test_receipts_in_the_spool_are_told(examine: Examine, make_app: Callable[[],
 
 def test_tables_that_were_never_made_are_told(environ: dict[str, str], plivo_api: PlivoApi) -> None:
     app = create_app(Config.load(environ))
+    (Path(environ["INSTANCE_DIR"]) / "dialstatus.db").touch()
 
     result = add_commands(app).test_cli_runner().invoke(args=["doctor", "--api-url", plivo_api.url])
 
     assert "✗ migrations: the tables are not those of this version\n    Run `flask db upgrade`." in result.output
     assert "– database: no write is tried until the tables are right\n" in result.output
+
+
+def test_a_database_file_that_is_gone_is_told(environ: dict[str, str], plivo_api: PlivoApi) -> None:
+    app = create_app(Config.load(environ))
+
+    result = add_commands(app).test_cli_runner().invoke(args=["doctor", "--api-url", plivo_api.url])
+
+    assert "✗ migrations: there is no database at the path in DATABASE_URL\n    Restore it" in result.output
+    assert "– database: " in result.output
 
 
 def test_a_database_that_cannot_be_reached_is_told_with_its_reason(
