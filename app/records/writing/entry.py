@@ -16,7 +16,8 @@ class Entry:
     def __init__(self, receipts: Sequence[Receipt], spool_position: tuple[str, Sequence[int]] | None = None) -> None:
         self.receipts = receipts
         self.spool_position = spool_position
-        self.stored: list[StoredReceipt] = []
+        # None while the journal is at work. Spooled receipts that were stored before are left out.
+        self.stored: list[StoredReceipt] | None = None
         self._error: StoreUnavailable | None = None
         self.is_abandoned = False
 
@@ -27,13 +28,13 @@ class Entry:
     @property
     def is_stored(self) -> bool:
         """Whether the receipts are on disk; not so while the journal is at work on the entry."""
-        return self._error is None and len(self.stored) == len(self.receipts)
+        return self._error is None and self.stored is not None
 
     def result(self) -> list[StoredReceipt]:
         """Return the receipts as stored. Raises `StoreUnavailable` or `ReceiptRefused` when they were not."""
         if self._error is not None:
             raise self._error
-        if not self.is_stored:
+        if self.stored is None:
             raise StoreUnavailable("the journal is still at work")  # A reply to this would acknowledge too much.
         return self.stored
 
