@@ -114,3 +114,14 @@ def test_the_procfile_starts_what_exists(name: str) -> None:
     [command] = re.findall(rf"^{name}: (.*)$", (ROOT / "Procfile").read_text(), flags=re.MULTILINE)
 
     assert command.split()[0] in {"flask", "gunicorn"}
+
+
+@pytest.mark.parametrize("page", ["docs/architecture.md", "CONTRIBUTING.md", "SECURITY.md", "docs/README.md"])
+def test_every_file_that_a_page_for_contributors_names_exists(page: str) -> None:
+    text = (ROOT / page).read_text()
+    links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text)
+    files = re.findall(r"[\w./-]+\.(?:py|toml|md|ini)\b", re.sub(r"\]\([^)]*\)", "]", text))
+    folders = [ROOT, ROOT / "app", ROOT / "app/records/writing", ROOT / "settings", ROOT / "docs"]
+
+    assert [link for link in links if not ((ROOT / page).parent / link).exists()] == []
+    assert [name for name in files if not any((folder / name).exists() for folder in folders)] == []

@@ -24,7 +24,7 @@ from tests.drills.conftest import Tell
 from tests.drills.reporters import reporting
 from tests.drills.sizes import sizes
 from tests.server.calls import dial_report, inbound, new_uuid
-from tests.support.database import looking_into, rows
+from tests.support.database import rows
 from tests.support.postgresql import Postgresql
 from tests.support.server import Server, until
 
@@ -34,9 +34,8 @@ WHOLE = CheckReport(damage=(), differing=(), repaired=0)
 
 def checked(database_url: str, scratch: Path) -> CheckReport:
     """Check every record against its receipts, as `flask db check` does."""
-    with looking_into(database_url, scratch) as connection:
-        url = connection.engine.url
-    store = Store(url.render_as_string(hide_password=False), timeout=60)
+    config = Config.load({"DATABASE_URL": database_url, "INSTANCE_DIR": str(scratch)})
+    store = Store(config.database_url, timeout=60)
     try:
         return check(store, zone=UTC, repair=False, step=lambda _: None)
     finally:
