@@ -1,1 +1,1 @@
-"""What whoever runs the server needs: logs, health, metrics."""
+"""What operators need: logs, health, metrics."""

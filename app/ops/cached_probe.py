@@ -1,4 +1,4 @@
-"""Questions to the store that anybody may repeat and nobody must wait for."""
+"""Questions to the store that anybody may repeat and nobody has to wait for."""
 
 import threading
 import time
@@ -8,34 +8,35 @@ from typing import Generic, TypeVar
 
 from app.records.model.receipt import StoreUnavailable
 
-Answer = TypeVar("Answer")
-_FRESH = 1.0  # Seconds for which one answer serves all who ask.
+Result = TypeVar("Result")
+_LIFETIME = 1.0  # Seconds for which a result is reused.
 
 
-class Bounded(Generic[Answer]):
-    """Asks at most once a second and never keeps whoever asks waiting for longer than `timeout` seconds."""
+class CachedProbe(Generic[Result]):
+    """Runs a function at most once a second and at most once at a time, on a thread of its own."""
 
-    def __init__(self, question: Callable[[], Answer], *, timeout: float, name: str) -> None:
-        self._question = question
+    def __init__(self, function: Callable[[], Result], *, timeout: float, name: str) -> None:
+        """`timeout` in seconds is how long `result` waits; `name` is the thread's."""
+        self._function = function
         self._timeout = timeout
         self._lock = threading.Lock()
-        # Its thread starts with the first question, in the process that serves: threads do not live through a fork.
+        # The thread starts with the first run, in the process that serves: threads do not survive a fork.
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=name)
-        self._answer: Future[Answer] | None = None
-        self._asked_at = 0.0
+        self._future: Future[Result] | None = None
+        self._started_at = 0.0
 
-    def ask(self) -> Answer:
-        """Give the newest answer. Raises `StoreUnavailable` when none comes in time, and what the question raises."""
+    def result(self) -> Result:
+        """Return the newest result. Raises StoreUnavailable after the timeout, and what the function raises."""
         try:
             return self._newest().result(timeout=self._timeout)
         except TimeoutError as error:
             raise StoreUnavailable(f"the store did not answer within {self._timeout:g} seconds") from error
 
-    def _newest(self) -> Future[Answer]:
+    def _newest(self) -> Future[Result]:
         with self._lock:
             now = time.monotonic()
-            # A question that hangs is not joined by another one.
-            if self._answer is None or (self._answer.done() and now - self._asked_at >= _FRESH):
-                self._asked_at = now
-                self._answer = self._thread.submit(self._question)
-            return self._answer
+            # While a run hangs no other is started.
+            if self._future is None or (self._future.done() and now - self._started_at >= _LIFETIME):
+                self._started_at = now
+                self._future = self._thread.submit(self._function)
+            return self._future

@@ -1,4 +1,4 @@
-"""Prometheus' text format, version 0.0.4: how numbers are told to whoever collects them."""
+"""Prometheus' text format, version 0.0.4."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -19,8 +19,8 @@ class Metric:
     labels: tuple[str, ...] = ()
 
 
-def exposition(metrics: Iterable[Metric], values: Mapping[Key, float]) -> str:
-    """Write every metric that has values. A key is the metric's name and the values of its labels."""
+def format_metrics(metrics: Iterable[Metric], values: Mapping[Key, float]) -> str:
+    """Return the text of every metric that has values. A key is a metric's name and the values of its labels."""
     lines: list[str] = []
     for metric in metrics:
         of_metric = sorted((key[1:], value) for key, value in values.items() if key[0] == metric.name)
@@ -34,7 +34,7 @@ def exposition(metrics: Iterable[Metric], values: Mapping[Key, float]) -> str:
 
 def _plain(metric: Metric, values: Iterable[tuple[Key, float]]) -> Iterator[str]:
     for labels, value in values:
-        # A key of another shape comes from a file that an older version wrote.
+        # A key of another shape comes from the file of an older version.
         if len(labels) == len(metric.labels):
             yield _sample(metric.name, zip(metric.labels, labels, strict=True), value)
 
@@ -42,12 +42,12 @@ def _plain(metric: Metric, values: Iterable[tuple[Key, float]]) -> Iterator[str]
 def _histogram(metric: Metric, counts: Mapping[Key, float], values: Mapping[Key, float]) -> Iterator[str]:
     (label,) = metric.labels
     for name in sorted({key[0] for key in counts}):
-        so_far = 0.0
+        cumulative = 0.0
         for bound in BUCKET_NAMES:
-            so_far += counts.get((name, bound), 0)
-            yield _sample(f"{metric.name}_bucket", [(label, name), ("le", bound)], so_far)
+            cumulative += counts.get((name, bound), 0)
+            yield _sample(f"{metric.name}_bucket", [(label, name), ("le", bound)], cumulative)
         yield _sample(f"{metric.name}_sum", [(label, name)], values.get((f"{metric.name}_sum", name), 0))
-        yield _sample(f"{metric.name}_count", [(label, name)], so_far)
+        yield _sample(f"{metric.name}_count", [(label, name)], cumulative)
 
 
 def _sample(name: str, labels: Iterable[tuple[str, str]], value: float) -> str:

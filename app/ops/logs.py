@@ -1,7 +1,7 @@
-"""Logs: one line on stdout for each event, JSON for machines or aligned text for a terminal.
+"""Logs: one line on stdout per event, JSON for machines or aligned text for a terminal.
 
-The message is the event, a static word; what varies goes into `extra`. No value can break out of its line, and no
-secret can get into one.
+The message is the event, a static snake_case word; values are passed as `extra`. No value can break out of its line,
+fill the disk or reveal a secret.
 """
 
 import json
@@ -13,104 +13,98 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from functools import lru_cache
-from itertools import islice
 from typing import Any, TextIO
 from urllib.parse import unquote, urlsplit
 
 from flask import has_request_context, request
-from pydantic_core import to_json
 
 from config import Config, LogFormat
 
 REDACTED = "[redacted]"
 
-# What every record has of its own; whatever else a record holds came in by `extra`.
-_OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
-_FIRST_OWN = len(vars(logging.makeLogRecord({})))
-_ENTRY = ("time", "level", "logger", "event")  # What a line has before its fields.
-# A net beneath the rule that nobody logs a secret: fields by their names, and the secrets of the settings by value.
+# The attributes that every record has; all others were passed as `extra`.
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_ENTRY = ("time", "level", "logger", "event")  # The keys before the fields.
+# A safety net below the rule that secrets are not logged: fields by name, and the settings' secrets by value.
 _SECRET_NAME = re.compile(r"token|secret|password|authorization|cookie|signature[-_]|-signature", re.IGNORECASE)
-_IN_ONE_PIECE = 4096  # Bytes that a pipe takes without parting them (POSIX, PIPE_BUF; Linux's). JSON lines are ASCII.
-_SHORTEST_SECRET = 8  # A shorter one would black out ordinary words, and is guessed anyway.
-
-_PLAIN = frozenset({str, int, float, bool, type(None)})  # Of these no part can be a secret.
-_encode = json.JSONEncoder(default=str, separators=(",", ":")).encode
+_SHORTEST_SECRET = 8  # Replacing a shorter one would black out ordinary words.
+_LONGEST_TEXT = 1000  # Characters of an event or a value; strangers choose some of them.
+_ATOMIC_WRITE = 4096  # Bytes that Linux writes to a pipe in one piece (PIPE_BUF). JSON lines are ASCII.
 _COLOURS = {"DEBUG": "2", "INFO": "32", "WARNING": "33", "ERROR": "31", "CRITICAL": "1;31"}
+
+_encode = json.JSONEncoder(default=str, separators=(",", ":")).encode
 
 
 def configure_logging(config: Config, stream: TextIO | None = None) -> None:
-    """Send every logger's lines to `stream` (stdout) as the settings say. Calling it again replaces what it did."""
+    """Send all loggers' lines to `stream` (default: stdout). A second call replaces the first."""
     stream = stream or sys.stdout
     as_text = config.log_format is LogFormat.TEXT or (config.log_format is LogFormat.AUTO and stream.isatty())
     secrets = tuple(_secrets(config))
     handler = LineHandler(stream)
     handler.setFormatter(TextFormatter(secrets, colour=stream.isatty()) if as_text else JsonFormatter(secrets))
+    handler.setLevel(config.log_level)
     root = logging.getLogger()
     for old in [one for one in root.handlers if isinstance(one, LineHandler)]:
         root.removeHandler(old)
     root.addHandler(handler)
     root.setLevel(config.log_level)
-    logging.getLogger("alembic").setLevel(logging.WARNING)  # It tells of its own workings at every look.
-    # Warnings are counted even where they are not written.
-    handler.setLevel(config.log_level)
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # It logs every look at the tables.
+    # Metrics count warnings even if LOG_LEVEL hides them.
     logging.getLogger("app").setLevel(min(root.level, logging.WARNING))
     logging.captureWarnings(True)
     threading.excepthook = _log_thread_death
-    # Nothing below is ever shown, and finding it out costs more than writing the line.
-    logging._srcfile = None
+    # Records need none of these, and finding them out takes time.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
 
 
 class LineHandler(logging.StreamHandler[TextIO]):
-    """Writes each record as one line, with the id of the request in which it arose."""
+    """Writes each record as one line, with the id of the request it belongs to."""
 
     def __init__(self, stream: TextIO) -> None:
         super().__init__(stream)
         self._held: list[str] | None = None
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write a record in a single write, so that lines of several workers do not mix."""
+        """Write a record in a single write, so that the lines of several workers do not mix."""
         if getattr(record, "request_id", None) is None and has_request_context():
             record.request_id = request.headers.get("X-Request-ID")
+        if self._held is None:
+            super().emit(record)
+            return
         try:
-            line = f"{self.format(record)}\n"
-            if self._held is None:
-                self.stream.write(line)
-                self.flush()
-            else:
-                self._held.append(line)
+            self._held.append(f"{self.format(record)}\n")
         except Exception:
             self.handleError(record)
 
     def hold(self) -> None:
-        """Write nothing until `let_go`."""
+        """Hold lines back until `release`."""
         with self.lock or nullcontext():
             self._held = []
 
-    def let_go(self) -> None:
-        """Write what was held, as few times as whole lines go into a pipe in one piece."""
+    def release(self) -> None:
+        """Write the held lines in as few writes as a pipe takes in one piece."""
         with self.lock or nullcontext():
             held, self._held = self._held or [], None
-            together = ""
+            chunk = ""
             for line in held:
-                if together and len(together) + len(line) > _IN_ONE_PIECE:
-                    self._write(together)
-                    together = ""
-                together += line
-            if together:
-                self._write(together)
+                if chunk and len(chunk) + len(line) > _ATOMIC_WRITE:
+                    self._write(chunk)
+                    chunk = ""
+                chunk += line
+            if chunk:
+                self._write(chunk)
 
     def _write(self, text: str) -> None:
         try:
             self.stream.write(text)
             self.flush()
-        except (OSError, ValueError):  # As logging does: who cannot write a line says so and goes on.
+        except (OSError, ValueError):  # Logging reports a line that cannot be written and goes on.
             self.handleError(logging.makeLogRecord({"msg": "log_not_written"}))
 
 
 @contextmanager
 def lines_together() -> Iterator[None]:
-    """Write the lines of a piece of work at its end: a write for each takes longer than the line."""
+    """Write the lines of a piece of work together at its end: each write takes longer than its line."""
     handlers = [one for one in logging.getLogger().handlers if isinstance(one, LineHandler)]
     for handler in handlers:
         handler.hold()
@@ -118,19 +112,13 @@ def lines_together() -> Iterator[None]:
         yield
     finally:
         for handler in handlers:
-            handler.let_go()
+            handler.release()
 
 
-class _Formatter(logging.Formatter):
+class _LineFormatter(logging.Formatter):
     def __init__(self, secrets: Iterable[str]) -> None:
         super().__init__()
         self._secrets = tuple(secrets)
-
-    def _fields(self, record: logging.LogRecord) -> Iterator[tuple[str, Any]]:
-        # What a record has of its own comes first, and a few things more that formatters note on it.
-        for name, value in islice(vars(record).items(), _FIRST_OWN, None):
-            if name not in _OWN:
-                yield name, value if type(value) is str and not _is_secret(name) else _redacted(name, value)
 
     def _without_secrets(self, line: str) -> str:
         for secret in self._secrets:
@@ -139,47 +127,38 @@ class _Formatter(logging.Formatter):
         return line
 
 
-class JsonFormatter(_Formatter):
-    """One JSON object a line, in plain ASCII: time, level, logger, event, then the fields."""
+class JsonFormatter(_LineFormatter):
+    """One JSON object per line, in plain ASCII: time, level, logger, event, then the fields."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        """Take the secrets as they look inside a JSON string."""
+        """`secrets` are replaced wherever they appear, as they look inside a JSON string."""
         super().__init__(json.dumps(secret)[1:-1] for secret in secrets)
 
     def format(self, record: logging.LogRecord) -> str:
-        """Write a record."""
-        entry: dict[str, Any] = {
-            "time": _time(record),
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "event": record.getMessage(),
-        }
-        fields = dict(islice(vars(record).items(), _FIRST_OWN, None))
-        is_plain = _are_plain(tuple(fields)) and _PLAIN.issuperset(map(type, fields.values()))
-        if not is_plain:
-            fields = {f"{name}_" if name in entry else name: value for name, value in self._fields(record)}
-        entry.update(fields)
+        """Return the line of a record, without its end."""
+        entry: dict[str, Any] = dict(zip(_ENTRY, (*_time_and_level(record), record.name, _event(record)), strict=True))
+        entry.update((f"{name}_" if name in _ENTRY else name, value) for name, value in _fields(record))
         if record.exc_info:
             entry["exception"] = self.formatException(record.exc_info)
-        return self._without_secrets((is_plain and _dumps_plain(entry)) or _dumps(entry))
+        return self._without_secrets(_dumps(entry))
 
 
-class TextFormatter(_Formatter):
-    """One aligned line to be read by people; an exception follows on indented lines."""
+class TextFormatter(_LineFormatter):
+    """One aligned line for people; an exception follows on indented lines."""
 
     def __init__(self, secrets: Iterable[str] = (), *, colour: bool = False) -> None:
-        """Take the secrets as they are; a value in quotes has them as in a JSON string."""
+        """`secrets` are replaced wherever they appear; in a quoted value they look as in a JSON string."""
         super().__init__(shape for secret in secrets for shape in {secret, json.dumps(secret)[1:-1]})
         self._colour = colour
 
     def format(self, record: logging.LogRecord) -> str:
-        """Write a record."""
+        """Return the line of a record, without its end."""
+        time, _ = _time_and_level(record)
         level = f"{record.levelname:<8}"
         fields = " ".join(
-            f"{_printable(name)}={_shown(value)}" for name, value in self._fields(record) if value is not None
+            f"{_printable(name)}={_text_value(value)}" for name, value in _fields(record) if value is not None
         )
-        event = _printable(record.getMessage())
-        lines = [f"{_time(record)[11:23]} {level} {event:<20} {fields}".rstrip()]
+        lines = [f"{time[11:23]} {level} {_printable(_event(record)):<20} {fields}".rstrip()]
         if record.exc_info:
             lines += [f"    {_printable(line)}" for line in self.formatException(record.exc_info).splitlines()]
         text = self._without_secrets("\n".join(lines))
@@ -188,37 +167,33 @@ class TextFormatter(_Formatter):
         return text
 
 
-def _time(record: logging.LogRecord) -> str:
-    """Give the time as RFC 3339 in UTC, with milliseconds."""
+def _time_and_level(record: logging.LogRecord) -> tuple[str, str]:
+    """Return the time as RFC 3339 in UTC with milliseconds, and the level in lower case."""
     second, milliseconds = divmod(int(record.created * 1000), 1000)
-    return f"{_second(second)}.{milliseconds:03}Z"
+    return f"{_format_second(second)}.{milliseconds:03}Z", record.levelname.lower()
 
 
 @lru_cache(maxsize=2)
-def _second(second: int) -> str:
+def _format_second(second: int) -> str:
     return datetime.fromtimestamp(second, UTC).isoformat()[:19]
 
 
-def _dumps_plain(entry: dict[str, Any]) -> str:
-    """Write as `_dumps` does, in half of the time; nothing where a text is none that UTF-8 can hold."""
-    try:
-        return to_json(entry, ensure_ascii=True).decode("ascii").replace("\x7f", "\\u007f")
-    except ValueError:
-        return ""
+def _event(record: logging.LogRecord) -> str:
+    return _shorten(record.getMessage())
 
 
-def _dumps(entry: dict[str, Any]) -> str:
-    try:
-        return _encode(entry)
-    except (TypeError, ValueError):
-        # A key that is no text, or a value that holds itself: better an odd line than none.
-        return json.dumps({name: str(value) for name, value in entry.items()})
+def _fields(record: logging.LogRecord) -> Iterator[tuple[str, Any]]:
+    for name, value in vars(record).items():
+        if name not in _STANDARD:
+            yield name, _safe(name, value)
 
 
-@lru_cache(maxsize=256)
-def _are_plain(names: tuple[str, ...]) -> bool:
-    """Tell whether fields of these names can be written as they are, but for dictionaries among their values."""
-    return not any(name in _OWN or name in _ENTRY or _is_secret(name) for name in names)
+def _safe(name: str, value: Any) -> Any:
+    if value is not None and _is_secret(name):
+        return REDACTED
+    if isinstance(value, dict):
+        return {str(key): _safe(str(key), inner) for key, inner in value.items()}
+    return _shorten(value) if isinstance(value, str) else value
 
 
 @lru_cache(maxsize=1024)
@@ -226,28 +201,32 @@ def _is_secret(name: str) -> bool:
     return _SECRET_NAME.search(name) is not None
 
 
-def _redacted(name: str, value: Any) -> Any:
-    if value is not None and _is_secret(name):
-        return REDACTED
-    if isinstance(value, dict):
-        return {str(key): _redacted(str(key), inner) for key, inner in value.items()}
-    return value
+def _shorten(text: str) -> str:
+    return text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]}…"
 
 
-def _shown(value: Any) -> str:
+def _dumps(entry: dict[str, Any]) -> str:
+    try:
+        return _encode(entry)
+    except (TypeError, ValueError):
+        # A key that is not text, or a value that contains itself: an odd line is better than a lost one.
+        return json.dumps({name: str(value) for name, value in entry.items()})
+
+
+def _text_value(value: Any) -> str:
     text = _printable(str(value))
     return json.dumps(text, ensure_ascii=False) if not text or set(text) & {" ", '"', "="} else text
 
 
 def _printable(text: str) -> str:
-    """Escape what a terminal would act on or a reader could not see: control characters, line ends, overrides."""
+    """Escape control characters, line ends and direction overrides, which a terminal or a reader would obey."""
     if text.isprintable():
         return text
     return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
 
 
 def _secrets(config: Config) -> Iterator[str]:
-    """Give every secret value of the settings."""
+    """Return every secret value of the settings."""
     password = urlsplit(config.database_url).password or ""
     given = (
         *config.plivo_auth_tokens,

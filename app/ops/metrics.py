@@ -1,4 +1,4 @@
-"""Metrics: what is counted, where, and how a collector gets it."""
+"""The metrics, and the route from which Prometheus collects them."""
 
 import logging
 import platform
@@ -9,9 +9,9 @@ from collections.abc import Callable
 from flask import Blueprint, Flask, Request, Response, current_app, request
 
 from app.context import EXTENSION, Meter, Services
-from app.ops.cached_probe import Bounded
+from app.ops.cached_probe import CachedProbe
 from app.ops.counts import Key
-from app.ops.exposition import CONTENT_TYPE, Metric, exposition
+from app.ops.exposition import CONTENT_TYPE, Metric, format_metrics
 from app.records.model.ids import now
 from app.records.model.receipt import StoreUnavailable
 from app.records.reading.gauges import Gauges, read_gauges
@@ -22,20 +22,20 @@ from config import VERSION
 bp = Blueprint("metrics", __name__)
 
 _EXTENSION = "dialstatus-metrics"
-_STANDING_TIMEOUT = 5.0  # Seconds; a collector waits ten.
+_PROBE_TIMEOUT = 5.0  # Seconds; Prometheus waits ten.
 _EVENT = re.compile(r"[a-z_]{1,60}")
 
 METRICS = (
     Metric(
         name="receipts_total",
         kind="counter",
-        help="Requests on Plivo's routes, by kind, verdict on the signature and status replied.",
+        help="Requests on Plivo's routes, by kind, signature verdict and status of the reply.",
         labels=("kind", "signature", "status"),
     ),
     Metric(
         name="reply_seconds",
         kind="histogram",
-        help="Time from a request's arrival to its reply, commit included.",
+        help="Seconds from request to reply, including the commit.",
         labels=("kind",),
     ),
     Metric(name="dials_ended_total", kind="counter", help="Dials that ended, by outcome.", labels=("outcome",)),
@@ -51,20 +51,20 @@ METRICS = (
         help="Wrong reports tokens, by way: link, form or bearer.",
         labels=("way",),
     ),
-    Metric(name="store_up", kind="gauge", help="1 when the store took a write just now, else 0."),
-    Metric(name="open_dials", kind="gauge", help="Dials begun within a day that have not ended."),
+    Metric(name="store_up", kind="gauge", help="1 if the store accepted a write just now, else 0."),
+    Metric(name="open_dials", kind="gauge", help="Dials in progress that began within the last day."),
     Metric(
         name="newest_report_age_seconds",
         kind="gauge",
-        help="Age of the newest report on a dial, among the thousand newest dials.",
+        help="Age of the newest report among the thousand newest dials.",
     ),
     Metric(name="orphan_receipts", kind="gauge", help="Receipts of the last day that name no call."),
-    Metric(name="spool_receipts", kind="gauge", help="Receipts on local disk that wait for the store."),
-    Metric(name="outgoing_waiting", kind="gauge", help="Ended dials that EVENTS_URL has yet to be told of."),
+    Metric(name="spool_receipts", kind="gauge", help="Receipts that wait on local disk for the store."),
+    Metric(name="outgoing_waiting", kind="gauge", help="Events that EVENTS_URL has not accepted yet."),
     Metric(name="build_info", kind="gauge", help="Always 1.", labels=("version", "python")),
 )
-# What alerts ask for is there from the start: an increase from nothing is none to Prometheus.
-_FROM_THE_START: tuple[Key, ...] = (
+# Export zeros at start: Prometheus sees no increase when a series first appears.
+_ZEROS: tuple[Key, ...] = (
     ("troubles_total", "batch_failed", "warning"),
     ("troubles_total", "control_failed", "error"),
     ("troubles_total", "event_given_up", "error"),
@@ -72,26 +72,27 @@ _FROM_THE_START: tuple[Key, ...] = (
     ("troubles_total", "receipt_lost", "error"),
     ("troubles_total", "receipt_spooled", "error"),
     ("troubles_total", "signature_refused", "warning"),
+    *(("wrong_tokens_total", way) for way in ("link", "form", "bearer")),
 )
 
 
 class Metrics:
-    """What one application counts, and what it asks the store when a collector comes."""
+    """Where one application's metrics come from: its counts, its store and its spool."""
 
     def __init__(self, shared: Services, has_token: Callable[[Request], bool]) -> None:
         self.has_token = has_token
         self._meter = shared.meter
         self._spool = shared.spool
-        self._standing = Bounded(lambda: _look_into(shared.store), timeout=_STANDING_TIMEOUT, name="standing")
+        self._probe = CachedProbe(lambda: _probe(shared.store), timeout=_PROBE_TIMEOUT, name="gauges")
 
     def values(self) -> dict[Key, float]:
-        """Give every value there is now. A store or spool that cannot be asked leaves its values out."""
-        values: dict[Key, float] = dict.fromkeys(_FROM_THE_START, 0)
+        """Return every current value. Those of a store or spool that cannot be read are left out."""
+        values: dict[Key, float] = dict.fromkeys(_ZEROS, 0)
         values.update(self._meter.total())
         values["build_info", VERSION, platform.python_version()] = 1
         try:
-            found, is_writable = self._standing.ask()
-            values.update(_of_standing(found))
+            found, is_writable = self._probe.result()
+            values.update(_gauge_values(found))
             values["store_up",] = is_writable
         except StoreUnavailable:
             values["store_up",] = 0
@@ -120,11 +121,11 @@ def metrics() -> Response:
     if not found.has_token(request):
         text = "Send the header Authorization: Bearer with the value of REPORTS_TOKEN.\n"
         return Response(text, 401, {**headers, "WWW-Authenticate": "Bearer"}, mimetype="text/plain")
-    return Response(exposition(METRICS, found.values()), headers=headers, content_type=CONTENT_TYPE)
+    return Response(format_metrics(METRICS, found.values()), headers=headers, content_type=CONTENT_TYPE)
 
 
 class _TroubleCounter(logging.Handler):
-    """Counts the application's warnings and errors by their event, which is a static word."""
+    """Counts the application's warnings and errors by event."""
 
     def __init__(self, meter: Meter) -> None:
         super().__init__(logging.WARNING)
@@ -136,8 +137,8 @@ class _TroubleCounter(logging.Handler):
             self._meter.count_trouble(record.msg, record.levelname.lower())
 
 
-def _look_into(store: Store) -> tuple[Gauges, bool]:
-    """Tell how the records stand, and whether the store takes a write: one that can only be read keeps nothing."""
+def _probe(store: Store) -> tuple[Gauges, bool]:
+    """Return the gauges, and whether the store accepts a write: a read-only store keeps nothing."""
     found = read_gauges(store)
     try:
         prove_write(store)
@@ -146,7 +147,7 @@ def _look_into(store: Store) -> tuple[Gauges, bool]:
     return found, True
 
 
-def _of_standing(found: Gauges) -> dict[Key, float]:
+def _gauge_values(found: Gauges) -> dict[Key, float]:
     values: dict[Key, float] = {
         ("open_dials",): found.open_dials,
         ("outgoing_waiting",): found.outgoing,

@@ -5,7 +5,7 @@ import multiprocessing
 from pathlib import Path
 
 from app.ops.counts import Counts
-from app.ops.exposition import Metric, exposition
+from app.ops.exposition import Metric, format_metrics
 
 HITS = ("hits", "a")
 
@@ -62,7 +62,7 @@ def test_durations_fall_into_their_buckets(tmp_path: Path) -> None:
     for seconds in (0.0005, 0.001, 0.003, 99):
         counts.observe(HITS, "wait", "a", seconds)
     metric = Metric(name="wait", kind="histogram", help="A wait.", labels=("kind",))
-    lines = exposition([metric], counts.total()).splitlines()
+    lines = format_metrics([metric], counts.total()).splitlines()
     counts.stop()
     assert counts.total()[HITS] == 4
     assert 'dialstatus_wait_bucket{kind="a",le="0.001"} 2' in lines
@@ -75,9 +75,9 @@ def test_durations_fall_into_their_buckets(tmp_path: Path) -> None:
 
 def test_label_values_cannot_leave_their_quotes() -> None:
     metric = Metric(name="hits", kind="counter", help="Hits.", labels=("name",))
-    assert exposition([metric], {("hits", 'a"\\\n'): 1}).splitlines()[2] == r'dialstatus_hits{name="a\"\\\n"} 1'
+    assert format_metrics([metric], {("hits", 'a"\\\n'): 1}).splitlines()[2] == r'dialstatus_hits{name="a\"\\\n"} 1'
 
 
 def test_values_of_another_version_are_left_out() -> None:
     metric = Metric(name="hits", kind="counter", help="Hits.", labels=("name",))
-    assert exposition([metric], {("hits",): 1, ("hits", "a", "b"): 1, ("gone",): 1}) == ""
+    assert format_metrics([metric], {("hits",): 1, ("hits", "a", "b"): 1, ("gone",): 1}) == ""
