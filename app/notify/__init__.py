@@ -1,1 +1,1 @@
-"""Events for others: what is sent, and when."""
+"""Events for other systems: what is sent, and how."""

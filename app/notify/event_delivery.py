@@ -1,9 +1,11 @@
-"""Tell one receiver of every dial that ended: signed, retried for days, and never while somebody waits.
+"""Send an event for every dial that ends: signed, retried for days, and never while a caller waits.
 
-A thread of each worker looks into the outbox. What was not taken is tried again, later and later; a receiver may
-get an event twice and knows it by its `webhook-id`.
+Each worker looks into the outbox. An event that was not accepted is sent again, at growing intervals; a receiver may
+get an event twice and recognises it by its `webhook-id`. When a later report changes the outcome, a correction follows:
+the same subject with a higher revision.
 """
 
+import json
 import logging
 import random
 import time
@@ -15,12 +17,12 @@ from typing import cast
 from flask import Flask
 
 from app.context import EXTENSION, Services
-from app.notify.webhook_sender import NotSent, send, signature
+from app.notify.webhook_sender import NotAccepted, send, signature
 from app.records.model.periodic_job import PeriodicJob
 from app.records.model.receipt import StoreUnavailable
 from app.records.reading.queries import FoundDial, find_dial_by_key
 from app.records.reading.read_session import read_session
-from app.records.writing.outbox import Claim, claim, postpone, remove
+from app.records.writing.outbox import Claim, claim, count_receipts, postpone, remove
 
 log = logging.getLogger(__name__)
 
@@ -29,24 +31,23 @@ _RETRIES = (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
 _AT_ONCE = 8
 _BATCH = 32
 _LEASE = 120_000  # Milliseconds; longer than a batch can take.
-_PAUSE = 1.0  # Seconds between two looks.
+_PAUSE = 1.0  # Seconds between two looks into the outbox.
 
-
-_EXTENSION = "dialstatus-outgoing"
+_EXTENSION = "dialstatus-event-delivery"
 
 
 def use_outgoing(app: Flask, describe: Callable[[FoundDial], str]) -> None:
     """Make the application's event delivery. Nothing is sent before it is woken."""
-    app.extensions[_EXTENSION] = Outgoing(app.extensions[EXTENSION], describe)
+    app.extensions[_EXTENSION] = EventDelivery(app.extensions[EXTENSION], describe)
 
 
-def event_delivery(app: Flask) -> "Outgoing":
+def event_delivery(app: Flask) -> "EventDelivery":
     """Return the application's event delivery."""
-    return cast(Outgoing, app.extensions[_EXTENSION])
+    return cast(EventDelivery, app.extensions[_EXTENSION])
 
 
-class Outgoing(PeriodicJob):
-    """Delivers from the outbox. `describe` returns a dial as JSON, as in the API."""
+class EventDelivery(PeriodicJob):
+    """Sends events from the outbox. `describe` returns a dial as JSON, as in the API."""
 
     name = "event-delivery"
 
@@ -59,48 +60,55 @@ class Outgoing(PeriodicJob):
         self._describe = describe
 
     def work(self) -> float | None:
-        """Deliver what is due; at once again after a full batch."""
+        """Send what is due; run again at once after a full batch."""
         if self._url is None:
             return None
         try:
-            tried = self.deliver_due()
+            attempted = self.deliver_due()
         except StoreUnavailable as error:
             log.info("outbox_waits", extra={"error": str(error)})
             return _PAUSE
-        return 0 if tried == _BATCH else _PAUSE
+        return 0 if attempted == _BATCH else _PAUSE
 
     def deliver_due(self) -> int:
-        """Deliver what is due now and tell how many were tried. Raises `StoreUnavailable`."""
+        """Send what is due now; return the number of attempts. Raises StoreUnavailable."""
         claims = claim(self._store, limit=_BATCH, lease=_LEASE)
         if not claims:
             return 0
-        with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="outgoing") as pool:
-            outcomes = list(pool.map(self._is_settled, claims))
-        remove(self._store, [one.dial_key for one, settled in zip(claims, outcomes, strict=True) if settled])
+        with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix=self.name) as pool:
+            are_done = list(pool.map(self._is_done, claims))
+        remove(self._store, [one for one, is_done in zip(claims, are_done, strict=True) if is_done])
         return len(claims)
 
-    def _is_settled(self, one: Claim) -> bool:
-        """Try to deliver; True when nothing remains to be done for this dial."""
+    def _is_done(self, one: Claim) -> bool:
+        """Send an event; return whether it needs no further attempt."""
         try:
             with read_session(self._store) as connection:
                 found = find_dial_by_key(connection, one.dial_key)
-            return found is None or self._is_told(one, found)  # What was erased meanwhile is not told.
+                revision = count_receipts(connection, found.dial.call_key) if found else 0
+            return found is None or self._is_sent(one, found, revision)  # An erased dial has no event.
         except StoreUnavailable:
-            return False  # The claim runs out and it falls due again.
+            return False  # The claim expires and the event falls due again.
 
-    def _is_told(self, one: Claim, found: FoundDial) -> bool:
+    def _is_sent(self, one: Claim, found: FoundDial, revision: int) -> bool:
         try:
-            self._send(found)
-        except NotSent as error:
-            return self._put_off(one, found, str(error))
-        log.info("event_delivered", extra={"dial_id": found.dial.dial_id, "attempts": one.attempts})
+            self._send(found, revision)
+        except NotAccepted as error:
+            return self._is_given_up(one, found, str(error))
+        extra = {"dial_id": found.dial.dial_id, "revision": revision, "attempts": one.attempts}
+        log.info("event_delivered", extra=extra)
         return True
 
-    def _send(self, found: FoundDial) -> None:
+    def _send(self, found: FoundDial, revision: int) -> None:
         ended_at = datetime.fromtimestamp((found.dial.ended_at or 0) / 1000, UTC).isoformat(timespec="milliseconds")
-        said = f'"type":"dial.ended","timestamp":"{ended_at[:23]}Z","data":{self._describe(found)}'
-        body = f"{{{said}}}".encode()
-        message_id, timestamp = f"msg_{found.dial.dial_key:016x}", int(time.time())
+        about = {
+            "type": "dial.ended",
+            "timestamp": f"{ended_at[:23]}Z",
+            "subject": found.dial.dial_id,
+            "revision": revision,
+        }
+        body = f'{json.dumps(about)[:-1]}, "data": {self._describe(found)}}}'.encode()
+        message_id, timestamp = f"msg_{found.dial.dial_key:016x}_{revision}", int(time.time())
         headers = {
             "Content-Type": "application/json",
             "User-Agent": "Dialstatus",
@@ -110,14 +118,13 @@ class Outgoing(PeriodicJob):
         }
         send(self._url or "", body, headers, allow_private=self._allow_private)
 
-    def _put_off(self, one: Claim, found: FoundDial, reason: str) -> bool:
-        is_last = one.attempts > len(_RETRIES)
+    def _is_given_up(self, one: Claim, found: FoundDial, reason: str) -> bool:
         extra = {"dial_id": found.dial.dial_id, "attempts": one.attempts, "reason": reason}
-        if is_last:
+        if one.attempts > len(_RETRIES):
             log.error("event_given_up", extra=extra)
             return True
         log.warning("event_not_delivered", extra=extra)
-        # Spread, so that a receiver that comes back is not met by all at once.
-        wait = _RETRIES[one.attempts - 1] * random.uniform(1, 1.2)  # noqa: S311  # Nothing is guarded by it.
-        postpone(self._store, one.dial_key, seconds=wait)
+        # Spread, so that a receiver that comes back does not get everything at once.
+        wait = _RETRIES[one.attempts - 1] * random.uniform(1, 1.2)  # noqa: S311 - Not for security.
+        postpone(self._store, one, seconds=wait)
         return False

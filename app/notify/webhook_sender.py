@@ -1,7 +1,7 @@
-"""One signed request to somebody else's server, as Standard Webhooks has it, that cannot be led astray.
+"""One signed request to another server, as Standard Webhooks describes it, that cannot be turned inward.
 
-Names are resolved here and the connection goes to the very address that was looked at, so no second answer of a name
-server can turn it inward. Redirects are not followed and nothing of the reply is read but its status.
+The name is resolved here and the connection goes to the address that was checked, so no second answer of a name server
+can change it. Redirects are not followed, and only the status of the response is read.
 """
 
 import base64
@@ -16,27 +16,32 @@ from http.client import HTTPConnection, HTTPException
 from urllib.parse import urlsplit
 
 _TIMEOUT = 5.0  # Seconds for each step: connect, one read, one write.
-_LONGEST = 15.0  # Seconds for all that follows the connection, however slowly the other side drips.
-_MOST_ADDRESSES = 2  # Of one name: the first may be of a kind that this machine has no way to.
+_LONGEST = 15.0  # Seconds for everything after the connection, however slowly the other side sends.
+_MOST_ADDRESSES = 2  # Tried per name: the first may be IPv6 on a machine without it.
 _CONTEXT = ssl.create_default_context()
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
+# IANA's special-purpose registries, as far as Python's `is_global` does not know them in every version we run on.
+_SPECIAL = tuple(
+    map(ipaddress.ip_network, ("192.0.0.0/24", "192.88.99.0/24", "2001::/23", "2001:db8::/32", "3fff::/20"))
+)
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
-class NotSent(Exception):
-    """The other side did not take it; the text says why and holds nothing secret."""
+class NotAccepted(Exception):
+    """The other side did not accept the request; the text says why and holds no secret."""
 
 
 def signature(secret: str, *, message_id: str, timestamp: int, body: bytes) -> str:
-    """Sign as Standard Webhooks does: v1, HMAC-SHA256 over id, time and body. `secret` is whsec_ and base64."""
+    """Return the Standard Webhooks signature: v1, HMAC-SHA256 of id, time and body. `secret` is whsec_ and base64."""
     key = base64.b64decode(secret.removeprefix("whsec_"))
     signed = f"{message_id}.{timestamp}.".encode() + body
     return "v1," + base64.b64encode(hmac.digest(key, signed, "sha256")).decode()
 
 
 def send(url: str, body: bytes, headers: dict[str, str], *, allow_private: bool) -> None:
-    """Post `body`. Returns when the other side answered 2xx, raises `NotSent` in every other case."""
+    """Post `body`; return once the other side replied 2xx. Raises NotAccepted in every other case."""
     parts = urlsplit(url)
     host, is_tls = parts.hostname or "", parts.scheme == "https"
     port = parts.port or (443 if is_tls else 80)
@@ -45,24 +50,28 @@ def send(url: str, body: bytes, headers: dict[str, str], *, allow_private: bool)
         with connect(_addresses(host, port, allow_private=allow_private), port) as plain:
             status = _post(plain, host, target, body, {"Host": parts.netloc, **headers}, is_tls=is_tls)
     except (OSError, HTTPException, ValueError) as error:
-        raise NotSent(type(error).__name__) from error
+        raise NotAccepted(type(error).__name__) from error
     if not 200 <= status < 300:
-        raise NotSent(f"status {status}")
+        raise NotAccepted(f"status {status}")
 
 
 def is_public(address: Address) -> bool:
-    """Tell whether an address is one of the open internet, also where it wraps an older one."""
+    """Return whether an address belongs to the open internet; an IPv6 address that wraps an IPv4 one counts as that."""
     if isinstance(address, ipaddress.IPv6Address):
         inner = address.ipv4_mapped or address.sixtofour
         if address in _NAT64:
             inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
         if inner is not None:
             return is_public(inner)
+        if address not in _GLOBAL_UNICAST:
+            return False
+    if any(address in network for network in _SPECIAL):
+        return False
     return address.is_global and not address.is_multicast and not address.is_reserved
 
 
 def connect(addresses: Sequence[str], port: int) -> socket.socket:
-    """Connect to the first address that takes the connection. Raises the last one's `OSError` where none does."""
+    """Return a connection to the first address that accepts one. Raises the OSError of the last."""
     *others, last = addresses[:_MOST_ADDRESSES]
     for address in others:
         with suppress(OSError):
@@ -71,10 +80,10 @@ def connect(addresses: Sequence[str], port: int) -> socket.socket:
 
 
 def _addresses(host: str, port: int, *, allow_private: bool) -> list[str]:
-    """Resolve a name. Where one of its addresses is not public, none is used."""
+    """Return the addresses of a name. Raises NotAccepted if one of them is not public."""
     found = [str(info[4][0]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
     if not allow_private and not all(is_public(ipaddress.ip_address(one.partition("%")[0])) for one in found):
-        raise NotSent("the address is private; set EVENTS_ALLOW_PRIVATE=true if that is meant")
+        raise NotAccepted("the address is private; set EVENTS_ALLOW_PRIVATE=true to allow it")
     return found
 
 
@@ -93,5 +102,5 @@ def _post(plain: socket.socket, host: str, target: str, body: bytes, headers: di
 
 
 def _hang_up(connection: HTTPConnection) -> None:
-    with suppress(OSError, AttributeError):  # It ended by itself in this very moment.
+    with suppress(OSError, AttributeError):  # It has just ended by itself.
         connection.sock.shutdown(socket.SHUT_RDWR)

@@ -76,12 +76,12 @@ class LineHandler(logging.StreamHandler[TextIO]):
         except Exception:
             self.handleError(record)
 
-    def hold(self) -> None:
-        """Hold lines back until `release`."""
+    def hold_lines(self) -> None:
+        """Hold lines back until `release_lines`."""
         with self.lock or nullcontext():
             self._held = []
 
-    def release(self) -> None:
+    def release_lines(self) -> None:
         """Write the held lines in as few writes as a pipe takes in one piece."""
         with self.lock or nullcontext():
             held, self._held = self._held or [], None
@@ -107,12 +107,12 @@ def lines_together() -> Iterator[None]:
     """Write the lines of a piece of work together at its end: each write takes longer than its line."""
     handlers = [one for one in logging.getLogger().handlers if isinstance(one, LineHandler)]
     for handler in handlers:
-        handler.hold()
+        handler.hold_lines()
     try:
         yield
     finally:
         for handler in handlers:
-            handler.release()
+            handler.release_lines()
 
 
 class _LineFormatter(logging.Formatter):

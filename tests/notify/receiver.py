@@ -1,4 +1,4 @@
-"""Somebody else's server that takes webhooks."""
+"""A server that receives events."""
 
 import base64
 import hmac
@@ -14,7 +14,7 @@ SECRET = "whsec_" + base64.b64encode(b"thirty-two made-up bytes of key!").decode
 
 @dataclass(frozen=True)
 class Delivery:
-    """One request as it came."""
+    """One request as received."""
 
     path: str
     headers: dict[str, str]
@@ -22,18 +22,18 @@ class Delivery:
 
     @property
     def event(self) -> dict[str, Any]:
-        """Read the body."""
+        """Return the body as JSON."""
         read: dict[str, Any] = json.loads(self.body)
         return read
 
     @property
     def message_id(self) -> str:
-        """Give the id by which a receiver knows an event that came before."""
+        """Return the id by which a receiver recognises a repeated event."""
         return self.headers["webhook-id"]
 
     @property
     def is_signed(self) -> bool:
-        """Check the signature as Standard Webhooks tells receivers to."""
+        """Return whether the signature is right, as Standard Webhooks asks receivers to check."""
         signed = f"{self.message_id}.{self.headers['webhook-timestamp']}.".encode() + self.body
         key = base64.b64decode(SECRET.removeprefix("whsec_"))
         expected = base64.b64encode(hmac.new(key, signed, "sha256").digest()).decode()
@@ -41,7 +41,7 @@ class Delivery:
 
 
 class Receiver:
-    """Listens on a port of its own and answers what `answer` says: a status and headers."""
+    """Listens on a port of its own and replies with the status and headers that `answer` returns."""
 
     def __init__(self, answer: Callable[["Receiver"], tuple[int, dict[str, str]]], port: int = 0) -> None:
         self.deliveries: list[Delivery] = []
@@ -59,7 +59,7 @@ class Receiver:
                 self.end_headers()
 
             def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-                """Say nothing."""
+                """Log nothing."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
         self.port = self._server.server_port
@@ -68,7 +68,7 @@ class Receiver:
         self._thread.start()
 
     def close(self) -> None:
-        """Listen no more."""
+        """Stop listening."""
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()

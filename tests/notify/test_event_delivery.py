@@ -1,10 +1,11 @@
-"""Webhooks about ended dials: from a real server to a real receiver."""
+"""Events about ended dials: from a real server to a real receiver."""
 
 import ipaddress
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -21,7 +22,7 @@ Listen = Callable[..., Receiver]
 
 @pytest.fixture
 def listen() -> Iterator[Listen]:
-    """Give a function that starts a receiver."""
+    """Yield a function that starts a receiver."""
     receivers: list[Receiver] = []
 
     def start(answer: Answer = lambda _: (204, {}), port: int = 0) -> Receiver:
@@ -34,18 +35,18 @@ def listen() -> Iterator[Listen]:
 
 
 def events_to(url: str) -> dict[str, str]:
-    """Give the settings that send events to a receiver on this machine."""
+    """Return the settings that send events to a receiver on this machine."""
     return {"EVENTS_URL": f"{url}/hooks?for=dials", "EVENTS_SECRET": SECRET, "EVENTS_ALLOW_PRIVATE": "true"}
 
 
 def report(server: Server, call_uuid: str | None = None, status: str = "busy") -> str:
-    """Report how a dial ended; gives the call's UUID."""
+    """Report how a dial ended; return the call's UUID."""
     call_uuid = call_uuid or new_uuid()
     assert server.plivo("POST", "/dialstatus/action/", dial_report(call_uuid, status)).status == 200
     return call_uuid
 
 
-def test_an_ended_dial_is_told_once_signed_and_as_the_api_has_it(
+def test_an_ended_dial_is_one_signed_event_with_the_dial_of_the_api(
     start_server: Start, database_url: str, listen: Listen
 ) -> None:
     receiver = listen()
@@ -69,17 +70,63 @@ def test_an_ended_dial_is_told_once_signed_and_as_the_api_has_it(
     assert delivery.event["timestamp"] == dial["ended_at"]
 
 
-def test_every_dial_is_told_once_by_several_workers(start_server: Start, listen: Listen) -> None:
+def test_a_report_that_changes_the_outcome_sends_a_correction(
+    start_server: Start, database_url: str, listen: Listen
+) -> None:
+    receiver = listen()
+    server = start_server(DATABASE_URL=database_url, WORKERS=1, **events_to(receiver.url))
+    call_uuid = new_uuid()
+    reply = server.plivo("POST", "/dialstatus/", inbound(call_uuid))
+    action = urlsplit(reply.attribute("action"))
+    hangup = {**inbound(call_uuid), "CallStatus": "completed", "Event": "Hangup", "HangupSource": "Caller"}
+    server.plivo("POST", "/dialstatus/hangup/", {**hangup, "HangupCauseName": "Cancelled", "HangupCauseCode": "1000"})
+    until(lambda: receiver.deliveries)
+    until(lambda: total(server, "dialstatus_outgoing_waiting") == 0)
+
+    answered = dial_report(call_uuid, "completed", "b-leg")
+    server.plivo("POST", f"{action.path}?{action.query}", answered)
+    until(lambda: len(receiver.deliveries) == 2)
+    server.plivo("POST", f"{action.path}?{action.query}", answered)  # A duplicate changes nothing.
+    until(lambda: total(server, "dialstatus_outgoing_waiting") == 0)
+
+    first, second = receiver.deliveries
+    assert [one.event["data"]["outcome"] for one in receiver.deliveries] == ["caller_gave_up", "answered"]
+    assert first.event["subject"] == second.event["subject"] == second.event["data"]["dial_id"]
+    assert first.event["revision"] < second.event["revision"]
+    assert first.message_id != second.message_id
+    assert second.is_signed
+
+
+def test_a_correction_during_a_delivery_is_not_lost(start_server: Start, listen: Listen) -> None:
+    release = threading.Event()
+
+    def hang_once(mine: Receiver) -> tuple[int, dict[str, str]]:
+        if len(mine.deliveries) == 1:
+            release.wait()
+        return 204, {}
+
+    receiver = listen(hang_once)
+    server = start_server(WORKERS=1, **events_to(receiver.url))
+    call_uuid = report(server, status="cancel")
+    until(lambda: receiver.deliveries)
+    server.plivo("POST", "/dialstatus/action/", dial_report(call_uuid, "completed", "b-leg"))
+    release.set()
+
+    until(lambda: len(receiver.deliveries) == 2)
+    assert receiver.deliveries[1].event["data"]["outcome"] == "answered"
+
+
+def test_several_workers_send_each_event_once(start_server: Start, listen: Listen) -> None:
     receiver = listen()
     server = start_server(WORKERS=3, **events_to(receiver.url))
-    told = {report(server) for _ in range(50)}
+    sent = {report(server) for _ in range(50)}
     until(lambda: len(receiver.deliveries) >= 50)
     until(lambda: total(server, "dialstatus_outgoing_waiting") == 0)
     assert len(receiver.deliveries) == 50
-    assert {delivery.event["data"]["call_uuid"] for delivery in receiver.deliveries} == told
+    assert {delivery.event["data"]["call_uuid"] for delivery in receiver.deliveries} == sent
 
 
-def test_an_event_that_was_not_taken_comes_again_under_its_id(start_server: Start, listen: Listen) -> None:
+def test_an_event_that_was_not_accepted_is_sent_again_with_its_id(start_server: Start, listen: Listen) -> None:
     receiver = listen(lambda mine: (500 if len(mine.deliveries) == 1 else 200, {}))
     server = start_server(WORKERS=1, **events_to(receiver.url))
     report(server)
@@ -92,14 +139,14 @@ def test_an_event_that_was_not_taken_comes_again_under_its_id(start_server: Star
     until(lambda: total(server, "dialstatus_outgoing_waiting") == 0)
 
 
-def test_events_outlive_a_kill(start_server: Start, listen: Listen) -> None:
+def test_events_survive_a_kill(start_server: Start, listen: Listen) -> None:
     port = free_port()
     server = start_server(WORKERS=2, **events_to(f"http://127.0.0.1:{port}"))
-    told = {report(server) for _ in range(5)}
+    sent = {report(server) for _ in range(5)}
     server.kill()
     receiver = listen(port=port)
     server.start()
-    until(lambda: {delivery.event["data"]["call_uuid"] for delivery in receiver.deliveries} == told)
+    until(lambda: {delivery.event["data"]["call_uuid"] for delivery in receiver.deliveries} == sent)
 
 
 def test_a_receiver_that_hangs_keeps_no_caller_waiting(start_server: Start, listen: Listen) -> None:
@@ -114,7 +161,7 @@ def test_a_receiver_that_hangs_keeps_no_caller_waiting(start_server: Start, list
     for _ in range(3):
         report(server)
     until(lambda: receiver.deliveries)
-    # The receiver lets go of nothing until these have been answered.
+    # The receiver answers only after all of these.
     for _ in range(20):
         report(server)
     release.set()
@@ -130,7 +177,7 @@ def test_a_redirect_is_not_followed(start_server: Start, listen: Listen) -> None
     assert not elsewhere.deliveries
 
 
-def test_nothing_goes_to_a_private_address_unless_that_is_meant(start_server: Start, listen: Listen) -> None:
+def test_nothing_is_sent_to_a_private_address_unless_allowed(start_server: Start, listen: Listen) -> None:
     receiver = listen()
     settings = {**events_to(receiver.url), "EVENTS_ALLOW_PRIVATE": "false"}
     server = start_server(WORKERS=1, **settings)
@@ -140,7 +187,7 @@ def test_nothing_goes_to_a_private_address_unless_that_is_meant(start_server: St
     assert not receiver.deliveries
 
 
-def test_the_receivers_address_is_in_no_log_line(start_server: Start) -> None:
+def test_the_receivers_url_is_in_no_log_line(start_server: Start) -> None:
     port = free_port()
     server = start_server(WORKERS=1, **events_to(f"http://127.0.0.1:{port}/a-path-for-us-only"))
     report(server)
@@ -149,7 +196,7 @@ def test_the_receivers_address_is_in_no_log_line(start_server: Start) -> None:
     assert not [line for line in server.lines if "a-path-for-us-only" in line or SECRET in line]
 
 
-def test_nothing_is_put_out_where_nobody_is_to_be_told(start_server: Start, tmp_path: Path) -> None:
+def test_without_a_receiver_the_outbox_stays_empty(start_server: Start, tmp_path: Path) -> None:
     server = start_server(INSTANCE_DIR=tmp_path, WORKERS=1)
     report(server)
     server.stop()
@@ -159,20 +206,20 @@ def test_nothing_is_put_out_where_nobody_is_to_be_told(start_server: Start, tmp_
     connection.close()
 
 
-def test_a_name_with_an_address_where_nobody_listens_is_reached_by_its_next_one(listen: Listen) -> None:
+def test_a_name_is_reached_at_its_second_address_if_the_first_refuses(listen: Listen) -> None:
     port = int(listen().url.rpartition(":")[2])
 
-    with connect(["::1", "127.0.0.1"], port) as connection:  # What many machines say that localhost is.
+    with connect(["::1", "127.0.0.1"], port) as connection:  # As many machines resolve localhost.
         assert connection.getpeername() == ("127.0.0.1", port)
 
 
-def test_a_name_without_anybody_behind_it_is_an_error_of_the_system() -> None:
+def test_a_name_that_no_address_accepts_is_an_os_error() -> None:
     with pytest.raises(ConnectionRefusedError):
         connect(["127.0.0.1", "127.0.0.1"], free_port())
 
 
 def test_the_signature_is_that_of_standard_webhooks() -> None:
-    # The example in the specification's own libraries.
+    # The example in the libraries of the specification.
     assert (
         signature(
             "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
@@ -188,9 +235,10 @@ def test_the_signature_is_that_of_standard_webhooks() -> None:
     "address",
     ["127.0.0.1", "10.0.0.1", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0", "224.0.0.1",
      "255.255.255.255", "240.0.0.1", "::1", "::", "fe80::1", "fc00::1", "ff02::1", "::ffff:10.0.0.1",
-     "64:ff9b::a00:1", "2002:7f00:1::1"],
+     "64:ff9b::a00:1", "2002:7f00:1::1", "fec0::1", "3fff::1", "192.88.99.1", "192.0.0.8", "192.0.2.1", "198.18.0.1",
+     "203.0.113.1", "100::1", "64:ff9b:1::1", "2001::1", "2001:db8::1", "5f00::1", "::10.0.0.1", "2002:c000:8::1"],
 )  # fmt: skip
-def test_an_address_inside_is_not_public(address: str) -> None:
+def test_a_special_address_is_not_public(address: str) -> None:
     assert not is_public(ipaddress.ip_address(address))
 
 

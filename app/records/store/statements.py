@@ -95,7 +95,7 @@ class Statements:
         )
         self.announce = (
             f"INSERT INTO outbox (dial_key, due_at, attempts) VALUES ({', '.join([placeholder] * 3)}) "  # noqa: S608
-            "ON CONFLICT (dial_key) DO NOTHING"
+            "ON CONFLICT (dial_key) DO UPDATE SET due_at = excluded.due_at, attempts = 0"
         )
         self.late_change = f"INSERT INTO late_changes (change_key, dial_key) VALUES ({placeholder}, {placeholder})"  # noqa: S608
         self.spool_place = f"SELECT brought FROM spools WHERE spool_id = {placeholder}"  # noqa: S608

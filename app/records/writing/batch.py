@@ -18,7 +18,8 @@ from app.voice.events import DialEnded, LegEvent, RecordingMade
 
 # Milliseconds between the end of a dial and its event: the last reports on its legs arrive in between.
 SETTLING = 2000
-_ENDED_AT = [field.name for field in fields(DialState)].index("ended_at")
+_FIELDS = [field.name for field in fields(DialState)]
+_ENDED_AT, _OUTCOME, _ANSWERED_BY = map(_FIELDS.index, ("ended_at", "outcome", "answered_by"))
 
 
 class Batch:
@@ -60,9 +61,11 @@ class Batch:
     def finish(self) -> None:
         """Write the receipts and every state that changed."""
         self._receipts.write()
+        corrected: list[DialState] = []
         for record in self._changed.values():
             derive(record)
             self.ended += [dial for dial in record.dials.values() if self._ends(dial)]
+            corrected += [dial for dial in record.dials.values() if self._is_corrected(dial)]
         self._store(self._sql.calls, [record.call for record in self._changed.values()])
         self._store_dials([dial for record in self._changed.values() for dial in record.dials.values()])
         self._store(self._sql.legs, [leg for record in self._changed.values() for leg in record.legs.values()])
@@ -70,9 +73,9 @@ class Batch:
             self._sql.recordings,
             [item for record in self._changed.values() for item in record.recordings.values()],
         )
-        if self._announce and self.ended:
+        if self._announce and (to_send := self.ended + corrected):
             due_at = now() + SETTLING
-            self._cursor.executemany(self._sql.announce, [(dial.dial_key, due_at, 0) for dial in self.ended])
+            self._cursor.executemany(self._sql.announce, [(dial.dial_key, due_at, 0) for dial in to_send])
 
     def _add(self, receipt: Receipt) -> StoredReceipt:
         digest = receipt.digest()
@@ -180,6 +183,13 @@ class Batch:
     def _ends(self, dial: DialState) -> bool:
         before = self._stored.get(id(dial))
         return dial.ended_at is not None and (before is None or before[_ENDED_AT] is None)
+
+    def _is_corrected(self, dial: DialState) -> bool:
+        """Return whether a later receipt changed the outcome of a dial that had ended before."""
+        before = self._stored.get(id(dial))
+        if before is None or before[_ENDED_AT] is None or dial.ended_at is None:
+            return False
+        return (before[_OUTCOME], before[_ANSWERED_BY]) != (dial.outcome, dial.answered_by)
 
     def _store(self, rows: RowMapper[Any], states: list[Any]) -> None:
         new, changed = [], []
