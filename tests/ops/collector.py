@@ -1,4 +1,4 @@
-"""A collector's part: ask for the metrics and read them with Prometheus' own parser."""
+"""Collect the metrics of a server with Prometheus' own parser."""
 
 from collections.abc import Mapping
 
@@ -8,7 +8,7 @@ from tests.support.server import REPORTS_TOKEN, Server
 
 
 def collect(server: Server) -> dict[tuple[str, ...], float]:
-    """Give every sample: its name and its labels as `name=value` in the order of the names, and its value."""
+    """Return every sample: by its name and its sorted labels as `name=value`, its value."""
     reply = server.request("GET", "/metrics", headers={"Authorization": f"Bearer {REPORTS_TOKEN}"})
     assert reply.status == 200, reply
     samples = [sample for family in text_string_to_metric_families(reply.body) for sample in family.samples]
@@ -18,9 +18,9 @@ def collect(server: Server) -> dict[tuple[str, ...], float]:
 
 
 def total(server: Server, name: str, **labels: str) -> float:
-    """Add up the samples of a name that have these labels."""
-    wanted = set(_labels(labels))
-    return sum(value for key, value in collect(server).items() if key[0] == name and wanted <= set(key[1:]))
+    """Return the sum of the samples of a name that have these labels."""
+    expected = set(_labels(labels))
+    return sum(value for key, value in collect(server).items() if key[0] == name and expected <= set(key[1:]))
 
 
 def _labels(labels: Mapping[str, str]) -> list[str]:

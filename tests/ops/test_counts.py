@@ -11,7 +11,7 @@ HITS = ("hits", "a")
 
 
 def count_elsewhere(directory: Path, times: int) -> None:
-    """Count in another process, which then ends in good order."""
+    """Count in another process, which then stops."""
     counts = Counts(directory)
     for _ in range(times):
         counts.add(*HITS)
@@ -19,7 +19,7 @@ def count_elsewhere(directory: Path, times: int) -> None:
 
 
 def in_a_process(directory: Path, times: int) -> None:
-    """Run the above and wait."""
+    """Count in another process and wait for it."""
     process = multiprocessing.get_context("spawn").Process(target=count_elsewhere, args=(directory, times))
     process.start()
     process.join()
@@ -35,20 +35,20 @@ def test_counts_of_processes_add_up(tmp_path: Path) -> None:
     mine.stop()
 
 
-def test_a_process_counts_on_where_an_ended_one_stopped(tmp_path: Path) -> None:
+def test_a_process_continues_the_counts_of_an_ended_one(tmp_path: Path) -> None:
     in_a_process(tmp_path, 5)
     in_a_process(tmp_path, 3)
     assert [path.name for path in tmp_path.glob("*.json")] == ["0.json"]
     assert Counts(tmp_path).total()[HITS] == 8
 
 
-def test_a_damaged_file_counts_for_nothing_and_is_written_anew(tmp_path: Path) -> None:
+def test_a_damaged_file_is_ignored_and_replaced(tmp_path: Path) -> None:
     (tmp_path / "0.json").write_text('[["hits", "a"')
     in_a_process(tmp_path, 2)
     assert json.loads((tmp_path / "0.json").read_text()) == [[["hits", "a"], 2]]
 
 
-def test_counting_goes_on_where_nothing_can_be_written(tmp_path: Path) -> None:
+def test_counting_continues_without_a_writable_directory(tmp_path: Path) -> None:
     blocked = tmp_path / "metrics"
     blocked.write_text("no directory")
     counts = Counts(blocked)

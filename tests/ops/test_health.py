@@ -16,7 +16,7 @@ Start = Callable[..., Server]
 
 @pytest.fixture
 def orphan(start_server: Start, postgresql: str) -> Server:
-    """Give a server whose database has been dropped under it."""
+    """Return a server whose database was dropped while it runs."""
     name = f"gone_{uuid.uuid4().hex}"
     with psycopg.connect(postgresql, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")
@@ -45,7 +45,7 @@ def test_readyz_commits_a_write(start_server: Start, tmp_path: Path) -> None:
     assert rows == [(1, 1)]
 
 
-def test_readyz_tells_of_a_store_that_takes_no_write_and_of_its_return(start_server: Start, tmp_path: Path) -> None:
+def test_readyz_fails_while_the_store_accepts_no_write(start_server: Start, tmp_path: Path) -> None:
     server = start_server(INSTANCE_DIR=tmp_path, WORKERS=1, STORE_TIMEOUT="0.2")
     locker = sqlite3.connect(tmp_path / "dialstatus.db", isolation_level=None)
     locker.execute("BEGIN IMMEDIATE")
@@ -59,7 +59,7 @@ def test_readyz_tells_of_a_store_that_takes_no_write_and_of_its_return(start_ser
     until(lambda: server.events("not_ready"))
 
 
-def test_readyz_tells_of_a_file_that_is_damaged_under_a_running_server(start_server: Start, tmp_path: Path) -> None:
+def test_readyz_fails_when_the_file_is_damaged_under_a_running_server(start_server: Start, tmp_path: Path) -> None:
     server = start_server(INSTANCE_DIR=tmp_path, WORKERS=1)
     assert server.request("GET", "/readyz").status == 200
     for file in tmp_path.glob("dialstatus.db*"):
@@ -81,7 +81,7 @@ def test_readyz_asks_for_missing_migrations(start_server: Start, postgresql_url:
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz"])
-def test_health_is_not_kept_by_caches(start_server: Start, path: str) -> None:
+def test_health_is_never_cached(start_server: Start, path: str) -> None:
     server = start_server()
     connection = server.connect()
     connection.request("GET", path)
@@ -92,6 +92,6 @@ def test_health_is_not_kept_by_caches(start_server: Start, path: str) -> None:
 
 
 def unready(server: Server) -> object:
-    """Ask for readiness; gives the reply once it is no consent."""
+    """Return the reply of /readyz if it is not 200, else None."""
     reply = server.request("GET", "/readyz")
     return reply if reply.status != 200 else None

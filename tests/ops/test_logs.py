@@ -21,7 +21,7 @@ HOSTILE = 'x\n2026-01-01T00:00:00Z CRITICAL forged\r\x1b[2J\x00\x9b31m\u2028\u20
 
 
 def record(event: str = "it_happened", *, failed: BaseException | None = None, **fields: Any) -> logging.LogRecord:
-    """Make a record as a logger would."""
+    """Return a record as a logger makes it."""
     made = logging.LogRecord("app.room", logging.INFO, "", 0, event, None, None)
     made.created, made.msecs = 1_700_000_000.25, 250
     vars(made).update(fields)
@@ -31,12 +31,12 @@ def record(event: str = "it_happened", *, failed: BaseException | None = None, *
 
 
 def fail() -> None:
-    """Raise what a hostile request might lead to."""
+    """Raise an error with hostile text."""
     raise ValueError(HOSTILE)
 
 
 def as_json(made: logging.LogRecord, *secrets: str) -> dict[str, Any]:
-    """Read a record back from its JSON line."""
+    """Return the JSON line of a record, parsed."""
     line = JsonFormatter(secrets).format(made)
     assert line.isascii()
     assert line.isprintable()
@@ -45,7 +45,7 @@ def as_json(made: logging.LogRecord, *secrets: str) -> dict[str, Any]:
 
 
 def logged(code: str, tmp_path: Path, **settings: str) -> list[str]:
-    """Run code in a process of its own, with logging configured, and give what it writes on stdout."""
+    """Run code in a process of its own with logging configured; return the lines of its stdout."""
     start = (
         "import logging, warnings, threading\nfrom config import Config\nfrom app.ops.logs import configure_logging\n"
         f"config = Config.load({{'INSTANCE_DIR': {str(tmp_path)!r}, **{settings!r}}})\nconfigure_logging(config)\n"
@@ -67,7 +67,7 @@ def test_a_json_line_holds_time_level_logger_event_and_fields() -> None:
     }
 
 
-def test_a_field_named_like_one_of_the_line_s_own_replaces_nothing() -> None:
+def test_a_field_with_a_reserved_name_replaces_nothing() -> None:
     entry = as_json(record(event="it_happened", time="noon", level="high", logger="mine"))
     assert (entry["time"], entry["time_"]) == ("2023-11-14T22:13:20.250Z", "noon")
     assert (entry["level_"], entry["logger_"]) == ("high", "mine")
@@ -81,7 +81,7 @@ def test_an_exception_is_one_field_of_the_same_line() -> None:
     assert HOSTILE in entry["exception"]
 
 
-def test_a_value_json_cannot_write_becomes_text() -> None:
+def test_a_value_that_json_cannot_hold_becomes_text() -> None:
     circle: dict[str, Any] = {}
     circle["self"] = [circle]
     assert as_json(record(path=Path("/tmp/x")))["path"] == "/tmp/x"
@@ -111,7 +111,7 @@ def test_a_hostile_exception_cannot_forge_a_line_of_text() -> None:
     assert all(line.startswith("    ") and line.isprintable() for line in rest)
 
 
-def test_text_quotes_what_could_be_taken_for_another_field() -> None:
+def test_text_quotes_a_value_that_looks_like_another_field() -> None:
     assert TextFormatter().format(record(name_given="a b=c", empty="")).endswith('name_given="a b=c" empty=""')
 
 
@@ -129,10 +129,20 @@ def test_a_field_named_like_a_secret_is_never_written(name: str) -> None:
 
 
 @pytest.mark.parametrize("kind", [dict, OrderedDict, Counter])
-def test_a_field_named_like_a_secret_is_found_within_any_kind_of_dictionary(kind: type[dict[str, str]]) -> None:
+def test_a_field_named_like_a_secret_is_found_in_any_dictionary(kind: type[dict[str, str]]) -> None:
     made = record(given=kind({"auth_token": "abc-123", "rest": "kept"}))
 
     assert as_json(made)["given"] == {"auth_token": REDACTED, "rest": "kept"}
+
+
+def test_text_from_strangers_cannot_fill_a_line() -> None:
+    made = record(event="x" * 5000, path="y" * 5000, headers={"Accept": "z" * 5000})
+
+    entry = as_json(made)
+
+    assert len(JsonFormatter().format(made)) < 3500
+    assert len(TextFormatter().format(made)) < 3500
+    assert entry["path"] == "y" * 1000 + "…"
 
 
 def test_the_verdict_on_a_signature_is_no_secret() -> None:
@@ -164,7 +174,7 @@ def test_no_secret_of_the_settings_reaches_a_line(tmp_path: Path) -> None:
         assert word not in line
 
 
-def test_each_event_is_one_line_of_json_when_stdout_is_no_terminal(tmp_path: Path) -> None:
+def test_each_event_is_one_json_line_without_a_terminal(tmp_path: Path) -> None:
     code = (
         "configure_logging(config)\n"
         "logging.getLogger('a').info('first', extra={'n': 1})\n"
@@ -180,7 +190,7 @@ def test_each_event_is_one_line_of_json_when_stdout_is_no_terminal(tmp_path: Pat
     assert "ZeroDivisionError" in died["exception"]
 
 
-def test_the_level_is_the_least_that_is_logged(tmp_path: Path) -> None:
+def test_the_level_is_the_lowest_that_is_logged(tmp_path: Path) -> None:
     code = "logging.getLogger('a').info('hidden')\nlogging.getLogger('a').error('shown')"
     (line,) = logged(code, tmp_path, LOG_LEVEL="ERROR")
     assert json.loads(line)["event"] == "shown"

@@ -1,4 +1,4 @@
-"""Metrics of real servers, read as a collector reads them."""
+"""Metrics of real servers, read as Prometheus reads them."""
 
 import json
 import os
@@ -29,7 +29,7 @@ REQUESTS = 60
 
 
 def report_many(server: Server, count: int = REQUESTS) -> None:
-    """Report many dials of different calls at once."""
+    """Report the dials of many calls at once."""
     with ThreadPoolExecutor(8) as pool:
         replies = pool.map(
             lambda _: server.plivo("POST", "/dialstatus/action/", dial_report(new_uuid(), "busy")), range(count)
@@ -38,13 +38,13 @@ def report_many(server: Server, count: int = REQUESTS) -> None:
 
 
 def written(directory: Path) -> float:
-    """Add up the reports that have reached the files, where they outlive a kill."""
+    """Return the number of reports counted in the files, which survive a kill."""
     files = [json.loads(path.read_text()) for path in directory.glob("*.json")]
     return float(sum(value for file in files for key, value in file if key[:2] == ["receipts_total", "action"]))
 
 
 @pytest.mark.parametrize("header", [None, "Bearer", "Bearer wrong", f"Basic {REPORTS_TOKEN}", "Bearer ünd"])
-def test_nobody_sees_metrics_without_the_token(start_server: Start, header: str | None) -> None:
+def test_metrics_need_the_token(start_server: Start, header: str | None) -> None:
     server = start_server(WORKERS=1)
     reply = server.request("GET", "/metrics", headers={"Authorization": header} if header else {})
     assert (reply.status, reply.content_type) == (401, "text/plain; charset=utf-8")
@@ -97,12 +97,12 @@ def test_receipts_dials_and_times_are_counted(start_server: Start, database_url:
 
 
 def settled(server: Server) -> dict[tuple[str, ...], float] | None:
-    """Give the metrics once the store has been asked anew."""
+    """Return the metrics once the gauges have been read again, else None."""
     found = collect(server)
     return found if found["dialstatus_open_dials",] == 0 else None
 
 
-def test_counts_are_those_of_all_workers_whoever_answers(start_server: Start) -> None:
+def test_every_worker_reports_the_counts_of_all(start_server: Start) -> None:
     server = start_server(WORKERS=3, THREADS=4)
     report_many(server)
     for _ in range(5):
@@ -111,7 +111,7 @@ def test_counts_are_those_of_all_workers_whoever_answers(start_server: Start) ->
     until(lambda: total(server, "dialstatus_reply_seconds_count", kind="action") == REQUESTS)
 
 
-def test_what_is_counted_never_goes_back_whoever_answers(start_server: Start) -> None:
+def test_a_counter_never_decreases_whichever_worker_replies(start_server: Start) -> None:
     server = start_server(WORKERS=3, THREADS=4)
     seen = [0.0]
     with ThreadPoolExecutor(1) as pool:
@@ -124,7 +124,7 @@ def test_what_is_counted_never_goes_back_whoever_answers(start_server: Start) ->
     assert seen == sorted(seen)
 
 
-def test_counts_outlive_their_workers(start_server: Start, tmp_path: Path) -> None:
+def test_counts_survive_their_workers(start_server: Start, tmp_path: Path) -> None:
     server = start_server(WORKERS=2, INSTANCE_DIR=tmp_path)
     report_many(server)
     until(lambda: written(tmp_path / "metrics") == REQUESTS)
@@ -145,7 +145,7 @@ def test_counts_outlive_their_workers(start_server: Start, tmp_path: Path) -> No
     assert len(list((tmp_path / "metrics").glob("*.json"))) <= 4
 
 
-def test_a_store_that_is_away_is_told_and_counted(start_server: Start, tmp_path: Path) -> None:
+def test_an_unavailable_store_is_reported_and_counted(start_server: Start, tmp_path: Path) -> None:
     server = start_server(INSTANCE_DIR=tmp_path, WORKERS=1, STORE_TIMEOUT="0.1", LOG_LEVEL="CRITICAL")
     locker = sqlite3.connect(tmp_path / "dialstatus.db", isolation_level=None)
     locker.execute("BEGIN IMMEDIATE")
@@ -154,7 +154,7 @@ def test_a_store_that_is_away_is_told_and_counted(start_server: Start, tmp_path:
     until(lambda: total(server, "dialstatus_troubles_total", event="batch_failed", level="warning") >= 1)
     found = collect(server)
     assert found["dialstatus_store_up",] == 0
-    assert found["dialstatus_open_dials",] == 0  # It can still be read.
+    assert found["dialstatus_open_dials",] == 0  # Reading still works.
     assert found["dialstatus_spool_receipts",] == 1
     assert found["dialstatus_troubles_total", "event=receipt_spooled", "level=error"] == 1
     assert not server.events("receipt_spooled")
@@ -163,7 +163,7 @@ def test_a_store_that_is_away_is_told_and_counted(start_server: Start, tmp_path:
     until(lambda: total(server, "dialstatus_spool_receipts") == 0)
 
 
-def test_metrics_answer_when_the_database_is_gone(start_server: Start, tmp_path: Path) -> None:
+def test_metrics_are_served_without_a_database(start_server: Start, tmp_path: Path) -> None:
     server = start_server(INSTANCE_DIR=tmp_path, WORKERS=1)
     (tmp_path / "dialstatus.db").write_bytes(b"no database at all" * 1000)
     found = collect(server)
@@ -172,7 +172,7 @@ def test_metrics_answer_when_the_database_is_gone(start_server: Start, tmp_path:
 
 
 @pytest.mark.parametrize("path", ["docs/alerts.yml", "docs/grafana/dialstatus.json", "docs/operating.md"])
-def test_what_operators_are_given_names_metrics_that_exist(path: str) -> None:
+def test_alerts_dashboard_and_docs_name_existing_metrics(path: str) -> None:
     known = {f"dialstatus_{metric.name}" for metric in METRICS}
     known |= {f"{name}_{part}" for name in list(known) for part in ("bucket", "sum", "count")}
     named = set(re.findall(r"\bdialstatus_[a-z_]+", (ROOT / path).read_text()))
@@ -180,6 +180,6 @@ def test_what_operators_are_given_names_metrics_that_exist(path: str) -> None:
     assert named <= known
 
 
-def test_every_metric_is_explained_to_operators() -> None:
+def test_every_metric_is_documented() -> None:
     text = (ROOT / "docs/operating.md").read_text()
     assert [metric.name for metric in METRICS if f"`dialstatus_{metric.name}`" not in text] == []
