@@ -10,6 +10,7 @@ from app.context import EXTENSION, Services
 from app.ops.cached_probe import CachedProbe
 from app.records.model.receipt import StoreUnavailable
 from app.records.store.readiness import prove_write
+from config import VERSION
 
 log = logging.getLogger(__name__)
 bp = Blueprint("health", __name__)
@@ -27,8 +28,8 @@ def _make_probe(setup: BlueprintSetupState) -> None:
 
 @bp.get("/healthz")
 def healthz() -> Response:
-    """Return 200 without touching the store: restarting a server does not bring its store back."""
-    return _uncached(jsonify(status="ok"))
+    """Return 200 and the version without touching the store: restarting a server does not bring its store back."""
+    return _uncached(jsonify(status="ok", version=VERSION))
 
 
 @bp.get("/readyz")
