@@ -1,8 +1,8 @@
-"""Numbers that every worker counts for itself and any worker can add up.
+"""Counters that each worker keeps for itself and any worker can sum.
 
-Each process counts in memory and writes its numbers to a file of its own once a second, so that counting costs a
-webhook next to nothing and a full disk costs it nothing. A process takes over the file of one that has ended and counts
-on from there: nothing starts at zero with a new worker, and there are never more files than there were workers at once.
+Each process counts in memory and writes its counts to a file of its own once a second, so counting costs a webhook
+microseconds, and a full disk costs it nothing. A process takes over the file of an ended one and continues its counts:
+a new worker does not start at zero, and there are never more files than there were workers at once.
 """
 
 import fcntl
@@ -19,13 +19,13 @@ from app.records.model.periodic_job import PeriodicJob
 
 log = logging.getLogger(__name__)
 
-Key = tuple[str, ...]  # The metric's name, then its labels' values.
+Key = tuple[str, ...]  # The metric's name, then the values of its labels.
 
 BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)  # seconds
 BUCKET_NAMES = (*(f"{bound:g}" for bound in BUCKETS), "+Inf")
 
 _MOST_PROCESSES = 1024
-_PAUSE = 1.0  # Seconds between two writings; so much is lost when a worker is killed.
+_PAUSE = 1.0  # Seconds between two writes, which is what a killed worker loses.
 
 
 class Counts(PeriodicJob):
@@ -38,16 +38,16 @@ class Counts(PeriodicJob):
         self._directory = directory
         self._values: Counter[Key] = Counter()
         self._changed = False
-        # Reentrant: what goes wrong here is logged, and what is logged may be counted.
+        # Reentrant: a failure in here is logged, and log lines are counted.
         self._counting = threading.RLock()
         self._writing = threading.Lock()
         self._is_open = False
-        self._mine: TextIO | None = None  # The lock on our file, held for as long as this process lives.
+        self._mine: TextIO | None = None  # The lock on our file, held until this process ends.
         self._path: Path | None = None
         self._is_failing = False
 
     def add(self, *key: str, amount: float = 1) -> None:
-        """Count something."""
+        """Add to a counter."""
         with self._counting:
             if not self._is_open:
                 self._open()
@@ -55,7 +55,7 @@ class Counts(PeriodicJob):
             self._changed = True
 
     def observe(self, key: Key, name: str, label: str, seconds: float) -> None:
-        """Count something, and how long it took: in the bucket of its duration and in the sum of all."""
+        """Add one to a counter, and a duration to the buckets and the sum of a histogram."""
         with self._counting:
             self.add(*key)
             values = self._values
@@ -80,9 +80,9 @@ class Counts(PeriodicJob):
         self.add("wrong_tokens_total", way)
 
     def total(self) -> Counter[Key]:
-        """Add up what all processes have counted: this one up to now, the others up to a second ago.
+        """Return the sums over all processes: of this one up to now, of the others up to a second ago.
 
-        What is told of this one is in its file first: a counter never goes back, whoever tells it next.
+        This process's counts are written first, so that a scrape by another worker never sees a counter decrease.
         """
         with self._counting:
             if not self._is_open:
@@ -99,7 +99,7 @@ class Counts(PeriodicJob):
         return _PAUSE
 
     def flush(self) -> Counter[Key]:
-        """Write this process's counts to its file, if they have changed, and give them."""
+        """Write this process's counts to its file if they changed; return them."""
         with self._writing:
             with self._counting:
                 values = Counter(self._values)
@@ -117,7 +117,7 @@ class Counts(PeriodicJob):
         return values
 
     def stop(self, patience: float = 1.0) -> None:
-        """Write for the last time and leave the file to another process."""
+        """Write a last time and leave the file to another process."""
         super().stop(patience)
         self.flush()
         if self._mine is not None:
@@ -147,7 +147,7 @@ class Counts(PeriodicJob):
         raise OSError(f"{_MOST_PROCESSES} processes hold a file in {self._directory} already")
 
     def _fail(self, error: OSError) -> None:
-        """Say once that the counts of this process are seen by itself alone."""
+        """Log once that other processes cannot see the counts of this one."""
         self._changed = True
         if not self._is_failing:
             self._is_failing = True
@@ -155,7 +155,7 @@ class Counts(PeriodicJob):
 
 
 def _read(path: Path) -> Counter[Key]:
-    """Read a file; what cannot be read counts for nothing, and is written anew by whoever takes it over."""
+    """Return the counts of a file. A damaged one counts as empty, and its next owner overwrites it."""
     try:
         return Counter({tuple(key): value for key, value in json.loads(path.read_text())})
     except FileNotFoundError:

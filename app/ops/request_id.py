@@ -1,4 +1,4 @@
-"""An id for each request: the one a proxy gave it, else one of ours. Log lines, receipts and the reply carry it."""
+"""An id for each request, from the proxy or our own. Log lines, receipts and the reply carry it."""
 
 import re
 from random import getrandbits
@@ -10,9 +10,9 @@ _HEADER = "HTTP_X_REQUEST_ID"
 
 
 def use_request_ids(app: Flask) -> None:
-    """See to it that each request has an id before anything else looks at it."""
+    """Give each request an id before anything else reads it, and return it with the reply."""
     app.before_request(_ensure_request_id)
-    app.after_request(_tell_request_id)
+    app.after_request(_return_request_id)
 
 
 def _ensure_request_id() -> None:
@@ -22,7 +22,7 @@ def _ensure_request_id() -> None:
         environ[_HEADER] = f"{getrandbits(64):016x}"
 
 
-def _tell_request_id(response: Response) -> Response:
+def _return_request_id(response: Response) -> Response:
     if request_id := request.environ.get(_HEADER):
         response.headers.add("X-Request-ID", request_id)
     return response

@@ -1,4 +1,4 @@
-"""What is counted ahead is exact: figures are the same with and without it, whatever changes afterwards."""
+"""Rollups are exact: figures are the same with and without them, whatever changes afterwards."""
 
 import random
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ from tests.reports.conftest import Caller
 from tests.reports.history import TARGETS, end_call, make_call, make_rounds
 
 DAY = 24 * 3_600_000
-# 2026-03-25T00:00Z: the clocks of Paris move in the days that follow, those of Lord Howe by half an hour.
+# 2026-03-25T00:00Z: in the following days clocks change in Paris, and on Lord Howe Island by half an hour.
 START = 1_774_396_800_000
 DAYS = 13
 END = START + DAYS * DAY
@@ -41,7 +41,7 @@ ZONES = ["UTC", "Europe/Paris", "Asia/Kathmandu", "Australia/Lord_Howe"]
 
 
 def fill(caller: Caller, seed: int, calls: int = 90) -> list[int]:
-    """Bring calls of two weeks in; give the moment of each."""
+    """Store calls of two weeks; return the time of each in milliseconds."""
     chance = random.Random(seed)
     moments = [START + chance.randrange(DAYS * DAY) for _ in range(calls)]
     receipts = [one for number, at in enumerate(moments) for one in make_call(number, at, chance)]
@@ -50,7 +50,7 @@ def fill(caller: Caller, seed: int, calls: int = 90) -> list[int]:
 
 
 def kinds() -> list[DialFilters]:
-    """Give what may be asked for: everything, and with filters."""
+    """Return filters of every kind, and none."""
     return [
         DialFilters(),
         DialFilters(since=START + 3 * DAY + 12_345, until=END - 2 * DAY - 54_321),
@@ -66,7 +66,7 @@ def kinds() -> list[DialFilters]:
     ]
 
 
-# A range with ragged ends, and filters that need the fewest rows and the most.
+# A range that begins and ends within an hour, and filters that need the fewest rows and the most.
 SOME = [
     DialFilters(),
     DialFilters(since=START + 3 * DAY + 12_345, until=END - 2 * DAY - 54_321),
@@ -75,48 +75,50 @@ SOME = [
 ]
 
 
-def look(caller: Caller, zone: str, asked: Sequence[DialFilters] = ()) -> list[GroupedFigures]:
-    """Take every kind of summary: of all that may be asked for, or of some."""
+def summaries_of(caller: Caller, zone: str, filters: Sequence[DialFilters] = ()) -> list[GroupedFigures]:
+    """Return a summary for each of the filters (default: every kind) and each grouping."""
     with read_session(caller.services.store) as connection:
-        return [summarise(connection, one, divided, ZoneInfo(zone)) for one in asked or kinds() for divided in GroupBy]
+        return [
+            summarise(connection, one, divided, ZoneInfo(zone)) for one in filters or kinds() for divided in GroupBy
+        ]
 
 
 def whole(caller: Caller) -> Figures:
-    """Give the figures of everything."""
+    """Return the figures of all dials."""
     with read_session(caller.services.store) as connection:
         return summarise(connection, DialFilters(), GroupBy.OUTCOME, ZoneInfo("UTC")).whole
 
 
 def count(caller: Caller, zone: str) -> int:
-    """Count what is over, as if it were the end of the two weeks."""
+    """Update the rollups as if it were the end of the two weeks; return the number of periods."""
     return update_rollups(caller.services.store, ZoneInfo(zone), at=END)
 
 
 @pytest.mark.parametrize("zone", ZONES)
-def test_figures_are_the_same_before_and_after_counting(lite_caller: Caller, zone: str) -> None:
+def test_figures_are_the_same_before_and_after_a_rollup(lite_caller: Caller, zone: str) -> None:
     fill(lite_caller, seed=1)
-    before = look(lite_caller, zone)
+    before = summaries_of(lite_caller, zone)
 
     counted = count(lite_caller, zone)
 
     assert counted > DAYS * 24
-    assert look(lite_caller, zone) == before
+    assert summaries_of(lite_caller, zone) == before
     assert before[0].whole.total == 90
 
 
-def test_figures_are_the_same_on_both_databases_and_in_another_zone_than_counted(caller: Caller) -> None:
+def test_figures_are_the_same_on_both_databases_and_in_another_zone(caller: Caller) -> None:
     fill(caller, seed=2)
-    before = look(caller, "America/New_York"), look(caller, "Asia/Kathmandu", SOME)
+    before = summaries_of(caller, "America/New_York"), summaries_of(caller, "Asia/Kathmandu", SOME)
 
     count(caller, "Europe/Paris")
 
-    assert (look(caller, "America/New_York"), look(caller, "Asia/Kathmandu", SOME)) == before
+    assert (summaries_of(caller, "America/New_York"), summaries_of(caller, "Asia/Kathmandu", SOME)) == before
 
 
 @pytest.mark.parametrize("zone", ["Europe/Paris", "Australia/Lord_Howe"])
-def test_several_questions_asked_together_are_answered_as_one_by_one(lite_caller: Caller, zone: str) -> None:
+def test_summaries_in_one_session_equal_those_in_several(lite_caller: Caller, zone: str) -> None:
     fill(lite_caller, seed=10)
-    one_by_one = look(lite_caller, zone)
+    one_by_one = summaries_of(lite_caller, zone)
     update_rollups(lite_caller.services.store, ZoneInfo("UTC"), at=END - 2 * DAY)
 
     with read_session(lite_caller.services.store) as connection:
@@ -130,7 +132,7 @@ def test_several_questions_asked_together_are_answered_as_one_by_one(lite_caller
     assert [[each.whole.total for each in some] for some in together] == [[each.whole.total for each in one_by_one]] * 3
 
 
-def test_whatever_the_counted_is_told_apart_by_it_adds_up_to_the_dials(caller: Caller) -> None:
+def test_the_rows_of_every_grouping_add_up_to_the_dials(caller: Caller) -> None:
     moments = fill(caller, seed=11)
     count(caller, "UTC")
     chance = random.Random(12)
@@ -151,7 +153,7 @@ def test_whatever_the_counted_is_told_apart_by_it_adds_up_to_the_dials(caller: C
 
 
 def add_up(connection: Connection, level: Level, grouping: Grouping) -> dict[tuple[Any, ...], tuple[Any, ...]]:
-    """Add up all rows of a level that are told apart so, and see that they know nothing else."""
+    """Return the sums of a level's rows in one grouping; they must have no other columns."""
     sums: dict[tuple[Any, ...], Rollup] = {}
     for row in connection.execute(select(rollups).where(*rows_in(level, grouping, Period(0, END)))).mappings():
         assert all(row[name] is None for name in set(ALL_COLUMNS) - set(COLUMNS[grouping]))
@@ -161,7 +163,7 @@ def add_up(connection: Connection, level: Level, grouping: Grouping) -> dict[tup
 
 
 def as_tuple(rollup: Rollup) -> tuple[Any, ...]:
-    """Give what a tally holds."""
+    """Return what a rollup holds."""
     return rollup.dials, rollup.calls, rollup.talk_seconds, rollup.waits
 
 
@@ -226,14 +228,14 @@ def test_less_detail_counts_the_same(caller: Caller) -> None:
         assert outcomes.whole.outcomes == everything.whole.outcomes
 
 
-def test_a_dial_that_changes_after_it_was_counted_is_counted_anew(caller: Caller) -> None:
+def test_a_dial_that_changes_after_its_rollup_is_counted_again(caller: Caller) -> None:
     moments = fill(caller, seed=3)
     count(caller, "UTC")
     old = whole(caller)
     chance = random.Random(4)
 
     caller.services.journal.append_all([end_call(number, moments[number], chance) for number in range(0, 90, 7)])
-    changed = look(caller, "UTC", SOME)
+    changed = summaries_of(caller, "UTC", SOME)
     with read_session(caller.services.store) as connection:
         marks = connection.scalar(select(func.count()).select_from(late_changes))
     counted = count(caller, "UTC")
@@ -241,32 +243,32 @@ def test_a_dial_that_changes_after_it_was_counted_is_counted_anew(caller: Caller
     assert marks
     assert counted
     assert changed[0].whole != old
-    assert look(caller, "UTC", SOME) == changed
+    assert summaries_of(caller, "UTC", SOME) == changed
     assert recount(caller) == changed[0].whole.total
     with read_session(caller.services.store) as connection:
         assert connection.scalar(select(func.count()).select_from(late_changes)) == 0
 
 
-def test_a_call_of_long_ago_that_comes_in_late_is_counted(lite_caller: Caller) -> None:
+def test_an_old_call_that_arrives_late_is_counted(lite_caller: Caller) -> None:
     fill(lite_caller, seed=5)
     count(lite_caller, "UTC")
 
     lite_caller.services.journal.append_all(list(make_call(1000, START - 40 * DAY, random.Random(6))))
-    before = look(lite_caller, "UTC", SOME)
+    before = summaries_of(lite_caller, "UTC", SOME)
     count(lite_caller, "UTC")
 
     assert before[0].whole.total == 91
-    assert look(lite_caller, "UTC", SOME) == before
+    assert summaries_of(lite_caller, "UTC", SOME) == before
 
 
-def test_counting_again_changes_nothing(lite_caller: Caller) -> None:
+def test_a_second_rollup_changes_nothing(lite_caller: Caller) -> None:
     fill(lite_caller, seed=7)
     count(lite_caller, "UTC")
 
     assert count(lite_caller, "UTC") == 0
 
 
-def test_what_was_counted_is_used(lite_caller: Caller) -> None:
+def test_summaries_use_the_rollups(lite_caller: Caller) -> None:
     fill(lite_caller, seed=8)
     count(lite_caller, "UTC")
 
@@ -277,29 +279,29 @@ def test_what_was_counted_is_used(lite_caller: Caller) -> None:
     assert sum(run.finish - run.start for run in pieces.days) == (DAYS - 2) * DAY
 
 
-def test_after_a_change_of_the_time_zone_everything_is_counted_anew(lite_caller: Caller) -> None:
+def test_a_new_time_zone_counts_everything_again(lite_caller: Caller) -> None:
     fill(lite_caller, seed=9)
     count(lite_caller, "UTC")
-    before = look(lite_caller, "Asia/Kathmandu", SOME)
+    before = summaries_of(lite_caller, "Asia/Kathmandu", SOME)
 
     counted = count(lite_caller, "Asia/Kathmandu")
 
     assert counted > DAYS * 24
-    assert look(lite_caller, "Asia/Kathmandu", SOME) == before
+    assert summaries_of(lite_caller, "Asia/Kathmandu", SOME) == before
 
 
-def test_a_call_is_counted_once_however_many_dials_it_has_and_in_whatever_hours(caller: Caller) -> None:
+def test_a_call_counts_once_for_any_number_of_dials_in_any_hours(caller: Caller) -> None:
     hour = DAY // 24
     for number in range(12):
         begun = START + number * DAY + hour - 40_000
-        moments = [begun, begun + 30_000, begun + 60_000]  # The third dial lies in the next hour.
+        moments = [begun, begun + 30_000, begun + 60_000]  # The third dial begins in the next hour.
         statuses = ["no-answer", "no-answer", "completed" if number % 3 else "busy"]
         caller.services.journal.append_all(list(make_rounds(number, moments, statuses)))
-    before = look(caller, "UTC", SOME)
+    before = summaries_of(caller, "UTC", SOME)
 
     count(caller, "UTC")
 
-    assert look(caller, "UTC", SOME) == before
+    assert summaries_of(caller, "UTC", SOME) == before
     whole = before[0].whole
     assert (whole.calls, whole.total) == (12, 36)
     assert whole.answered(of_calls=True) == (8, 12)

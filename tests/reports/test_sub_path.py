@@ -54,6 +54,7 @@ WAYS = {
     "the proxy keeps the path": ("/tools/voice", False),
     "the path is also ours, stripped": ("/calls", True),
     "the path is also ours, kept": ("/calls", False),
+    "SCRIPT_NAME alone": ("/voice", False),
 }
 
 
@@ -63,9 +64,11 @@ def site(request: pytest.FixtureRequest, start_server: Start) -> Iterator[Site]:
     prefix, strips = WAYS[request.param]
     port = free_port()
     url = f"http://127.0.0.1:{port}{prefix}"
-    server = start_server(WORKERS=1, PUBLIC_URL=url)
+    is_alone = request.param == "SCRIPT_NAME alone"
+    server = start_server(WORKERS=1, **({"SCRIPT_NAME": prefix} if is_alone else {"PUBLIC_URL": url}))
     with proxy(server.port, prefix=prefix, strips=strips, port=port):
-        yield Site(server, url, port)
+        # Without PUBLIC_URL the server goes by the Host that the proxy sends.
+        yield Site(server, f"{server.url}{prefix}" if is_alone else url, port)
 
 
 def test_webhooks_are_answered_and_get_urls_below_the_path(site: Site) -> None:
