@@ -39,7 +39,7 @@ class Office:
             return CliRunner().invoke(dials, arguments)
 
     def knows(self, call_uuid: str) -> bool:
-        """Tell whether a call is still there."""
+        """Return whether a call is still there."""
         return self.run("show", call_uuid).exit_code == 0
 
 
@@ -95,7 +95,9 @@ def test_erasing_asks_first(office: Office) -> None:
         (("erase", "somebody", "--yes"), "write +14155550100 or sip:alice@phone.plivo.com"),
     ],
 )
-def test_what_is_no_age_and_no_person_is_said(office: Office, arguments: tuple[str, ...], sentence: str) -> None:
+def test_an_invalid_age_or_person_is_refused_with_a_sentence(
+    office: Office, arguments: tuple[str, ...], sentence: str
+) -> None:
     done = office.run(*arguments)
 
     assert (done.exit_code, sentence in done.output) == (2, True)

@@ -24,7 +24,7 @@ Run = Callable[..., Result]
 
 @pytest.fixture
 def opened(database_url: str, tmp_path: Path) -> Iterator[tuple[FlaskCliRunner, Services]]:
-    """Give an application's command line and its services."""
+    """Return an application's command line and its services."""
     settings = {"DATABASE_URL": database_url, "INSTANCE_DIR": str(tmp_path / "instance"), "STORE_TIMEOUT": "5"}
     app = create_app(Config.load(settings))
     services: Services = app.extensions[EXTENSION]
@@ -36,13 +36,13 @@ def opened(database_url: str, tmp_path: Path) -> Iterator[tuple[FlaskCliRunner, 
 
 @pytest.fixture
 def run(opened: tuple[FlaskCliRunner, Services]) -> Run:
-    """Give a function that runs a command."""
+    """Return a function that runs a command."""
     return lambda *words: opened[0].invoke(args=[str(word) for word in words])
 
 
 @pytest.fixture
 def services(opened: tuple[FlaskCliRunner, Services]) -> Services:
-    """Give the services behind the commands."""
+    """Return the services behind the commands."""
     return opened[1]
 
 
@@ -88,7 +88,7 @@ def test_a_check_without_tables_says_so_in_a_sentence(run: Run) -> None:
 
 
 @pytest.mark.parametrize("is_whole_file", [True, False])
-def test_a_damaged_file_is_told_with_what_to_do(run: Run, services: Services, is_whole_file: bool) -> None:
+def test_a_damaged_file_is_reported_with_what_to_do(run: Run, services: Services, is_whole_file: bool) -> None:
     if not services.store.is_sqlite:
         pytest.skip("PostgreSQL looks after its own files")
     run("db", "upgrade")
@@ -130,7 +130,7 @@ def test_a_spool_cannot_be_drained_into_a_database_without_tables(run: Run, serv
     assert services.spool.size() == 1
 
 
-def test_a_backup_is_made_and_taken_back_as_the_operating_page_says(
+def test_a_backup_is_made_and_restored_as_the_operating_page_says(
     run: Run, opened: tuple[FlaskCliRunner, Services], tmp_path: Path
 ) -> None:
     services = opened[1]

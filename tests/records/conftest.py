@@ -13,7 +13,7 @@ from app.records.writing.journal import Journal
 
 @pytest.fixture
 def open_store() -> Iterator[Callable[..., Store]]:
-    """Give a function that opens a store on a URL."""
+    """Return a function that opens a store on a URL."""
     stores: list[Store] = []
 
     def open_one(url: str, *, timeout: float = 20) -> Store:
@@ -28,7 +28,7 @@ def open_store() -> Iterator[Callable[..., Store]]:
 
 @pytest.fixture
 def store(open_store: Callable[..., Store], database_url: str) -> Store:
-    """Give an empty store on each engine, patient: a slow machine is no fault."""
+    """Return an empty store on each engine, patient: a slow machine is no fault."""
     store = open_store(database_url)
     migrate.upgrade(store)
     return store
@@ -36,7 +36,7 @@ def store(open_store: Callable[..., Store], database_url: str) -> Store:
 
 @pytest.fixture
 def open_journal() -> Iterator[Callable[[Store], Journal]]:
-    """Give a function that opens a journal on a store."""
+    """Return a function that opens a journal on a store."""
     journals: list[Journal] = []
 
     def open_one(store: Store) -> Journal:
@@ -50,13 +50,13 @@ def open_journal() -> Iterator[Callable[[Store], Journal]]:
 
 @pytest.fixture
 def journal(open_journal: Callable[[Store], Journal], store: Store) -> Journal:
-    """Give a journal on an empty store."""
+    """Return a journal on an empty store."""
     return open_journal(store)
 
 
 @pytest.fixture
 def second_postgresql_url(postgresql: str) -> Iterator[str]:
-    """Give the URL of another empty database of the test's own."""
+    """Return the URL of another empty database of the test's own."""
     name = f"second_{uuid.uuid4().hex}"
     with psycopg.connect(postgresql, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")

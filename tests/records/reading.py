@@ -7,24 +7,24 @@ from sqlalchemy import select, text
 from app.records.model import tables
 from app.records.store.store import Store
 
-# Made by whoever writes first; everything else follows from the receipts.
+# Made by the writer; everything else follows from the receipts.
 _KEYS = {"call_key", "dial_key", "report_key"}
 
 
 def scalar(store: Store, query: str) -> Any:
-    """Give the one value of a query."""
+    """Return the one value of a query."""
     with store.engine.connect() as connection:
         return connection.execute(text(query)).scalar_one()
 
 
 def rows(store: Store, query: str) -> list[tuple[Any, ...]]:
-    """Give the rows of a query."""
+    """Return the rows of a query."""
     with store.engine.connect() as connection:
         return [tuple(row) for row in connection.execute(text(query))]
 
 
 def states(store: Store) -> dict[str, list[dict[str, Any]]]:
-    """Give every state without its keys, in an order of its own."""
+    """Return every state without its keys, in an order of its own."""
     with store.engine.connect() as connection:
         return {
             table.name: sorted(

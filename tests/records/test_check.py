@@ -30,7 +30,7 @@ def quiet(_done: int, _total: int) -> None:
 
 @pytest.fixture
 def filled(store: Store, journal: Journal) -> Store:
-    """Give a store that holds a call of every kind, each told in an order of its own."""
+    """Return a store that holds a call of every kind, each told in an order of its own."""
     for name, scenario in SCENARIOS.items():
         told = [item for item in scenario().receipts if item.kind is not Kind.CDR]
         random.Random(name).shuffle(told)
@@ -40,7 +40,7 @@ def filled(store: Store, journal: Journal) -> Store:
     return store
 
 
-def test_every_record_is_what_its_receipts_add_up_to(filled: Store) -> None:
+def test_every_record_equals_the_fold_of_its_receipts(filled: Store) -> None:
     assert checked(filled) == CheckReport(damage=(), differing=(), repaired=0)
     assert count_calls(filled) == len(SCENARIOS) + 3
 
@@ -56,7 +56,7 @@ def test_every_record_is_what_its_receipts_add_up_to(filled: Store) -> None:
         "UPDATE recordings SET url = 'https://elsewhere.example.com'",
     ],
 )
-def test_a_record_that_was_changed_is_found_and_written_anew(filled: Store, change: str) -> None:
+def test_a_record_that_was_changed_is_found_and_rewritten(filled: Store, change: str) -> None:
     before = states(filled)
     with filled.engine.connect() as connection:
         connection.exec_driver_sql(change)
@@ -71,7 +71,7 @@ def test_a_record_that_was_changed_is_found_and_written_anew(filled: Store, chan
     assert checked(filled).differing == ()
 
 
-def test_a_record_that_was_lost_whole_is_written_anew_from_its_receipts(filled: Store) -> None:
+def test_a_lost_record_is_rewritten_from_its_receipts(filled: Store) -> None:
     before = states(filled)
     with filled.engine.connect() as connection:
         for table in ("recordings", "legs", "dials", "calls"):
@@ -93,13 +93,13 @@ def test_a_record_without_receipts_is_named_and_left_alone(filled: Store) -> Non
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def other(request: pytest.FixtureRequest, open_store: Callable[..., Store], tmp_path: Path) -> Store:
-    """Give a second, empty store on each engine."""
+    """Return a second, empty store on each engine."""
     if request.param == "sqlite":
         return open_store(f"sqlite:///{tmp_path / 'second.db'}")
     return open_store(request.getfixturevalue("second_postgresql_url"))
 
 
-def test_a_copy_is_taken_back_by_either_engine(filled: Store, other: Store, tmp_path: Path) -> None:
+def test_a_backup_is_restored_by_either_engine(filled: Store, other: Store, tmp_path: Path) -> None:
     told: list[tuple[int, int]] = []
     backup(filled, tmp_path / "copy", lambda done, total: told.append((done, total)))
 
@@ -113,7 +113,7 @@ def test_a_copy_is_taken_back_by_either_engine(filled: Store, other: Store, tmp_
     assert checked(other) == CheckReport(damage=(), differing=(), repaired=0)
 
 
-def test_a_copy_made_while_others_write_is_of_one_moment(
+def test_a_backup_made_while_others_write_is_one_snapshot(
     store: Store, journal: Journal, open_store: Callable[..., Store], tmp_path: Path
 ) -> None:
     for number in range(30):
@@ -130,7 +130,7 @@ def test_a_copy_made_while_others_write_is_of_one_moment(
     assert [scalar(copy, f"SELECT count(*) FROM {table}") for table in ("receipts", "calls", "dials")] == [30] * 3
 
 
-def test_a_copy_overwrites_nothing(filled: Store, journal: Journal, tmp_path: Path) -> None:
+def test_a_backup_overwrites_nothing(filled: Store, journal: Journal, tmp_path: Path) -> None:
     journal.close()
     (tmp_path / "there").write_text("mine")
     with pytest.raises(BackupError, match="exists already"):
@@ -144,20 +144,20 @@ def test_a_copy_overwrites_nothing(filled: Store, journal: Journal, tmp_path: Pa
 
 
 @pytest.mark.parametrize("place", ["no such directory/copy", "a file/copy"])
-def test_a_copy_that_has_no_place_is_refused_in_a_sentence(store: Store, tmp_path: Path, place: str) -> None:
+def test_a_backup_that_cannot_be_written_is_refused_with_a_sentence(store: Store, tmp_path: Path, place: str) -> None:
     (tmp_path / "a file").touch()
 
     with pytest.raises(BackupError, match=r"copy cannot be written: .*; name a new file in a directory"):
         backup(store, tmp_path / place, quiet)
 
 
-def test_a_copy_can_be_read_by_its_owner_alone(store: Store, tmp_path: Path) -> None:
+def test_a_backup_is_readable_by_its_owner_only(store: Store, tmp_path: Path) -> None:
     backup(store, tmp_path / "copy", quiet)
 
     assert (tmp_path / "copy").stat().st_mode & 0o777 == 0o600
 
 
-def test_a_copy_that_is_taken_back_stays_as_it_is(filled: Store, other: Store, tmp_path: Path) -> None:
+def test_a_restored_backup_stays_as_it_is(filled: Store, other: Store, tmp_path: Path) -> None:
     copy = tmp_path / "why? 100%" / "copy"  # Words that mean something in a URL.
     copy.parent.mkdir()
     backup(filled, tmp_path / "copy", quiet)
@@ -172,7 +172,7 @@ def test_a_copy_that_is_taken_back_stays_as_it_is(filled: Store, other: Store, t
 
 
 @pytest.mark.parametrize("content", [b"", b"not a database" * 100, None])
-def test_a_file_that_is_no_copy_is_refused(
+def test_a_file_that_is_no_backup_is_refused(
     open_store: Callable[..., Store], sqlite_url: str, tmp_path: Path, content: bytes | None
 ) -> None:
     if content is not None:
@@ -189,7 +189,7 @@ def test_a_file_that_is_no_copy_is_refused(
         ("UPDATE alembic_version SET version_num = '9999'", "was made by another version"),
     ],
 )
-def test_a_file_of_another_kind_or_version_is_told_from_a_copy(
+def test_a_file_of_another_kind_or_version_is_refused(
     store: Store, other: Store, tmp_path: Path, change: str, said: str
 ) -> None:
     backup(store, tmp_path / "copy", quiet)
@@ -202,7 +202,7 @@ def test_a_file_of_another_kind_or_version_is_told_from_a_copy(
 
 @pytest.fixture
 def local(sqlite_url: str, open_store: Callable[..., Store]) -> Store:
-    """Give an empty SQLite store."""
+    """Return an empty SQLite store."""
     store = open_store(sqlite_url, timeout=2)
     migrate.upgrade(store)
     return store

@@ -62,7 +62,7 @@ def _dial(record: CallRecord, dial_id: str, receipt: Receipt) -> DialState:
 
 
 def as_values(record: CallRecord) -> dict[str, Any]:
-    """Give all values of a record but the number of the receipt that reported it."""
+    """Return all values of a record but the number of the receipt that reported it."""
     values = dataclasses.asdict(record)
     for dial in values["dials"].values():
         del dial["report_key"]
@@ -144,7 +144,7 @@ def test_a_call_only_plivo_knows_has_the_words_of_its_record() -> None:
     )
 
 
-def test_an_answered_dial_tells_who_answered_and_for_how_long() -> None:
+def test_an_answered_dial_has_its_target_and_talk_time() -> None:
     dial = the_dial(scenarios.lost_race())
 
     assert (dial.answered_by, dial.talk_seconds, dial.ring_seconds) == (BOB, 20, 1)
@@ -152,7 +152,7 @@ def test_an_answered_dial_tells_who_answered_and_for_how_long() -> None:
     assert (dial.route, dial.step, dial.round, dial.targets) == ("main", "first", 1, f'["{ALICE}","{BOB}"]')
 
 
-def test_a_missed_dial_tells_how_long_it_rang() -> None:
+def test_a_missed_dial_has_its_ring_time() -> None:
     dial = the_dial(scenarios.no_answer())
 
     assert (dial.answered_by, dial.talk_seconds, dial.ring_seconds, dial.hangup_code) == (None, None, 2, 6010)
@@ -188,7 +188,7 @@ def test_a_time_in_the_future_is_not_believed() -> None:
     assert folded(call.receipts).call.ended_at == call.at
 
 
-def test_one_dial_after_the_other_is_told_apart() -> None:
+def test_consecutive_dials_keep_their_own_outcomes() -> None:
     call = Call(dial_id="one").answer(ALICE).action("no-answer", "NO_ANSWER", rang=True)
     call.dial_id = "two"
     call.answer(BOB).action("completed", "NORMAL_CLEARING", rang=True, name="bob")

@@ -15,7 +15,7 @@ def test_keys_of_one_millisecond_ascend_and_stay_in_it() -> None:
     assert all(later > earlier or earlier >= first_key(AT + 1) - 1025 for earlier, later in pairwise(keys))
 
 
-def test_what_two_processes_make_differs() -> None:
+def test_two_processes_make_different_keys() -> None:
     mine = [make_key(AT + 1), make_key(AT + 1)]
     make_key(AT + 2)
     others = [make_key(AT + 1), make_key(AT + 1)]

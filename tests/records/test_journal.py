@@ -55,7 +55,7 @@ def clear(store: Store) -> None:
             connection.exec_driver_sql(f"DELETE FROM {table}")
 
 
-def test_what_is_returned_is_what_was_committed(store: Store, journal: Journal) -> None:
+def test_the_returned_receipt_is_as_committed(store: Store, journal: Journal) -> None:
     kept = journal.append(busy_report())
 
     assert kept.dial is not None
@@ -242,7 +242,7 @@ def test_a_receipt_no_store_can_hold_does_not_take_others_with_it(store: Store, 
     assert not journal.is_away
 
 
-def test_what_is_kept_together_is_kept_whole_or_not_at_all(store: Store, journal: Journal) -> None:
+def test_receipts_of_one_entry_are_stored_all_or_nothing(store: Store, journal: Journal) -> None:
     with pytest.raises(ReceiptRefused):
         journal.append_all([busy_report(1), busy_report(2)._replace(path="\ud800")])
 

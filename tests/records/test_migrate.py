@@ -50,7 +50,7 @@ def is_current(store: Store) -> bool:
 # SQLite tells nothing of the expressions of an index, so these two are left out of the comparison there.
 @pytest.mark.filterwarnings("ignore:Skipped unsupported reflection of expression-based index")
 @pytest.mark.filterwarnings("ignore:autogenerate skipping metadata-specified expression-based index")
-def test_an_upgrade_makes_exactly_the_tables_the_program_knows(empty: Store) -> None:
+def test_an_upgrade_creates_exactly_the_tables_of_the_code(empty: Store) -> None:
     assert not is_current(empty)
 
     migrate.upgrade(empty)
@@ -82,7 +82,7 @@ def test_processes_that_upgrade_at_once_take_turns(empty: Store) -> None:
     assert is_current(empty)
 
 
-def test_a_downgrade_takes_everything_back_and_an_upgrade_brings_it_again(store: Store) -> None:
+def test_a_downgrade_drops_every_table_and_an_upgrade_creates_them_again(store: Store) -> None:
     migrate.downgrade(store, "base")
 
     assert inspect(store.engine).get_table_names() == ["alembic_version"]
@@ -92,7 +92,7 @@ def test_a_downgrade_takes_everything_back_and_an_upgrade_brings_it_again(store:
     assert is_current(store)
 
 
-def test_what_was_counted_before_is_also_told_apart_by_less(store: Store, journal: Journal) -> None:
+def test_rollups_made_before_get_every_grouping(store: Store, journal: Journal) -> None:
     calls = [Call(at=PAST + number * HOUR).answer(ALICE, BOB) for number in range(30)]
     journal.append_all([one for call in calls[:20] for one in call.action("busy", "USER_BUSY", rang=True).receipts])
     journal.append_all([one for call in calls[20:] for one in call.receipts])
@@ -123,7 +123,7 @@ def test_tables_of_a_newer_version_are_left_alone_with_a_sentence(store: Store) 
         assert version.version_of(connection) == "9999"
 
 
-def test_a_database_that_has_no_place_is_named(open_store: Callable[..., Store], tmp_path: Path) -> None:
+def test_a_database_path_that_cannot_be_created_is_named(open_store: Callable[..., Store], tmp_path: Path) -> None:
     with pytest.raises(StoreUnavailable, match=r"/none/dials\.db: No such file or directory"):
         migrate.upgrade(open_store(f"sqlite:///{tmp_path}/none/dials.db"))
 
@@ -138,7 +138,7 @@ def test_a_migration_that_fails_leaves_nothing_behind(empty: Store) -> None:
     assert inspect(empty.engine).get_table_names() == ["spools"]
 
 
-def test_the_newest_migration_is_the_one_that_is_looked_for() -> None:
+def test_the_newest_migration_is_the_version_that_is_checked() -> None:
     scripts = ScriptDirectory(str(Path(migrate.__file__).with_name("migrations")))
 
     assert scripts.get_heads() == [version.NEWEST]

@@ -35,13 +35,13 @@ def quiet(_count: int) -> None:
 
 @pytest.fixture
 def spool(tmp_path: Path) -> Iterator[Spool]:
-    """Give an empty spool."""
+    """Return an empty spool."""
     spool = Spool(tmp_path / "spool", zone=UTC)
     yield spool
     spool.close()
 
 
-def test_what_is_older_leaves_whole_and_the_rest_stays(store: Store, journal: Journal) -> None:
+def test_older_calls_are_deleted_whole_and_the_rest_stays(store: Store, journal: Journal) -> None:
     for day in range(-3, 3):
         journal.append_all(Call(at=PAST + day * DAY).answer(ALICE).action("busy", "USER_BUSY", rang=True).receipts)
     before = scalar(store, "SELECT min(call_key) FROM calls WHERE call_key >= " + str(make_key(PAST) - 2**22))
@@ -56,7 +56,7 @@ def test_what_is_older_leaves_whole_and_the_rest_stays(store: Store, journal: Jo
     assert check(store, zone=UTC, repair=False, step=quiet) == CheckReport(damage=(), differing=(), repaired=0)
 
 
-def test_more_than_fits_one_transaction_leaves_too(store: Store, journal: Journal) -> None:
+def test_more_calls_than_one_transaction_holds_are_deleted(store: Store, journal: Journal) -> None:
     for number in range(130):
         journal.append(Call(at=PAST + number).answer(ALICE).receipts[0])
 
@@ -65,7 +65,7 @@ def test_more_than_fits_one_transaction_leaves_too(store: Store, journal: Journa
     assert [scalar(store, f"SELECT count(*) FROM {table}") for table in ("calls", "dials", "receipts")] == [0, 0, 0]
 
 
-def test_webhooks_come_in_while_old_records_leave(store: Store, journal: Journal) -> None:
+def test_webhooks_are_stored_while_old_records_are_deleted(store: Store, journal: Journal) -> None:
     for number in range(120):
         journal.append(Call(at=PAST + number).answer(ALICE).receipts[0])
 
@@ -78,7 +78,7 @@ def keep_one(journal: Journal) -> None:
     journal.append(Call(at=PAST + 2 * DAY).answer(ALICE).receipts[0])
 
 
-def test_old_records_leave_by_themselves(store: Store, journal: Journal, tmp_path: Path) -> None:
+def test_old_records_are_deleted_by_the_retention_job(store: Store, journal: Journal, tmp_path: Path) -> None:
     journal.append_all([*Call(at=PAST).answer(ALICE).receipts, *Call(at=now()).answer(ALICE).receipts])
     both = [Retention(store, days=2, zone=UTC, directory=tmp_path) for _ in range(2)]
     for retention in both:
@@ -91,7 +91,7 @@ def test_old_records_leave_by_themselves(store: Store, journal: Journal, tmp_pat
     assert count_older(store, before=PAST + DAY) == 0
 
 
-def test_the_figures_of_the_past_outlive_what_they_were_counted_from(store: Store, journal: Journal) -> None:
+def test_figures_of_the_past_outlive_their_dials(store: Store, journal: Journal) -> None:
     for number in range(3):
         call = Call(at=PAST + number * 1000).answer(ALICE, BOB).action("busy", "USER_BUSY", rang=True)
         journal.append_all(call.receipts)
@@ -104,7 +104,7 @@ def test_the_figures_of_the_past_outlive_what_they_were_counted_from(store: Stor
     assert rows(store, counted) == [("busy", f'["{ALICE}","{BOB}"]', 3)]
 
 
-def test_whose_number_only_holds_the_persons_digits_stays_in_the_figures(
+def test_a_number_that_contains_the_persons_digits_stays_in_the_figures(
     store: Store, journal: Journal, spool: Spool
 ) -> None:
     journal.append_all(Call(at=PAST).answer(BOB).action("busy", "USER_BUSY", rang=True).receipts)
@@ -142,7 +142,7 @@ def test_a_person_is_taken_out_of_the_figures_and_the_figures_stay(
     ],
     ids=["count_older", "prune", "count_receipts", "erase", "count_calls", "open_calls"],
 )
-def test_a_store_without_tables_is_told_with_the_command_that_makes_them(
+def test_a_store_without_tables_is_reported_with_the_command_that_creates_them(
     open_store: Callable[..., Store], database_url: str, spool: Spool, do: Callable[[Store, Spool], object]
 ) -> None:
     with pytest.raises(StoreUnavailable, match="run flask --app wsgi db upgrade"):
@@ -168,7 +168,7 @@ def test_without_a_limit_everything_is_kept(store: Store, journal: Journal, tmp_
     assert not (tmp_path / "unused").exists()
 
 
-def test_a_person_leaves_receipts_records_and_spool(store: Store, journal: Journal, spool: Spool) -> None:
+def test_a_person_is_erased_from_receipts_records_and_spool(store: Store, journal: Journal, spool: Spool) -> None:
     stays = Call().answer(ALICE).leg("answer", "alice", ALICE).receipts
     stays = [item for item in stays if item.kind is Kind.CALLBACK]
     journal.append_all([*stays, *lost_race().receipts])
@@ -205,7 +205,7 @@ def test_a_number_is_found_wherever_it_stands(
     assert count_receipts(store) == 0
 
 
-def test_what_somebody_keeps_in_the_log_is_not_called_erased(
+def test_rows_that_a_reader_keeps_in_the_log_are_not_called_erased(
     open_store: Callable[..., Store], sqlite_url: str, spool: Spool
 ) -> None:
     store = open_store(sqlite_url, timeout=0.2)

@@ -16,7 +16,7 @@ from app.records.store.store import Store
         ("SELECT pg_terminate_backend(pg_backend_pid())", "the connection to the store broke off; try again soon"),
     ],
 )
-def test_what_passes_is_to_be_tried_again(
+def test_transient_errors_say_to_try_again(
     open_store: Callable[..., Store], postgresql_url: str, sql: str, said: str
 ) -> None:
     store = open_store(postgresql_url)

@@ -28,13 +28,13 @@ from tests.support.server import ROOT, until
 
 @pytest.fixture
 def spool(tmp_path: Path) -> Iterator[Spool]:
-    """Give an empty spool."""
+    """Return an empty spool."""
     spool = Spool(tmp_path / "spool", zone=UTC)
     yield spool
     spool.close()
 
 
-def test_what_waits_comes_into_the_store_in_its_order(store: Store, journal: Journal, spool: Spool) -> None:
+def test_spooled_receipts_are_stored_in_order(store: Store, journal: Journal, spool: Spool) -> None:
     for item in lost_race().receipts:
         spool.put(item)
     assert spool.size() == 7
@@ -93,9 +93,7 @@ def test_copies_on_the_spool_are_counted_as_copies(store: Store, journal: Journa
     assert rows(store, "SELECT deliveries FROM receipts") == [(4,)]
 
 
-def test_a_second_drain_of_the_same_receipts_counts_nothing(
-    store: Store, journal: Journal, spool: Spool, tmp_path: Path
-) -> None:
+def test_receipts_drained_twice_are_stored_once(store: Store, journal: Journal, spool: Spool, tmp_path: Path) -> None:
     for number in (1, 1, 2):
         spool.put(busy_report(number))
     with closing(sqlite3.connect(tmp_path / "spool" / "spool.db")) as connection, connection:
@@ -109,7 +107,7 @@ def test_a_second_drain_of_the_same_receipts_counts_nothing(
     assert spool.size() == 0
 
 
-def test_a_poisoned_receipt_is_set_aside_and_holds_up_nobody(
+def test_a_refused_receipt_is_set_aside_and_does_not_hold_up_others(
     store: Store, journal: Journal, spool: Spool, caplog: pytest.LogCaptureFixture
 ) -> None:
     for number in range(5):
@@ -144,7 +142,7 @@ def test_a_disk_that_refuses_it_too_is_named(tmp_path: Path) -> None:
         Spool(tmp_path / "file", zone=UTC).put(busy_report())
 
 
-def test_a_spool_that_was_moved_away_is_begun_anew(spool: Spool, tmp_path: Path) -> None:
+def test_a_spool_that_was_moved_away_is_created_again(spool: Spool, tmp_path: Path) -> None:
     spool.put(busy_report(1))
     (tmp_path / "spool").rename(tmp_path / "elsewhere")
 
@@ -191,7 +189,7 @@ def test_many_threads_put_at_once(spool: Spool) -> None:
 
 @pytest.fixture
 def drainer(spool: Spool, journal: Journal) -> Iterator[Drainer]:
-    """Give a drainer that is stopped after the test."""
+    """Return a drainer that is stopped after the test."""
     drainer = Drainer(spool, journal)
     yield drainer
     drainer.stop()
@@ -266,7 +264,7 @@ def go(process: "subprocess.Popen[bytes]") -> None:
     process.stdin.flush()
 
 
-def test_two_processes_that_drain_at_once_bring_everything_once(store: Store, spool: Spool, tmp_path: Path) -> None:
+def test_two_processes_that_drain_at_once_store_each_receipt_once(store: Store, spool: Spool, tmp_path: Path) -> None:
     for number in range(300):
         spool.put(busy_report(number // 2))
     processes = [start_drain(store, tmp_path / "spool") for _ in range(2)]

@@ -17,7 +17,7 @@ from tests.records.scenarios import ALICE, Call
 
 @pytest.fixture
 def store(sqlite_url: str, open_store: Callable[..., Store]) -> Store:
-    """Give an empty store: SQLite tells which statements it runs."""
+    """Return an empty store: SQLite tells which statements it runs."""
     store = open_store(sqlite_url)
     migrate.upgrade(store)
     return store
@@ -53,7 +53,7 @@ def name_of(statement: str) -> str:
 
 
 def lately_answered() -> list[Receipt]:
-    """Give a call whose hour is not over, so that nothing of it is counted yet."""
+    """Return a call whose hour is not over, so that nothing of it is counted yet."""
     call = Call(at=now()).answer(ALICE).leg("answer", "alice", ALICE).leg("connected", "alice", ALICE)
     call.leg_ends("alice", ALICE, 4000, "NORMAL_CLEARING", seconds=11)
     return call.action("completed", "NORMAL_CLEARING", rang=True, name="alice").hangup(4000, "Callee").receipts

@@ -115,7 +115,7 @@ def pair(postgresql: str) -> Iterator[tuple[Postgresql, Postgresql]]:
 
 
 def load_url(ports: list[int], scratch: Path) -> str:
-    """Give the store's URL as the settings make it of what a person writes."""
+    """Return the store's URL as the settings make it of what a person writes."""
     hosts = ",".join(f"127.0.0.1:{port}" for port in ports)
     written = f"postgres://postgres@{hosts}/postgres?target_session_attrs=read-write"
     return Config.load({"DATABASE_URL": written, "INSTANCE_DIR": str(scratch)}).database_url

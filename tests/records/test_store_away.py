@@ -37,7 +37,7 @@ def own_postgresql(postgresql: str) -> Iterator[Postgresql]:
 def remote(
     own_postgresql: Postgresql, open_store: Callable[..., Store], open_journal: Callable[[Store], Journal]
 ) -> Journal:
-    """Give a journal that has written to that server."""
+    """Return a journal that has written to that server."""
     store = open_store(own_postgresql.url, timeout=TIMEOUT)
     migrate.upgrade(store)
     journal = open_journal(store)
@@ -107,7 +107,7 @@ def test_a_postgresql_that_is_silent_from_the_start_holds_nobody_either(
     own_postgresql.resume()
 
 
-def test_connections_that_were_cut_are_made_anew(remote: Journal, own_postgresql: Postgresql) -> None:
+def test_connections_that_were_cut_are_opened_again(remote: Journal, own_postgresql: Postgresql) -> None:
     own_postgresql.stop()
     own_postgresql.start()
 
@@ -131,7 +131,7 @@ def test_a_row_locked_by_somebody_else_holds_nobody_longer_than_the_timeout(
 
 @pytest.fixture
 def local(sqlite_url: str, open_store: Callable[..., Store], open_journal: Callable[[Store], Journal]) -> Journal:
-    """Give a journal on a SQLite file."""
+    """Return a journal on a SQLite file."""
     store = open_store(sqlite_url, timeout=TIMEOUT)
     migrate.upgrade(store)
     return open_journal(store)
@@ -149,7 +149,7 @@ def test_a_locked_sqlite_holds_nobody_longer_than_the_timeout(local: Journal, sq
     until_kept(local, 1)
 
 
-def test_tables_that_are_missing_are_the_store_being_away(
+def test_a_store_without_tables_is_away(
     sqlite_url: str, open_store: Callable[..., Store], open_journal: Callable[[Store], Journal]
 ) -> None:
     store = open_store(sqlite_url, timeout=TIMEOUT)
@@ -162,9 +162,7 @@ def test_tables_that_are_missing_are_the_store_being_away(
     assert scalar(store, "SELECT count(*) FROM receipts") == 1
 
 
-def test_while_the_store_is_away_it_is_asked_by_nobody_but_the_journal(
-    remote: Journal, own_postgresql: Postgresql
-) -> None:
+def test_while_the_store_is_away_only_the_journal_tries_it(remote: Journal, own_postgresql: Postgresql) -> None:
     own_postgresql.stop()
     seconds_until_refused(remote, 1)
 

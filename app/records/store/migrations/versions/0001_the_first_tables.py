@@ -10,15 +10,28 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Change the schema."""
+    """Create the tables."""
+    _create_calls()
+    _create_receipts()
+    _create_dials()
+    _create_legs()
+    _create_recordings()
+    _create_readiness()
+    _create_spools()
+    _create_outbox()
+    _create_tally_spans()
+    _create_tallies()
+    _create_late_changes()
+
+
+def _key(name: str) -> sa.Column[int]:
+    return sa.Column(name, sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False)
+
+
+def _create_calls() -> None:
     op.create_table(
         "calls",
-        sa.Column(
-            "call_key",
-            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
-            autoincrement=False,
-            nullable=False,
-        ),
+        _key("call_key"),
         sa.Column("call_uuid", sa.Text(), nullable=False),
         sa.Column("from_number", sa.Text(), nullable=True),
         sa.Column("to_number", sa.Text(), nullable=True),
@@ -51,14 +64,11 @@ def upgrade() -> None:
             postgresql_where=sa.text("request_uuid <> call_uuid"),
         )
 
+
+def _create_receipts() -> None:
     op.create_table(
         "receipts",
-        sa.Column(
-            "receipt_key",
-            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
-            autoincrement=False,
-            nullable=False,
-        ),
+        _key("receipt_key"),
         sa.Column("call_key", sa.BigInteger(), nullable=False),
         sa.Column("digest", sa.LargeBinary(), nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
@@ -82,14 +92,11 @@ def upgrade() -> None:
     with op.batch_alter_table("receipts", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_receipts_call_key_digest"), ["call_key", "digest"], unique=True)
 
+
+def _create_dials() -> None:
     op.create_table(
         "dials",
-        sa.Column(
-            "dial_key",
-            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
-            autoincrement=False,
-            nullable=False,
-        ),
+        _key("dial_key"),
         sa.Column("dial_id", sa.Text(), nullable=False),
         sa.Column("call_key", sa.BigInteger(), nullable=False),
         sa.Column("route", sa.Text(), nullable=True),
@@ -117,6 +124,10 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["call_key"], ["calls.call_key"], name=op.f("fk_dials_call_key_calls")),
         sa.PrimaryKeyConstraint("dial_key", name=op.f("pk_dials")),
     )
+    _index_dials()
+
+
+def _index_dials() -> None:
     with op.batch_alter_table("dials", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_dials_call_key"), ["call_key"], unique=False)
         batch_op.create_index(
@@ -135,6 +146,8 @@ def upgrade() -> None:
                 unique=False,
             )
 
+
+def _create_legs() -> None:
     op.create_table(
         "legs",
         sa.Column("call_key", sa.BigInteger(), autoincrement=False, nullable=False),
@@ -159,6 +172,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("call_key", "b_leg_uuid", name=op.f("pk_legs")),
         sqlite_with_rowid=False,
     )
+
+
+def _create_recordings() -> None:
     op.create_table(
         "recordings",
         sa.Column("call_key", sa.BigInteger(), autoincrement=False, nullable=False),
@@ -171,37 +187,39 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("call_key", "recording_id", name=op.f("pk_recordings")),
         sqlite_with_rowid=False,
     )
+
+
+def _create_readiness() -> None:
     op.create_table(
         "readiness",
-        sa.Column(
-            "readiness_key",
-            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
-            autoincrement=False,
-            nullable=False,
-        ),
+        _key("readiness_key"),
         sa.Column("proved_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("readiness_key", name=op.f("pk_readiness")),
     )
+
+
+def _create_spools() -> None:
     op.create_table(
         "spools",
         sa.Column("spool_id", sa.Text(), nullable=False),
         sa.Column("brought", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("spool_id", name=op.f("pk_spools")),
     )
+
+
+def _create_outbox() -> None:
     op.create_table(
         "outbox",
-        sa.Column(
-            "dial_key",
-            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
-            autoincrement=False,
-            nullable=False,
-        ),
+        _key("dial_key"),
         sa.Column("due_at", sa.BigInteger(), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("dial_key", name=op.f("pk_outbox")),
     )
     with op.batch_alter_table("outbox", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_outbox_due_at"), ["due_at"], unique=False)
+
+
+def _create_tally_spans() -> None:
     op.create_table(
         "tally_spans",
         sa.Column("level", sa.SmallInteger(), autoincrement=False, nullable=False),
@@ -210,6 +228,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("level", "start", name=op.f("pk_tally_spans")),
         sqlite_with_rowid=False,
     )
+
+
+def _create_tallies() -> None:
     op.create_table(
         "tallies",
         sa.Column("level", sa.SmallInteger(), autoincrement=False, nullable=False),
@@ -229,21 +250,19 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("level", "start", "number", name=op.f("pk_tallies")),
         sqlite_with_rowid=False,
     )
+
+
+def _create_late_changes() -> None:
     op.create_table(
         "late_changes",
-        sa.Column(
-            "change_key",
-            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
-            autoincrement=False,
-            nullable=False,
-        ),
+        _key("change_key"),
         sa.Column("dial_key", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("change_key", name=op.f("pk_late_changes")),
     )
 
 
 def downgrade() -> None:
-    """Change it back."""
+    """Drop the tables."""
     op.drop_table("late_changes")
     op.drop_table("tallies")
     op.drop_table("tally_spans")

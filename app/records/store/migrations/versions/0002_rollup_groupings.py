@@ -1,4 +1,4 @@
-"""What was counted, also told apart by less than everything."""
+"""Rollups in several groupings."""
 
 import json
 import struct
@@ -17,7 +17,7 @@ depends_on = None
 _TEXTS = ("outcome", "dial_status", "dial_hangup_cause", "route", "to_number", "targets", "answered_by")
 _LONGEST = 3600  # seconds
 _ADDED = ("dials", "calls", "talk_seconds")
-_APART = {
+_GROUPINGS = {
     0: _TEXTS,
     1: _TEXTS[:2],
     2: (*_TEXTS[:2], "targets", "answered_by"),
@@ -28,20 +28,20 @@ _APART = {
 
 
 def upgrade() -> None:
-    """Change the schema. What is counted is added up anew from itself: of some of it the dials are gone."""
+    """Add the groupings, and sum existing rollups for them: some of their dials are deleted."""
     apart = sa.Column("apart", sa.SmallInteger(), autoincrement=False, nullable=False)
-    before, tallies = _make_anew(apart, waits=sa.LargeBinary())
-    for found in _spans(before):
+    before, tallies = _recreate(apart, waits=sa.LargeBinary())
+    for found in _periods(before):
         for row in found:
             row["waits"] = {int(seconds): times for seconds, times in json.loads(row["waits"] or "{}").items()}
-        op.bulk_insert(tallies, [row for apart in _APART for row in _told_apart(found, apart)])
+        op.bulk_insert(tallies, [row for apart in _GROUPINGS for row in _regroup(found, apart)])
     op.drop_table("tallies_before")
 
 
 def downgrade() -> None:
-    """Change it back."""
-    before, tallies = _make_anew(waits=sa.Text())
-    for found in _spans(before, before.c.apart == 0):
+    """Keep the full-detail rollups only."""
+    before, tallies = _recreate(waits=sa.Text())
+    for found in _periods(before, before.c.apart == 0):
         for row in found:
             del row["apart"]
             counts = [times for (times,) in struct.iter_unpack("<I", row["waits"] or b"")]
@@ -51,8 +51,8 @@ def downgrade() -> None:
     op.drop_table("tallies_before")
 
 
-def _spans(before: sa.Table, *conditions: sa.ColumnElement[bool]) -> Iterator[list[dict[str, Any]]]:
-    """Give what was counted, a span at a time."""
+def _periods(before: sa.Table, *conditions: sa.ColumnElement[bool]) -> Iterator[list[dict[str, Any]]]:
+    """Yield the rows of one period at a time."""
     connection = op.get_bind()
     for level, start in connection.execute(sa.text("SELECT level, start FROM tally_spans")).all():
         of_span = sa.select(before).where(before.c.level == level, before.c.start == start, *conditions)
@@ -61,13 +61,13 @@ def _spans(before: sa.Table, *conditions: sa.ColumnElement[bool]) -> Iterator[li
             yield found
 
 
-def _make_anew(*apart: sa.Column[Any], waits: sa.types.TypeEngine[Any]) -> tuple[sa.Table, sa.Table]:
-    """Make the table beside the old one, which is then called `tallies_before`: its primary key is another."""
+def _recreate(*apart: sa.Column[Any], waits: sa.types.TypeEngine[Any]) -> tuple[sa.Table, sa.Table]:
+    """Create the table with another primary key; the old one is renamed to `tallies_before`."""
     before = sa.Table("tallies", sa.MetaData(), autoload_with=op.get_bind()).to_metadata(
         sa.MetaData(), name="tallies_before"
     )
     op.rename_table("tallies", "tallies_before")
-    if op.get_bind().dialect.name != "sqlite":  # There, a constraint's name is taken in the whole schema.
+    if op.get_bind().dialect.name != "sqlite":  # On PostgreSQL names of constraints are unique in the schema.
         op.drop_constraint("pk_tallies", "tallies_before")
     return before, op.create_table(
         "tallies",
@@ -86,16 +86,16 @@ def _make_anew(*apart: sa.Column[Any], waits: sa.types.TypeEngine[Any]) -> tuple
     )
 
 
-def _told_apart(found: Sequence[Mapping[str, Any]], apart: int) -> list[dict[str, Any]]:
-    """Add up the rows of a span that are alike in some columns."""
+def _regroup(found: Sequence[Mapping[str, Any]], apart: int) -> list[dict[str, Any]]:
+    """Return the rows of a period re-aggregated by fewer columns."""
     sums: dict[tuple[Any, ...], dict[str, Any]] = {}
     for row in found:
-        alike = tuple(row[name] for name in _APART[apart])
-        if alike not in sums:
+        group = tuple(row[name] for name in _GROUPINGS[apart])
+        if group not in sums:
             kept = {"level": row["level"], "apart": apart, "start": row["start"], "number": len(sums)}
-            columns = {**dict.fromkeys(_TEXTS), **dict(zip(_APART[apart], alike, strict=True))}
-            sums[alike] = {**kept, **columns, **dict.fromkeys(_ADDED, 0), "waits": Counter()}
-        into = sums[alike]
+            columns = {**dict.fromkeys(_TEXTS), **dict(zip(_GROUPINGS[apart], group, strict=True))}
+            sums[group] = {**kept, **columns, **dict.fromkeys(_ADDED, 0), "waits": Counter()}
+        into = sums[group]
         for name in _ADDED:
             into[name] += row[name]
         into["waits"].update(row["waits"])
@@ -103,7 +103,7 @@ def _told_apart(found: Sequence[Mapping[str, Any]], apart: int) -> list[dict[str
 
 
 def _packed(waits: Counter[int]) -> bytes | None:
-    """Write how many waited for n seconds as the n-th four bytes, an hour at most."""
+    """Return counts by seconds as packed 32-bit numbers, up to an hour."""
     counts = [0] * (min(max(waits, default=-1), _LONGEST) + 1)
     for seconds, times in waits.items():
         counts[min(seconds, _LONGEST)] += times
