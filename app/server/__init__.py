@@ -1,1 +1,1 @@
-"""How a process serves: worker, start, stop and background jobs."""
+"""How a process serves: the ASGI adapter, start and stop of the background jobs, what is printed at start."""
