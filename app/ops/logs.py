@@ -53,7 +53,7 @@ def configure_logging(config: Config, stream: TextIO | None = None) -> None:
     logging.getLogger("app").setLevel(min(root.level, logging.WARNING))
     logging.captureWarnings(True)
     threading.excepthook = _log_thread_death
-    # Records need none of these, and finding them out takes time.
+    # No line shows these, and looking them up takes time.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
 
 
