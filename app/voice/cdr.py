@@ -1,7 +1,7 @@
 """Plivo's call detail records, translated into the same events as its webhooks.
 
-A record comes from the REST API after a call has ended (Plivo, the call object). It names things differently: a B leg
-has its A leg as `parent_call_uuid`, its times carry an offset, and how a dial ended is not in it.
+The REST API returns a record after a call has ended (Plivo, the call object). Its names differ: a B leg has its A leg
+as `parent_call_uuid`, its times carry an offset, and it does not say how a dial ended.
 """
 
 from collections.abc import Mapping
@@ -15,19 +15,19 @@ from app.voice.times import parse_time
 
 Params = tuple[tuple[str, str], ...]
 
-# These differ each time a record is read, or say nothing about the call.
+# Fields that differ each time a record is read, or say nothing about the call.
 _OF_THE_REQUEST = frozenset({"api_id", "resource_uri"})
 
 
 def record_params(record: Mapping[str, Any]) -> Params:
-    """Write a record as parameters, as a receipt keeps them: what is null is left out."""
+    """Return a record as parameters of a receipt, without those that are null."""
     return tuple(
         (name, str(value)) for name, value in record.items() if value is not None and name not in _OF_THE_REQUEST
     )
 
 
 def parse_any(kind: Kind, params: Mapping[str, str], *, at: int, zone: tzinfo) -> Event:
-    """Translate what any receipt holds: a webhook's parameters, a PHLO's or a record's, each with its source."""
+    """Return the event of any receipt: a webhook's, a PHLO's or a record's, each with its source."""
     if kind is Kind.CDR:
         return parse_record(params, at=at, zone=zone)
     event = parse(kind, params, at=at, zone=zone)
@@ -38,13 +38,15 @@ def parse_any(kind: Kind, params: Mapping[str, str], *, at: int, zone: tzinfo) -
 
 
 def parse_record(params: Mapping[str, str], *, at: int, zone: tzinfo) -> CallHungUp | LegHungUp:
-    """Translate one record: a B leg's into `LegHungUp`, any other into `CallHungUp`.
+    """Return the event of one record: `LegHungUp` for a B leg, else `CallHungUp`.
 
-    The event's own time is when the leg began, else `at` (milliseconds). `zone` counts where a time has no offset.
+    The event's own time is when the leg began, else `at` (milliseconds). `zone` applies where a time has no offset.
     """
     began = parse_time(params.get("initiation_time"), zone)
     ended = parse_time(params.get("end_time"), zone)
     answered = parse_time(params.get("answer_time"), zone)
+    if began is not None and ended is not None and ended < began:
+        ended = answered = None  # An impossible pair: at least one is wrong.
     parent, call_uuid = params.get("parent_call_uuid"), params.get("call_uuid")
     moment = began if began is not None else at
     if parent and call_uuid:
@@ -75,7 +77,7 @@ def parse_record(params: Mapping[str, str], *, at: int, zone: tzinfo) -> CallHun
 
 
 def _hangup(params: Mapping[str, str]) -> Hangup:
-    # A webhook's BillDuration is the rounded one, which a record calls billed_duration.
+    # A webhook's BillDuration is rounded up, as is a record's billed_duration.
     return Hangup(
         name=params.get("hangup_cause_name"),
         code=_whole(params.get("hangup_cause_code")),

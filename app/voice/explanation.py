@@ -24,7 +24,7 @@ _ADVICE = {
     Outcome.UNREACHABLE: "Call the number from another phone; check that a SIP phone or app is signed in.",
 }
 _NOTHING_TO_DO = "Nothing to do."
-_UNEXPLAINED = "Look at the webhooks of the call, and give Plivo's support its UUID."
+UNEXPLAINED = "Look at the webhooks of the call, and give Plivo's support its UUID."
 # A sentence about one of these repeats what the outcome says already; its advice is still worth reading.
 _SAYS_IT_ALL = frozenset({Outcome.CALLER_GAVE_UP, Outcome.BUSY, Outcome.MISSED})
 # That somebody hung up, or that there was nothing more to do, explains no dial that nobody answered.
@@ -48,7 +48,7 @@ def explain(outcome: str, code: int | None, cause: str | None) -> Explanation:
     reason = exact_cause(code, cause)
     text = SENTENCES[outcome]
     if reason is None:
-        return Explanation(text=text, advice=_ADVICE.get(outcome, _UNEXPLAINED), cause=None)
+        return Explanation(text=text, advice=_ADVICE.get(outcome, UNEXPLAINED), cause=None)
     if outcome not in _SAYS_IT_ALL and reason.meaning not in text:
         text = f"{text} {reason.meaning}"
     return Explanation(text=text, advice=reason.advice, cause=reason)

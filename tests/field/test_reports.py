@@ -4,6 +4,8 @@ import pytest
 
 from app.voice.hangup_causes import CODES
 from tests.field.conftest import ALICE, BOB, Line
+from tests.records import scenarios
+from tests.records.test_fold import folded
 
 NOBODY_TALKED = [
     {},
@@ -90,6 +92,17 @@ def test_a3_a_leg_with_a_word_alone_decides_too(line: Line, cause: str, outcome:
     assert line.outcome == outcome
 
 
+@pytest.mark.parametrize(
+    ("code", "outcome"), [(3010, "busy"), (6010, "missed"), (3020, "rejected"), (4250, "unreachable")]
+)
+def test_a3_call_detail_records_alone_say_the_same(code: int, outcome: str) -> None:
+    call = scenarios.Call().answer(ALICE).cdr_of_leg("alice", ALICE, code)
+    call.cdr_of_call(HangupSource="Caller", HangupCauseCode="4000", Direction="inbound", CallStatus="completed")
+
+    [dial] = folded(call.receipts).dials.values()
+    assert (dial.outcome, dial.talk_seconds, dial.answered_by) == (outcome, None, None)
+
+
 def test_a3_the_caller_gave_up_while_it_still_rang(line: Line) -> None:
     assert line.answer().wait(9).hangup("Caller").outcome == "caller_gave_up"
 
@@ -172,6 +185,18 @@ def test_a9_the_code_explains_and_not_the_cause_beside_it(line: Line) -> None:
     assert CODES[2020].meaning in page
     assert CODES[2020].advice in page
     assert CODES[4000].meaning not in page
+
+
+def test_a9_a_phone_that_was_not_registered_is_not_listed_under_normal_clearing(line: Line) -> None:
+    line.answer().leg_ends(2020).action("completed")
+    client = line.app.test_client()
+    client.post("/login", data={"token": "a-made-up-reports-token"})
+    page = client.get("/?range=7d").text
+
+    causes = page[page.index('id="causes"') :]
+    assert "<code>NORMAL_CLEARING</code>" not in causes
+    assert CODES[4000].meaning not in causes
+    assert "The called end could not be reached." in causes
 
 
 @pytest.mark.parametrize("code", [4210, 4240, 4250])

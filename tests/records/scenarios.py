@@ -112,7 +112,7 @@ def receipt(
     source: Source = Source.WEBHOOK,
     event: Event | None = None,
 ) -> Receipt:
-    """Make a receipt as the dial room makes them."""
+    """Return a receipt as the dial room makes them."""
     event = event or parse_any(kind, params, at=at, zone=UTC)
     if source is Source.CDR:
         kind, event = Kind.CDR, event.__class__(**{**_fields(event), "source": source})

@@ -17,7 +17,7 @@ from app.voice.outcome import Outcome
 from tests.records import scenarios
 from tests.records.scenarios import ALICE, BOB, SCENARIOS, Call, without_cdr
 
-# When each final outcome must not be left any more, whatever comes later.
+# The outcome of each scenario, in any order.
 ENDS = {
     "answered": Outcome.ANSWERED,
     "no_answer": Outcome.MISSED,

@@ -1,6 +1,7 @@
 """The contents of the dashboard: figures, charts and the newest dials of one query."""
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, tzinfo
 
@@ -13,7 +14,8 @@ from app.records.reading.summaries import WEEKDAYS, Summaries
 from app.reports.pages.charts import ORDER, StackedColumns, stack_columns
 from app.reports.pages.formatting import duration, percentage
 from app.reports.pages.query import DashboardQuery, DateRange
-from app.voice.hangup_causes import HangupCause, by_name
+from app.voice.explanation import UNEXPLAINED, exact_cause, explain
+from app.voice.hangup_causes import by_name
 from app.voice.outcome import Outcome
 
 _ROWS = 10
@@ -34,16 +36,26 @@ class FigureCard:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FigureRow:
-    """One row of a table: its name, its figures and, for a hangup cause, its explanation."""
+    """One row of a table: its name and its figures."""
 
     name: str | None
     figures: Figures
-    cause: HangupCause | None = None
 
     @property
     def answered(self) -> int:
         """Return the number of answered dials."""
         return self.figures.outcomes[Outcome.ANSWERED]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CauseRow:
+    """One reason why dials ended; `outcome` where the cause `name` says nothing about how these dials ended."""
+
+    name: str
+    dials: int
+    meaning: str
+    advice: str
+    outcome: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +76,7 @@ class Charts:
     outcomes: list[Outcome]
     heatmap: Heatmap
     targets: list[FigureRow]
-    causes: list[FigureRow]
+    causes: list[CauseRow]
     numbers: list[str]
     routes: list[str]
 
@@ -131,7 +143,7 @@ def find_charts(connection: Connection, summaries: Summaries, query: DashboardQu
     time_unit = GroupBy.HOUR if query.range.days == 1 else GroupBy.DAY
     columns = _columns(query.range, summaries.summarise(filters, time_unit, detail=Detail.OUTCOMES).parts, zone)
     targets = summaries.summarise(filters, GroupBy.TARGET)
-    causes = summaries.summarise(filters, GroupBy.CAUSE, detail=Detail.TOTALS).parts
+    causes = summaries.summarise(filters, GroupBy.CAUSE, detail=Detail.OUTCOMES).parts
     numbers = summaries.summarise(filters, GroupBy.NUMBER, detail=Detail.TOTALS).parts
     return Charts(
         whole=targets.whole,
@@ -140,10 +152,29 @@ def find_charts(connection: Connection, summaries: Summaries, query: DashboardQu
         outcomes=[outcome for outcome in ORDER if any(row.figures.outcomes[outcome] for row in columns)],
         heatmap=_heatmap(hours),
         targets=[FigureRow(name=name, figures=figures) for name, figures in targets.parts.items()],
-        causes=[FigureRow(name=name, figures=f, cause=by_name(name)) for name, f in causes.items() if name],
+        causes=[row for name, figures in causes.items() if name for row in _cause_rows(name, figures)],
         numbers=[name for name in numbers if name],
         routes=find_routes(connection),
     )
+
+
+_ENDED_NORMALLY = frozenset({Outcome.ANSWERED, Outcome.CALLER_GAVE_UP, Outcome.IN_PROGRESS})
+
+
+def _cause_rows(name: str, figures: Figures) -> Iterator[CauseRow]:
+    """Yield the rows of a cause.
+
+    A cause that is no reason for a failure, such as NORMAL_CLEARING, has a row for each outcome of its failed dials.
+    """
+    cause = by_name(name)
+    outcomes = figures.outcomes if cause is not None and exact_cause(None, name) is None else Counter[str]()
+    failed = {outcome: dials for outcome, dials in outcomes.items() if outcome not in _ENDED_NORMALLY}
+    if dials := figures.total - sum(failed.values()):
+        meaning = cause.meaning if cause else "Plivo does not document this cause."
+        yield CauseRow(name=name, dials=dials, meaning=meaning, advice=cause.advice if cause else UNEXPLAINED)
+    for outcome, dials in failed.items():
+        why = explain(outcome, None, None)
+        yield CauseRow(name=name, dials=dials, meaning=why.text, advice=why.advice, outcome=outcome)
 
 
 def _columns(days: DateRange, parts: Mapping[str | None, Figures], zone: tzinfo) -> list[FigureRow]:
