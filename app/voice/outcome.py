@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from app.voice.events import DialEnded
-from app.voice.hangup_causes import by_name
+from app.voice.hangup_causes import by_name, code_of
 
 
 class Outcome(StrEnum):
@@ -135,7 +135,7 @@ def facts_of_report(event: DialEnded) -> Facts:
         cause=event.cause,
         rang=event.rang,
         b_leg=event.b_leg_uuid is not None,
-        code=code_of_report(event.hangup.code, event.cause),
+        code=code_of_report(code_of(event.hangup.code, event.hangup.name, event.hangup.cause), event.cause),
         talk_seconds=event.hangup.duration if event.b_leg_uuid is not None else None,
     )
 

@@ -36,6 +36,7 @@ TEXT_LIMIT = 255
 # What PHLO sends where it could not fill in a variable. As an id it would join strangers' calls into one.
 _TEMPLATE = "{{"
 _ENDED_STATUSES = frozenset({"completed", "busy", "failed", "no-answer", "cancel", "timeout"})
+_LEG_ENDED = ("DialBLegHangupCauseCode", "DialBLegHangupCauseName", "DialBLegHangupCause", "DialBLegDuration")
 _HANGUP_NAMES = ("HangupCause", "HangupCauseCode", "HangupCauseName", "HangupSource", "EndTime")
 
 
@@ -97,7 +98,7 @@ def _call_facts(params: Mapping[str, str]) -> CallFacts:
 def _dial_ended(params: Mapping[str, str], at: int, call: CallFacts) -> DialEnded:
     get = params.get
     # Documented for the callback URL only; some senders write them here.
-    says_why = get("DialBLegHangupCauseCode") or get("DialBLegHangupCauseName") or get("DialBLegDuration")
+    says_why = any(get(name) for name in _LEG_ENDED)
     return DialEnded(
         at=at,
         call=call,

@@ -32,6 +32,8 @@ reports = st.fixed_dictionaries(
         "DialRingStatus": st.sampled_from(["true", "false", ""]),
         "DialBLegUUID": st.sampled_from(["", "b"]),
         "DialBLegHangupCauseCode": st.sampled_from(CODE_TEXTS),
+        "DialBLegHangupCauseName": st.sampled_from(["", *(cause.name for cause in CODES.values())]),
+        "DialBLegHangupCause": st.sampled_from(CAUSES),
         "DialBLegDuration": st.sampled_from(DURATIONS),
         "Direction": st.sampled_from(["inbound", "outbound"]),
     }
@@ -124,4 +126,4 @@ def test_no_code_that_rules_out_a_talk_is_recorded_as_answered(
     if record.legs and all(excludes_talk(leg.hangup_code) for leg in record.legs.values()) and not dial.b_leg_uuid:
         assert dial.outcome != Outcome.ANSWERED
     assert (dial.talk_seconds is None) or dial.outcome == Outcome.ANSWERED
-    assert dial.ended_at is None or dial.ended_at >= dial.started_at
+    assert dial.ended_at is None or dial.ended_at >= max(dial.started_at, dial.answered_at or 0)

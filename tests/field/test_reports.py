@@ -167,6 +167,21 @@ def test_a8_a_call_that_a_program_moved_away_ends_its_dial_with_the_leg(line: Li
     assert line.dials == [dial]
 
 
+def test_a8_a_leg_that_was_only_seen_picking_up_ends_its_dial_too(line: Line) -> None:
+    line.answer().leg("answer", DialBLegTo=ALICE).leg_ends(4000, seconds=25, source="Callee")
+
+    assert (line.outcome, line.dials[0]["talk_seconds"]) == ("answered", 25)
+    assert line.dials[0]["ended_at"] is not None
+
+
+def test_a2_a_name_or_a_word_in_the_action_says_it_too(line: Line) -> None:
+    more = {"DialBLegHangupCauseName": "Confirm Key Challenge Failed"}
+    reply = line.answer().action("completed", DialBLegUUID=f"b-{line.call_uuid}", **more)
+
+    assert BOB in reply
+    assert line.outcome == "rejected"
+
+
 def test_a9_a_failure_is_not_explained_by_the_end_of_the_call(line: Line) -> None:
     line.answer().leg_ends(4000).action("failed")
 

@@ -48,16 +48,16 @@ def _derive_dial(dial: DialState, legs: list[LegState], call: CallState, *, is_o
     talker = _talker(dial, legs, call)
     speaker = talker or _speaker(dial, legs)
     ended_at = _legs_ended_at(legs, talker, target_count, still_rang=still_rang)
-    is_over = ended_at is not None and _is_over_without_report(legs, talker)
+    is_over = ended_at is not None and _is_over_without_report(legs, talker, target_count)
     outcome = outcome_of(_facts(dial, speaker, call)._replace(still_rang=still_rang, legs_ended=is_over))
     if is_outranked:
         outcome = Outcome.UNKNOWN
     dial.outcome = outcome._value_
     _derive_hangup(dial, speaker)
-    dial.ended_at = None if outcome is Outcome.IN_PROGRESS else _ended_at(dial, call, ended_at)
     answered = talker is not None and outcome in {Outcome.ANSWERED, Outcome.IN_PROGRESS}
     dial.answered_at = _answered_at(talker, dial) if talker and answered else None
     dial.answered_by = (talker.target or _only_target(dial)) if talker and answered else None
+    dial.ended_at = None if outcome is Outcome.IN_PROGRESS else _ended_at(dial, call, ended_at)
     if dial.answered_by is None and outcome is Outcome.ANSWERED:
         dial.answered_by = _only_target(dial)
     dial.talk_seconds = _talk_seconds(talker) if talker and outcome is Outcome.ANSWERED else None
@@ -130,13 +130,15 @@ def _still_rang(legs: list[LegState], target_count: int) -> bool:
     return own_ends < max(len(legs), target_count)
 
 
-def _is_over_without_report(legs: list[LegState], talker: LegState | None) -> bool:
+def _is_over_without_report(legs: list[LegState], talker: LegState | None, target_count: int) -> bool:
     """Return whether the end of its legs ends a dial.
 
     Usually the action report follows at once. It never comes for a call that a program moved to another document.
     """
-    if talker is not None:
-        return talker.connected_at is not None or talker.hangup_source == _MOVED_AWAY
+    if talker is not None and (talker.connected_at is not None or talker.hangup_source == _MOVED_AWAY):
+        return True
+    if talker is not None:  # Only seen picking up: while another phone rings, this one may not have been accepted.
+        return 0 < target_count <= len(legs) and all(leg.ended_at is not None for leg in legs)
     return all(leg.hangup_source == _MOVED_AWAY for leg in legs)
 
 
@@ -153,11 +155,10 @@ def _legs_ended_at(legs: list[LegState], talker: LegState | None, target_count: 
 
 def _ended_at(dial: DialState, call: CallState, legs_ended_at: int | None) -> int | None:
     """Return when the dial ended: by its report, unless that came after the end of the call; else by its legs."""
-    if dial.reported_at is not None:
-        return max(dial.started_at, min(dial.reported_at, call.ended_at or dial.reported_at))
-    if legs_ended_at is not None and (call.ended_at is None or legs_ended_at < call.ended_at):
-        return max(dial.started_at, legs_ended_at)
-    return None if call.ended_at is None else max(dial.started_at, call.ended_at)
+    ended_at = dial.reported_at if dial.reported_at is not None else legs_ended_at
+    if ended_at is None or (call.ended_at is not None and call.ended_at < ended_at):
+        ended_at = call.ended_at
+    return None if ended_at is None else max(ended_at, dial.started_at, dial.answered_at or 0)
 
 
 def _derive_hangup(dial: DialState, speaker: LegState | None) -> None:

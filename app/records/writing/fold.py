@@ -202,8 +202,8 @@ def _report(dial: DialState, event: DialEnded, receipt_key: int | None) -> None:
     is_signed = event.source is not Source.PHLO
     if not is_signed and dial.targets is not None:
         return  # Our document placed the dial, so no PHLO did.
+    code = code_of(event.hangup.code, event.hangup.name, event.hangup.cause)
     if dial.reported_at is not None:
-        code = code_of(event.hangup.code, event.hangup.name, None)
         said = report_rank(event.status, event.b_leg_uuid, event.cause, event.rang, code)
         known = report_rank(
             dial.dial_status, dial.b_leg_uuid, dial.dial_hangup_cause, dial.dial_ring_status, dial.report_code
@@ -213,7 +213,10 @@ def _report(dial: DialState, event: DialEnded, receipt_key: int | None) -> None:
     dial.dial_status, dial.dial_ring_status = event.status, event.rang
     dial.dial_hangup_cause, dial.b_leg_uuid = event.cause, event.b_leg_uuid
     dial.reported_at, dial.report_key = event.at, receipt_key
-    dial.report_code, dial.reported_by = code_of(event.hangup.code, event.hangup.name, None), event.source._value_
+    dial.report_code, dial.reported_by = (
+        code_of(event.hangup.code, event.hangup.name, event.hangup.cause),
+        event.source._value_,
+    )
 
 
 def _fold_recording(record: CallRecord, event: RecordingMade, dial_id: str | None) -> None:
