@@ -16,7 +16,7 @@ from app.plan.document import document as plan_document
 from app.plan.model import Plan, Step
 from app.plan.next import Decision, End, Ring
 from app.records.model.state import Placement
-from app.voice.xml import EMPTY, Hangup, Speak, render
+from app.voice.xml import EMPTY, Hangup, Speak, plays_before_dialling, render
 from config import Config
 
 # Placeholders in a prepared document for a request's own queries. No plan holds them: they are no URL and no sentence.
@@ -62,8 +62,9 @@ class Replies:
             ticket = Ticket(dial_id=dialled, route=route, step=step, round=decision.round, started_at=since)
             targets = tuple(target.address for target in decision.targets)
             key = ("ring", route, step, targets, decision.timeout, decision.greeting is None, base_url)
-            placement = Placement(dialled, targets, route, step, decision.round, decision.greeting is not None)
-            return Reply(self._fill(key, decision, base_url, lambda: ticket), placement)
+            document = self._fill(key, decision, base_url, lambda: ticket)
+            prompted = plays_before_dialling(document)
+            return Reply(document, Placement(dialled, targets, route, step, decision.round, prompted))
         if isinstance(decision, End):
             ending = decision.name
             document = self._fill(

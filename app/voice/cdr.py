@@ -45,8 +45,6 @@ def parse_record(params: Mapping[str, str], *, at: int, zone: tzinfo) -> CallHun
     began = parse_time(params.get("initiation_time"), zone)
     ended = parse_time(params.get("end_time"), zone)
     answered = parse_time(params.get("answer_time"), zone)
-    if began is not None and ended is not None and ended < began:
-        ended = answered = None  # An impossible pair: at least one is wrong.
     parent, call_uuid = params.get("parent_call_uuid"), params.get("call_uuid")
     moment = began if began is not None else at
     if parent and call_uuid:

@@ -171,3 +171,9 @@ def render_prompt(*children: Speak | Play | Wait) -> str:
         if not isinstance(child, Speak | Play | Wait):
             raise XmlError(f"{type(child).__name__} stands in a prompt; use Speak, Play or Wait there")
     return render(*children)
+
+
+def plays_before_dialling(document: str) -> bool:
+    """Return whether the caller hears something in a document before its Dial rings anybody."""
+    before, dial, _ = document.partition("<Dial")
+    return bool(dial) and any(element in before for element in ("<Speak", "<Play", "<Wait"))

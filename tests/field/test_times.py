@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.context import EXTENSION
+from app.records.maintenance.check import check
 from app.voice.events import CallHungUp, Kind
 from app.voice.parsing import parse
 from tests.field.conftest import ALICE, REPORTS_TOKEN, App, Line
@@ -107,6 +109,24 @@ def test_d2_a_greeting_does_not_count_as_ringing(make_app: App) -> None:
 
     [dial] = line.dials
     assert (dial["outcome"], dial["talk_seconds"], dial["ring_seconds"]) == ("answered", 7, None)
+
+
+def test_d2_a_repair_brings_an_older_store_right(make_app: App) -> None:
+    app = make_app(plan=f'[routes.main]\ngreeting = "Welcome."\nsteps.first = {{ ring = ["{ALICE}"] }}')
+    line = Line(app)
+    line.answer().wait(15).leg("answer", DialBLegTo=ALICE).leg_ends(4000, seconds=7, source="Callee")
+    line.action("completed", DialBLegUUID=f"b-{line.call_uuid}")
+    store = app.extensions[EXTENSION].store
+    with store.engine.begin() as connection:
+        connection.exec_driver_sql(
+            "UPDATE receipts SET placement = replace(placement, ',\"starts_with_prompt\":true', '')"
+        )
+        connection.exec_driver_sql("UPDATE dials SET starts_with_prompt = NULL, ring_seconds = 15")
+
+    repaired = check(store, zone=UTC, repair=True, step=lambda _: None).repaired
+
+    assert (repaired, line.dials[0]["ring_seconds"]) == (1, None)
+    assert check(store, zone=UTC, repair=False, step=lambda _: None).differing == ()
 
 
 def test_d2_without_a_greeting_the_ringing_is_counted(line: Line) -> None:

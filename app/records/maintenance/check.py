@@ -9,7 +9,7 @@ from typing import Any
 from app.records.model import tables
 from app.records.model.ids import make_key, now, orphan_uuid
 from app.records.model.receipt import StoreUnavailable, first_params, placement_from_json
-from app.records.model.state import CallRecord, CallState
+from app.records.model.state import CallRecord, CallState, Placement
 from app.records.reading.incomplete import count_orphans
 from app.records.store.statements import Cursor, RowMapper, Statements
 from app.records.store.store import Store, Writer
@@ -18,11 +18,12 @@ from app.records.writing.derive import derive
 from app.records.writing.fold_receipt import fold_receipt
 from app.voice.cdr import parse_any
 from app.voice.events import Event, Kind
+from app.voice.xml import plays_before_dialling
 
 OnProgress = Callable[[int], None]  # Called after each step with the calls checked since the last one.
 
 _CHUNK = 200
-_COLUMNS = ("receipt_key", "kind", "dial_id", "params", "received_at", "placement", "digest")
+_COLUMNS = ("receipt_key", "kind", "dial_id", "params", "received_at", "placement", "digest", "reply")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,7 +196,7 @@ def _fresh(
     call_uuid = stored.call.call_uuid if stored else _name(events, found)
     record = CallRecord(CallState(call_key, call_uuid, started_at=events[0].at))
     for receipt, event in zip(found, events, strict=True):
-        placement = placement_from_json(receipt["placement"])
+        placement = _placement(receipt)
         key, at = receipt["receipt_key"], receipt["received_at"]
         fold_receipt(record, event, placement, dial_id=receipt["dial_id"], key=key, at=at, room=stored)
     derive(record)
@@ -203,6 +204,12 @@ def _fresh(
         if stored and dial_id in stored.dials:
             dial.dial_key = stored.dials[dial_id].dial_key
     return record
+
+
+def _placement(receipt: dict[str, Any]) -> Placement | None:
+    """Return a receipt's placement. Old ones do not say whether a prompt comes first, but their reply shows it."""
+    placement = placement_from_json(receipt["placement"])
+    return placement and placement._replace(starts_with_prompt=plays_before_dialling(receipt["reply"] or ""))
 
 
 def _event(receipt: dict[str, Any], zone: tzinfo) -> Event:
