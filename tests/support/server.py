@@ -203,13 +203,8 @@ class Server:
 
     def events(self, name: str) -> list[dict[str, Any]]:
         """Return the log lines of one event so far."""
-        found = []
-        for line in list(self.lines):
-            if line.startswith("{"):
-                entry = json.loads(line)
-                if entry.get("event") == name:
-                    found.append(entry)
-        return found
+        entries = [json.loads(line) for line in list(self.lines) if line.startswith("{")]
+        return [entry for entry in entries if entry.get("event") == name]
 
 
 def children(process: int) -> set[int]:
