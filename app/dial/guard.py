@@ -63,6 +63,7 @@ def _is_signed(webhook: Webhook, config: Config) -> bool:
     fault = _fault_of(webhook) if verification.verdict is Verdict.VALID else None
     webhook.verification = offer.refuse(fault) if fault else verification
     if webhook.verification.verdict is Verdict.VALID:
+        webhook.nonce = offer.nonce
         return True
     if fault:
         _refusals().log(webhook, advise(webhook.verification), refused=is_enforced)

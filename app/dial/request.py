@@ -63,6 +63,7 @@ class Webhook:
 
     `read_parameters` fills the rest: `form` has the fields of the body, `asked` those of the query, `params` those of
     Plivo, `first` the first value of each of these. `ticket` and `dial_id` are from our own part of the query.
+    `nonce` is that of a valid signature.
     """
 
     kind: Kind
@@ -76,6 +77,7 @@ class Webhook:
     sender: str | None
     request_id: str | None
     verification: Verification = _UNCHECKED
+    nonce: str | None = None
     form: Pairs = ()
     asked: Pairs = ()
     params: Pairs = ()

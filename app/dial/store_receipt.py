@@ -73,6 +73,7 @@ def make_receipt(webhook: Webhook, event: Event) -> Receipt:
         received_at=webhook.received_at,
         dial_id=webhook.dial_id,
         event=event,
+        nonce=webhook.nonce,
     )
 
 
@@ -111,7 +112,8 @@ def _finish_control(shared: Services, entry: Entry, response: DeferredResponse) 
         _spool(shared, receipt, error)
         return
     response.when_finished(partial(_log_dial_ended, receipt, kept))
-    if kept.deliveries > 1 or kept.reply != receipt.reply:
+    response.status_code = kept.reply_status
+    if kept.deliveries != 1 or kept.reply != receipt.reply:
         response.set_data(kept.reply or EMPTY)
 
 
@@ -133,7 +135,7 @@ def _finish_notice(
         return
     else:
         response.when_finished(partial(_log_dial_ended, receipt, kept))
-    response.status_code = 200
+    response.status_code = kept.reply_status if kept else 200
     write_reply(response, kept)
 
 

@@ -1,7 +1,7 @@
-"""Who may speak: every route is guarded, in every mode, behind tunnels and proxies."""
+"""Only Plivo gets in: every route is guarded, in every mode, behind tunnels and proxies."""
 
 from collections.abc import Callable
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import pytest
 
@@ -18,7 +18,7 @@ FORM = "application/x-www-form-urlencoded"
 
 
 def v3(url: str, params: list[tuple[str, str]], token: str = TOKEN, *, main: bool = False) -> dict[str, str]:
-    """Make the V3 headers of a POST."""
+    """Return the V3 headers of a POST."""
     nonce = make_nonce()
     signature = sign_v3(method="POST", url=url, params=params, nonce=nonce, token=token)
     return {
@@ -108,7 +108,7 @@ def test_forwarded_headers_count_from_exactly_the_trusted_proxies(start_server: 
 
 
 @pytest.mark.parametrize("name", ["Port", "Host", "Proto", "For"])
-def test_whatever_a_proxy_says_of_the_way_the_caller_is_served(start_server: Callable[..., Server], name: str) -> None:
+def test_the_caller_is_served_with_any_forwarded_header(start_server: Callable[..., Server], name: str) -> None:
     server = start_server(TRUSTED_PROXIES=1, WORKERS=1, VERIFY_SIGNATURES="off")
 
     for value in ("", "no-port", "443,443", "99999999", "-1", "0x1bb", "[::1]:x", "1" * 500):
@@ -118,10 +118,10 @@ def test_whatever_a_proxy_says_of_the_way_the_caller_is_served(start_server: Cal
         assert "<Dial" in reply.body
 
 
-def test_while_tokens_rotate_either_is_good(start_server: Callable[..., Server]) -> None:
+def test_while_tokens_rotate_either_is_accepted(start_server: Callable[..., Server]) -> None:
     server = start_server(PLIVO_AUTH_TOKEN=f"the-next-token, {TOKEN}")
 
-    for token, expected in ((TOKEN, 200), ("the-next-token", 200), ("no-token-of-ours", 403)):
+    for token, expected in ((TOKEN, 200), ("the-next-token", 200), ("a-token-of-another-account", 403)):
         assert server.plivo("POST", "/dialstatus/", inbound(new_uuid()), token=token).status == expected
 
 
@@ -153,6 +153,165 @@ def test_v2_alone_is_refused_with_a_reason_unless_the_setting_accepts_it(start_s
     [line] = until(lambda: strict.events("signature_refused"))
     assert (line["scheme"], line["signature"]) == ("V2", "invalid")
     assert "ACCEPT_V2=true" in line["reason"]
+
+
+def sent(server: Server, target: str, fields: dict[str, str], headers: dict[str, str], method: str = "POST") -> int:
+    """Send a request with the headers of another one and return the status."""
+    body = urlencode(fields) if method == "POST" else None
+    return server.request(method, target, body, {**headers, "Content-Type": FORM}).status
+
+
+def nonce_with(headers: dict[str, str], text: str) -> dict[str, str]:
+    """Return the headers with text before the nonce."""
+    name = next(name for name in headers if name.endswith("-Nonce"))
+    return {**headers, name: text + headers[name]}
+
+
+def test_a_captured_v3_request_signs_nothing_else(start_server: Callable[..., Server]) -> None:
+    server = start_server()
+    call_uuid = new_uuid()
+    report = dial_report(call_uuid)
+    target = "/dialstatus/action/?step=desk"
+    headers = v3(server.url + target, list(report.items()))
+    signed_text = "".join(name + value for name, value in sorted(report.items()))
+
+    assert sent(server, target, {}, nonce_with(headers, f"{signed_text}.")) == 403
+    assert sent(server, f"{target}.{quote(signed_text)}", {}, headers, "GET") == 403
+    assert sent(server, target, {**report, "CallStatus": f"ringingCallUUID{call_uuid}"}, headers) == 403
+    merged = dict(report)
+    del merged["To"]
+    assert sent(server, target, {**merged, "From": f"{report['From']}To{report['To']}"}, headers) == 403
+    cut = dict(report)
+    del cut["DialStatus"]
+    assert sent(server, target, {**cut, "DialStat": "usno-answer"}, headers) == 403
+    assert server.api(f"/calls/{call_uuid}").status == 404
+    assert sent(server, target, report, headers) == 200
+
+
+def test_a_captured_get_request_is_no_post(start_server: Callable[..., Server]) -> None:
+    server = start_server()
+    fields = sorted(inbound(new_uuid()).items())
+    target, nonce = f"/dialstatus/?{urlencode(fields)}", make_nonce()
+    signature = sign_v3(method="GET", url=server.url + target, params=[], nonce=nonce, token=TOKEN)
+    headers = {"X-Plivo-Signature-V3": signature, "X-Plivo-Signature-V3-Nonce": nonce}
+    form = {name: f"={value}&" for name, value in fields[:-1]} | {fields[-1][0]: f"={fields[-1][1]}"}
+
+    assert sent(server, "/dialstatus/", form, headers) == 403
+    assert sent(server, target, {}, headers, "GET") == 200
+
+
+@pytest.mark.parametrize(
+    ("signed_path", "path", "absorbed"),
+    [
+        ("/dialstatus/hangup/", "/dialstatus/", "hangup/"),
+        ("/dialstatus/action/", "/dialstatus/", "action/"),
+        ("/dialstatus/hangup", "/dialstatus/", "hangup"),
+        ("/dialstatus/callback", "/dialstatus/", "callback"),
+    ],
+)
+def test_a_captured_v2_signature_opens_no_other_route(
+    start_server: Callable[..., Server], signed_path: str, path: str, absorbed: str
+) -> None:
+    server = start_server(ACCEPT_V2="true")
+    fields = inbound(new_uuid())
+    headers = v2(server.url + signed_path)
+
+    assert sent(server, path, fields, nonce_with(headers, absorbed)) == 403
+    assert sent(server, signed_path, fields, headers) == 200
+
+
+def test_a_nonce_signs_one_content_only(start_server: Callable[..., Server], database_url: str) -> None:
+    server = start_server(ACCEPT_V2="true", DATABASE_URL=database_url, WORKERS=2)
+    genuine, forged = new_uuid(), new_uuid()
+    headers = v2(f"{server.url}/dialstatus/action/")
+
+    assert sent(server, "/dialstatus/action/", dial_report(genuine, "busy"), headers) == 200
+    for _ in range(6):  # Enough connections to reach both workers.
+        assert sent(server, "/dialstatus/action/", dial_report(forged, "busy"), headers) == 403
+        assert sent(server, "/dialstatus/action/", dial_report(genuine, "completed", "b"), headers) == 403
+    assert sent(server, "/dialstatus/action/", dial_report(genuine, "busy"), headers) == 200
+
+    assert server.api(f"/calls/{forged}").status == 404
+    [dial] = server.api(f"/calls/{genuine}").json()["dials"]
+    assert (dial["outcome"], dial["deliveries"]) == ("busy", 2)
+    assert until(lambda: server.events("nonce_reused"))
+
+
+def test_a_request_signed_for_another_host_is_not_taken(start_server: Callable[..., Server]) -> None:
+    server = start_server()
+    fields = inbound(new_uuid())
+    headers = v3("http://staging.example.com/dialstatus/", list(fields.items()))
+
+    assert sent(server, "/dialstatus/", fields, {**headers, "Host": "staging.example.com"}) == 403
+    [line] = until(lambda: server.events("signature_refused"))
+    assert line["reason"].startswith(
+        "host: Plivo signed http://staging.example.com/dialstatus/ and this server checked "
+    )
+
+
+def test_a_phlo_report_does_not_overrule_a_signed_one(start_server: Callable[..., Server]) -> None:
+    server = start_server(PHLO_TOKEN="a-token-of-the-phlo")
+    call_uuid = new_uuid()
+    headers = {"Authorization": "bearer a-token-of-the-phlo", "Content-Type": FORM}
+    server.plivo("POST", "/dialstatus/action/", dial_report(call_uuid, "no-answer"))
+
+    claim = urlencode(dial_report(call_uuid, "completed", "a-leg"))
+    assert server.request("POST", "/dialstatus/phlo/", claim, headers).status == 200
+    assert server.request("POST", "/dialstatus/action/", claim, headers).status == 403
+
+    [dial] = server.api(f"/calls/{call_uuid}").json()["dials"]
+    assert (dial["outcome"], dial["signature"]) == ("missed", "valid")
+    signatures = [receipt["signature"] for receipt in server.api(f"/calls/{call_uuid}").json()["receipts"]]
+    assert sorted(signatures) == ["bearer", "valid"]
+
+
+@pytest.mark.parametrize(
+    ("signed_base", "hint", "difference"),
+    [
+        ("https://calls.example.com/voice", {"X-Forwarded-Prefix": "/voice"}, "path"),
+        ("https://calls.example.com/voice", {"X-Original-URI": "/voice/dialstatus/?x=1"}, "path"),
+        ("https://calls.example.com", {}, "case"),
+    ],
+)
+def test_the_reason_names_a_sub_path_and_letter_case(
+    start_server: Callable[..., Server], signed_base: str, hint: dict[str, str], difference: str
+) -> None:
+    public = "https://Calls.Example.com" if difference == "case" else "https://calls.example.com"
+    server = start_server(PUBLIC_URL=public)
+    fields = inbound(new_uuid())
+
+    assert sent(server, "/dialstatus/", fields, v3(f"{signed_base}/dialstatus/", list(fields.items())) | hint) == 403
+    [line] = until(lambda: server.events("signature_refused"))
+    assert line["reason"].startswith(f"{difference}: Plivo signed {signed_base}/dialstatus/ and this server checked ")
+    assert "PUBLIC_URL" in line["reason"]
+
+
+def test_without_a_hint_the_reason_mentions_the_sub_path(start_server: Callable[..., Server]) -> None:
+    server = start_server(PUBLIC_URL="https://calls.example.com")
+    fields = inbound(new_uuid())
+
+    sent(server, "/dialstatus/", fields, v3("https://calls.example.com/voice/dialstatus/", list(fields.items())))
+
+    [line] = until(lambda: server.events("signature_refused"))
+    assert "PUBLIC_URL must hold any sub-path that a proxy removes" in line["reason"]
+
+
+@pytest.mark.parametrize("prefix", ["/voice", ""])
+def test_below_a_path_the_prefix_may_be_kept_or_removed(start_server: Callable[..., Server], prefix: str) -> None:
+    server = start_server(PUBLIC_URL=f"{PUBLIC}/voice")
+    fields = inbound(new_uuid())
+
+    reply = server.request(
+        "POST",
+        f"{prefix}/dialstatus/",
+        urlencode(fields),
+        v3(f"{PUBLIC}/voice/dialstatus/", list(fields.items())),
+    )
+
+    assert reply.status == 200
+    assert reply.attribute("action").startswith(f"{PUBLIC}/voice/dialstatus/action/?")
+    refused = server.request("POST", f"{prefix}/dialstatus/nowhere/", "")
+    assert (refused.status, refused.body, refused.content_type) == (404, "<Response/>", "application/xml")
 
 
 def test_observing_lets_a_stranger_in_records_the_verdict_and_says_why(start_server: Callable[..., Server]) -> None:

@@ -56,6 +56,14 @@ class Receipt(NamedTuple):
     reply: str | None = None
     reply_micros: int = 0
     decide_again: DecideAgain | None = None
+    nonce: str | None = None
+
+    @property
+    def nonce_key(self) -> int | None:
+        """Return what the store keeps of the nonce of a valid signature: 63 bits of its hash."""
+        if self.nonce is None:
+            return None
+        return int.from_bytes(blake2b(self.nonce.encode(), digest_size=8).digest()) >> 1
 
     def digest(self) -> bytes:
         """Return the receipt's identity: 16 bytes over kind, dial id and Plivo's parameters in any order."""
@@ -83,6 +91,9 @@ class StoredReceipt(NamedTuple):
     reply: str | None
     call_uuid: str
     dial: DialState | None
+
+
+REUSED_NONCE = StoredReceipt(0, 403, None, "", None)  # Not stored: its nonce came before with other content.
 
 
 def _compact(fields: Mapping[str, object]) -> str:
@@ -148,6 +159,7 @@ def receipt_to_json(receipt: Receipt) -> str:
             "reply_status": receipt.reply_status,
             "reply": receipt.reply,
             "reply_micros": receipt.reply_micros,
+            "nonce": receipt.nonce,
         }
     )
 

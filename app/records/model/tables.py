@@ -1,8 +1,8 @@
 """The tables: receipts as received, and the state folded from them.
 
 The writing node makes row keys (`ids.py`): 63-bit integers that begin with the time, so rows of all nodes sort by time
-without a sequence, and new rows go to the end of the index. Times are milliseconds since 1970 UTC. The only index on
-random values is that on call UUIDs, and a rare one on request UUIDs that differ.
+without a sequence, and new rows go to the end of the index. Times are milliseconds since 1970 UTC. The only indexes on
+random values are those on call UUIDs and nonces, and a rare one on request UUIDs that differ.
 """
 
 from sqlalchemy import (
@@ -34,6 +34,7 @@ metadata = MetaData(
 _Key = BigInteger().with_variant(Integer(), "sqlite")
 
 SUFFIX_LENGTH = 4
+HAS_NONCE = "nonce_key IS NOT NULL"  # The condition of the partial index on nonces.
 REQUEST_DIFFERS = "request_uuid <> call_uuid"  # The condition of the partial index on request UUIDs.
 
 
@@ -67,7 +68,9 @@ receipts = Table(
     Column("reply", Text),  # None for the empty response
     Column("reply_micros", Integer, nullable=False),  # from request to decided reply, commit excluded
     Column("placement", Text),  # a JSON object: the dial that our reply started
+    Column("nonce_key", BigInteger),  # 63 bits of the hash of a valid signature's nonce
     Index(None, "call_key", "digest", unique=True),
+    Index(None, "nonce_key", sqlite_where=text(HAS_NONCE), postgresql_where=text(HAS_NONCE)),
 )
 
 calls = Table(

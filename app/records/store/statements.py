@@ -89,6 +89,7 @@ class Statements:
             "SELECT deliveries, reply_status, reply, dial_id, last_received_at, receipt_key FROM receipts "  # noqa: S608
             f"WHERE call_key = {placeholder} AND digest = {placeholder}"
         )
+        self.receipts_of_nonces = f"SELECT nonce_key, digest FROM receipts WHERE nonce_key {among}"  # noqa: S608
         self.count_receipt = (
             f"UPDATE receipts SET deliveries = {placeholder}, last_received_at = {placeholder} "  # noqa: S608
             f"WHERE receipt_key = {placeholder}"

@@ -3,18 +3,21 @@
 The caller begins and commits the transaction. Each call is read and written once per batch.
 """
 
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from typing import Any
 
 from app.records.model.ids import LATE_AFTER, first_key, make_key, now, orphan_uuid
-from app.records.model.receipt import Receipt, StoredReceipt
+from app.records.model.receipt import REUSED_NONCE, Receipt, StoredReceipt
 from app.records.model.state import CallRecord, DialState
 from app.records.store.statements import Cursor, RowMapper, Statements
 from app.records.writing.derive import derive
 from app.records.writing.fold_receipt import decide_again, fold_receipt, log_full, new_record
 from app.records.writing.receipt_rows import ReceiptRows
 from app.voice.events import DialEnded, LegEvent, RecordingMade
+
+log = logging.getLogger(__name__)
 
 # Milliseconds between the end of a dial and its event: the last reports on its legs arrive in between.
 SETTLING = 2000
@@ -38,7 +41,8 @@ class Batch:
         self.ended: list[DialState] = []  # The dials that ended in this batch.
 
     def look_up(self, receipts: Sequence[Receipt]) -> None:
-        """Read the calls that the receipts name, with a few statements for any number of receipts."""
+        """Read the calls and nonces that the receipts name, with a few statements for any number of receipts."""
+        self._receipts.look_up_nonces(receipts)
         self._read_calls({receipt.event.call.call_uuid for receipt in receipts} - {None})  # type: ignore[arg-type]
         dial_ids = {receipt.dial_id for receipt in receipts} - {None} - self._owners.keys()
         if dial_ids:
@@ -79,6 +83,9 @@ class Batch:
 
     def _add(self, receipt: Receipt) -> StoredReceipt:
         digest = receipt.digest()
+        if self._receipts.is_forged(receipt, digest):
+            log.warning("nonce_reused", extra={"kind": receipt.kind.value, "request_id": receipt.request_id})
+            return REUSED_NONCE
         record = self._record_of(receipt, digest)
         dial_id = self._dial_id(record, receipt)
         if dial_id is None and receipt.placement is not None:

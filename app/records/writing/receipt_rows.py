@@ -1,5 +1,6 @@
 """The receipts of one transaction: new ones are inserted together, a copy only raises the number of deliveries."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.records.model.receipt import Receipt, params_to_json, placement_to_json
@@ -25,7 +26,19 @@ class ReceiptRows:
         self._cursor = cursor
         self._sql = statements
         self._seen: dict[tuple[int, bytes], Seen] = {}
+        self._digests: dict[int, bytes] = {}  # By nonce.
         self._new: list[tuple[int, int, bytes, Receipt, Seen]] = []
+
+    def look_up_nonces(self, receipts: Sequence[Receipt]) -> None:
+        """Read what came before with the nonces of these receipts, in one statement."""
+        if nonces := {receipt.nonce_key for receipt in receipts} - {None}:
+            self._cursor.execute(self._sql.receipts_of_nonces, (self._sql.many(nonces),))
+            self._digests.update((nonce, bytes(digest)) for nonce, digest in self._cursor.fetchall())
+
+    def is_forged(self, receipt: Receipt, digest: bytes) -> bool:
+        """Return whether the receipt's nonce came before with other content. Plivo signs each request with its own."""
+        nonce = receipt.nonce_key
+        return nonce is not None and self._digests.setdefault(nonce, digest) != digest
 
     def count(self, receipt: Receipt, call_key: int, digest: bytes, *, is_call_stored: bool) -> Seen | None:
         """Count another delivery of a receipt and return it; None for a new receipt.
@@ -87,4 +100,5 @@ def _row(key: int, call_key: int, digest: bytes, receipt: Receipt, seen: Seen) -
         receipt.reply,
         receipt.reply_micros,
         placement_to_json(receipt.placement) if receipt.placement else None,
+        receipt.nonce_key,
     )
