@@ -57,14 +57,13 @@ def near_bases(base: str, others: Iterable[str]) -> Iterator[tuple[str, str]]:
     host, slash, path = rest.partition("/")
     lower_host = scheme.lower() + separator + host.lower() + slash + path
     starts = list(dict.fromkeys([base, lower_host, base.lower(), *others]))
-    for start in starts:
-        origin = _difference(base, start)
-        for count in range(len(_CHANGES) + 1):
+    for count in range(len(_CHANGES) + 1):
+        for start in starts:
             for names in combinations(_CHANGES, count):
                 candidate = start
                 for name in names:
                     candidate = _CHANGES[name](candidate)
-                yield "+".join(filter(None, (*origin, *names))), candidate
+                yield "+".join((*_difference(base, start), *names)), candidate
 
 
 def show_url(url: str) -> str:

@@ -1,11 +1,23 @@
-"""Who is let in by a signature, who is not, and that nothing ever raises."""
+"""Which signatures are valid, which are not, and that no input raises."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from werkzeug.datastructures import EnvironHeaders
 
-from app.voice.signature import Headers, Verdict, Verification, explain, make_nonce, verify
+from app.voice.signature import (
+    Headers,
+    Offer,
+    Verdict,
+    Verification,
+    advise,
+    explain,
+    make_nonce,
+    read_offer,
+    sign_v2,
+    sign_v3,
+    verify,
+)
 from tests.voice.signing import (
     FIELDS,
     NONCE,
@@ -20,7 +32,7 @@ from tests.voice.signing import (
     v3_of,
 )
 
-# Who is let in.
+# Valid.
 
 
 @pytest.mark.parametrize(
@@ -45,13 +57,13 @@ from tests.voice.signing import (
         ),
     ],
 )
-def test_a_right_signature_is_valid_in_each_header(headers: Headers, scheme: str) -> None:
+def test_a_correct_signature_is_valid_in_each_header(headers: Headers, scheme: str) -> None:
     assert judge(headers) == Verification(verdict=Verdict.VALID, scheme=scheme, reason=None)
 
 
 @pytest.mark.parametrize("separator", [",", ", ", " ,", " , "])
 @pytest.mark.parametrize("right_one", [0, 1, 2])
-def test_one_right_signature_of_several_is_enough(separator: str, right_one: int) -> None:
+def test_one_correct_signature_of_several_is_enough(separator: str, right_one: int) -> None:
     signatures = [v3_of(token="another"), v3_of(token="a third"), ""]
     signatures[right_one] = v3_of()
 
@@ -78,7 +90,7 @@ def test_the_order_of_fields_does_not_matter() -> None:
     assert judge(v3_headers(v3_of(params=params)), params=params[::-1]).verdict is Verdict.VALID
 
 
-# Who is not.
+# Not valid.
 
 
 @pytest.mark.parametrize(
@@ -118,7 +130,7 @@ def test_a_request_that_was_changed_is_invalid(change: dict[str, object]) -> Non
     )
 
 
-def test_a_wrong_v3_signature_is_not_saved_by_a_right_v2_one() -> None:
+def test_a_correct_v2_signature_does_not_make_up_for_a_wrong_v3_one() -> None:
     verification = judge(v3_headers("wrong") | v2_headers(v2_of()))
 
     assert (verification.verdict, verification.scheme) == (Verdict.INVALID, "V3")
@@ -177,7 +189,63 @@ def test_an_empty_token_beside_a_real_one_lets_nobody_in() -> None:
     assert verification.verdict is Verdict.INVALID
 
 
-# Whatever comes, an answer.
+@pytest.mark.parametrize("nonce", ["1", "31627761595286130198", "9a5c1f00-2222-4333-8444-555555555555", "a" * 64])
+def test_a_nonce_of_letters_digits_and_hyphens_is_accepted(nonce: str) -> None:
+    signed = sign_v3(method="POST", url=URL, params=FIELDS, nonce=nonce, token=TOKEN)
+
+    assert judge(v3_headers(signed, nonce=nonce)).verdict is Verdict.VALID
+
+
+@pytest.mark.parametrize("nonce", ["", "a" * 65, "a.1", "a/1", "a?1", "a&b=1", "a b", " 1", "1\n", "é", "１"])
+def test_any_other_nonce_is_refused_however_well_it_is_signed(nonce: str) -> None:
+    third = sign_v3(method="POST", url=URL, params=FIELDS, nonce=nonce, token=TOKEN)
+    second = sign_v2(url=URL, nonce=nonce, token=TOKEN)
+
+    for headers in (v3_headers(third, nonce=nonce), v2_headers(second, nonce=nonce)):
+        verification = judge(headers)
+        assert verification.verdict is Verdict.INVALID
+        assert (verification.reason or "").endswith("has a form that Plivo does not use")
+
+
+@pytest.mark.parametrize("word", ["hangup", "action", "callback", "ring", "recording", "phlo", "confirm"])
+def test_a_v2_nonce_holds_no_word_of_a_path(word: str) -> None:
+    nonce = f"{word}{NONCE}"
+
+    assert judge(v2_headers(sign_v2(url=URL, nonce=nonce, token=TOKEN), nonce=nonce)).verdict is Verdict.INVALID
+
+
+@pytest.mark.parametrize("header", [",".join(["A"] * 5), "A" * 257, "," * 2000])
+def test_more_signatures_than_plivo_sends_are_refused(header: str) -> None:
+    for headers in (v3_headers(header), {"X-Plivo-Signature-Ma-V3": header, "X-Plivo-Signature-V3-Nonce": NONCE}):
+        verification = judge(headers)
+        assert verification.verdict is Verdict.INVALID
+        assert verification.reason == "more than 4 signatures in one header"
+
+
+@pytest.mark.parametrize("position", [0, 3])
+def test_four_signatures_are_tried(position: int) -> None:
+    signatures = [v3_of(token=str(number)) for number in range(3)]
+    signatures.insert(position, v3_of())
+
+    assert judge(v3_headers(",".join(signatures))).verdict is Verdict.VALID
+
+
+def test_v2_alone_may_be_refused_and_v3_beside_it_is_verified() -> None:
+    second, third = v2_headers(v2_of()), v3_headers(v3_of())
+
+    def offered(headers: dict[str, str]) -> Offer | Verification:
+        return read_offer(method="POST", headers=headers, tokens=[TOKEN], accept_v2=False)
+
+    refused = offered(second)
+    assert isinstance(refused, Verification)
+    assert (refused.verdict, refused.scheme) == (Verdict.INVALID, "V2")
+    assert "ACCEPT_V2=true" in advise(refused)
+    both = offered(second | third)
+    assert isinstance(both, Offer)
+    assert both.verify(url=URL, params=FIELDS).scheme == "V3"
+
+
+# Every input gets a verdict.
 
 anything = st.text(st.characters(exclude_categories=()), max_size=30)
 header_names = st.sampled_from(

@@ -1,6 +1,6 @@
 """Why a request was refused, in words for the log."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -70,3 +70,58 @@ def test_no_secret_reaches_an_explanation_or_a_verification() -> None:
     expected = [v3_of(url), v3_of(signed_url), v2_of(url)]
     for secret in [TOKEN, "password", "secret-dial", NONCE, *expected]:
         assert secret not in said
+
+
+@pytest.mark.parametrize(
+    ("signed_url", "checked_url", "difference"),
+    [
+        ("https://calls.example.com/x/?dial=7", "https://Calls.Example.com/x/?dial=7", "case"),
+        ("https://calls.example.com/voice/x/?dial=7", "https://calls.example.com/Voice/x/?dial=7", "case"),
+        ("http://calls.example.com/x/?dial=7", "https://CALLS.example.com/x/?dial=7", "case+scheme"),
+    ],
+)
+def test_a_difference_in_letter_case_is_named(signed_url: str, checked_url: str, difference: str) -> None:
+    assert why(v3_headers(v3_of(signed_url)), url=checked_url).startswith(f"{difference}: Plivo signed ")
+
+
+@pytest.mark.parametrize(
+    ("signed_url", "other", "difference"),
+    [
+        ("https://calls.example.com/voice/x/?dial=7", "https://calls.example.com/voice/x/", "path"),
+        ("https://abc.ngrok.app/voice/x/?dial=7", "https://abc.ngrok.app/voice/x/", "host+path"),
+        ("https://calls.Example.com/x/?dial=7", "https://calls.Example.com/x/", "case"),
+    ],
+)
+def test_a_url_that_the_request_hints_at_is_named_by_its_difference(
+    signed_url: str, other: str, difference: str
+) -> None:
+    explanation = why(v3_headers(v3_of(signed_url)), url="https://calls.example.com/x/?dial=7", others=(other,))
+
+    assert explanation.startswith(f"{difference}: Plivo signed {other} and this server checked ")
+
+
+class Fields(list[tuple[str, str]]):
+    """Fields that count the passes over them."""
+
+    passes = 0
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        self.passes += 1
+        return super().__iter__()
+
+
+def test_the_signed_text_is_built_once_however_many_urls_are_tried() -> None:
+    fields = Fields(FIELDS)
+    others = [f"https://host{number}.example.com/" for number in range(1000)]
+
+    explain(
+        method="POST", url=URL, params=fields, headers=v3_headers(v3_of(token="x")), tokens=[TOKEN], other_urls=others
+    )
+
+    assert fields.passes == 1
+
+
+def test_a_thousand_hints_are_not_tried() -> None:
+    others = [f"https://host{number}.example.com/dialstatus/action/?dial=7" for number in range(1000)]
+
+    assert why(v3_headers(v3_of(others[-1])), others=tuple(others)).startswith("token: ")
