@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple, Protocol
 
-from app.voice.signed_text import Params, near_bases, rest_of_v3, show_url, split_url, utf8
+from app.voice.signed_text import Params, name_differences, near_bases, rest_of_v3, show_url, split_url, utf8
 
 MAX_SIGNATURES = 4  # In one header. Plivo sends one for each active auth token, so two while they are rotated.
 
@@ -100,10 +100,10 @@ class Offer(NamedTuple):
         if self._check(utf8(base) + rest).verdict is Verdict.VALID:
             return "nothing: the signature is valid"
         others = [split_url(other)[0] for other, _ in zip(other_urls, range(_MOST_OTHER_URLS), strict=False)]
-        for differences, candidate in near_bases(base, others):
+        for candidate in near_bases(base, others):
             if self._check(utf8(candidate) + rest).verdict is Verdict.VALID:
                 return (
-                    f"{differences}: Plivo signed {show_url(candidate)} and this server checked "
+                    f"{name_differences(base, candidate)}: Plivo signed {show_url(candidate)} and this server checked "
                     f"{show_url(base)}; set PUBLIC_URL or TRUSTED_PROXIES so that they are the same"
                 )
         return (

@@ -48,8 +48,8 @@ def utf8(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
-def near_bases(base: str, others: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Yield what Plivo may have signed instead of `base`, each named by its differences, the fewest first.
+def near_bases(base: str, others: Iterable[str]) -> Iterator[str]:
+    """Yield what Plivo may have signed instead of `base`, the likeliest first.
 
     `base` and `others` are URLs without query. `others` are those that the request itself hints at.
     """
@@ -59,11 +59,39 @@ def near_bases(base: str, others: Iterable[str]) -> Iterator[tuple[str, str]]:
     starts = list(dict.fromkeys([base, lower_host, base.lower(), *others]))
     for count in range(len(_CHANGES) + 1):
         for start in starts:
-            for names in combinations(_CHANGES, count):
+            for changes in combinations(_CHANGES, count):
                 candidate = start
-                for name in names:
-                    candidate = _CHANGES[name](candidate)
-                yield "+".join((*_difference(base, start), *names)), candidate
+                for change in changes:
+                    candidate = change(candidate)
+                yield candidate
+
+
+def name_differences(base: str, other: str) -> str:
+    """Return in what two URLs without query differ: host, path, case, scheme, port, slash, joined by `+`."""
+    (scheme, host, port, path), (other_scheme, other_host, other_port, other_path) = (
+        _split_base(base),
+        _split_base(other),
+    )
+    names = []
+    for name, here, there in (
+        ("host", host, other_host),
+        ("path", path.rstrip("/"), other_path.rstrip("/")),
+        ("scheme", scheme, other_scheme),
+    ):
+        if here != there:
+            names.append("case" if here.lower() == there.lower() else name)
+    if port != other_port and "host" not in names:
+        names.append("port")
+    if path.endswith("/") != other_path.endswith("/"):
+        names.append("slash")
+    return "+".join(dict.fromkeys(names))
+
+
+def _split_base(url: str) -> tuple[str, str, str, str]:
+    scheme, _, rest = url.partition("://")
+    host, slash, path = rest.partition("/")
+    name, _, port = host.rpartition(":")
+    return (scheme, name, port, slash + path) if port.isdigit() else (scheme, host, "", slash + path)
 
 
 def show_url(url: str) -> str:
@@ -71,16 +99,6 @@ def show_url(url: str) -> str:
     scheme, separator, rest = split_url(url)[0].partition("://")
     host, slash, path = rest.partition("/")
     return scheme + separator + host.rpartition("@")[2] + slash + path
-
-
-def _difference(base: str, other: str) -> tuple[str, ...]:
-    """Return in which of host, path and letter case two URLs differ."""
-    (_, _, one), (_, _, two) = base.partition("://"), other.partition("://")
-    pairs = zip(one.partition("/")[::2], two.partition("/")[::2], ("host", "path"), strict=True)
-    names = [name if here.lower() != there.lower() else "case" for here, there, name in pairs if here != there]
-    if not names and base != other and base.lower() == other.lower():
-        names = ["case"]
-    return tuple(dict.fromkeys(names))
 
 
 def _toggle_scheme(url: str) -> str:
@@ -102,4 +120,4 @@ def _toggle_slash(url: str) -> str:
     return url[:-1] if url.endswith("/") else f"{url}/"
 
 
-_CHANGES = {"scheme": _toggle_scheme, "port": _toggle_port, "slash": _toggle_slash}
+_CHANGES = (_toggle_scheme, _toggle_port, _toggle_slash)

@@ -217,7 +217,7 @@ def test_the_reason_is_looked_for_once_a_second_and_off_the_path(
     app.extensions["dialstatus-refusals"].close()
 
     reasons = [vars(record)["reason"] for record in caplog.records if record.message == "signature_refused"]
-    explained = [reason for reason in reasons if reason.startswith("host: Plivo signed http://127.0.0.1")]
+    explained = [reason for reason in reasons if reason.startswith("host+scheme: Plivo signed http://127.0.0.1")]
     assert len(reasons) == 20, reasons
     assert 1 <= len(explained) <= 3, set(reasons)
     assert all(reason.startswith("signature: ") for reason in reasons if reason not in explained)
