@@ -8,6 +8,7 @@ import phonenumbers
 # Plivo writes the same caller with and without "+" within one call; a national number or a short code must
 # not become an international one, so only 8 to 15 digits without a leading zero count as E.164.
 _SHORTEST, _LONGEST = 8, 15
+_LONGEST_CACHED = 64  # No number is longer; texts of any length would make a cache of any size.
 _PUNCTUATION = str.maketrans("", "", " \t\u00a0().-/")
 _WRITTEN_NUMBER = re.compile(r"\+[0-9 ().\-/]+")
 _SIP_ADDRESS = re.compile(
@@ -24,7 +25,6 @@ _WHAT_TO_WRITE = (
 )
 
 
-@lru_cache(maxsize=4096)  # One call brings the same numbers several times, and many calls the number that was called.
 def normalise(raw: str | None) -> str | None:
     """Return the form of a webhook's From or To that is kept and compared; None when there is none.
 
@@ -32,7 +32,13 @@ def normalise(raw: str | None) -> str | None:
     several ways); a SIP address with scheme and host in lower case; `anonymous` for a caller who is hidden behind the
     keypad digits of such a word; anything else (short codes, national numbers) as it came. Never raises.
     """
-    text = raw.strip() if raw else ""
+    if raw is None or len(raw) > _LONGEST_CACHED:
+        return _normalise(raw or "")
+    return _cached(raw)
+
+
+def _normalise(raw: str) -> str | None:
+    text = raw.strip()
     if not text:
         return None
     if text[:4].lower() == "sip:":
@@ -49,6 +55,10 @@ def normalise(raw: str | None) -> str | None:
         if _SHORTEST <= len(digits) <= _LONGEST and digits[0] != "0":
             return f"+{digits}"
     return text
+
+
+# One call brings the same numbers several times, and many calls the number that was called.
+_cached = lru_cache(maxsize=4096)(_normalise)
 
 
 def identities(raw: str | None) -> frozenset[str]:

@@ -1,5 +1,7 @@
 """Numbers have one form to keep and compare, and one masked form to log."""
 
+import tracemalloc
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -144,3 +146,15 @@ def test_the_last_digits_of_a_number_are_four_at_most() -> None:
     assert last_digits("sip:alice@phone.plivo.com") == ""
     assert last_digits("911") == "911"
     assert last_digits(None) == ""
+
+
+def test_long_texts_take_no_memory_once_they_are_read() -> None:
+    tracemalloc.start()
+    try:
+        for number in range(500):
+            normalise(f"sip:{number}{'a' * 60_000}")
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert kept < 1_000_000
