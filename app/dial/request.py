@@ -106,7 +106,7 @@ def read_head(request: FlaskRequest, kind: Kind, config: Config) -> Webhook:
     # Werkzeug decodes path and query; Plivo signed the text as it was sent.
     target = _origin_form(environ.get("RAW_URI") or environ.get("REQUEST_URI") or request.full_path)
     path, _, query = target.partition("?")
-    base_url = config.public_url or _base_url(environ, config)
+    base_url = _base_url(environ, config)
     return Webhook(
         kind=kind,
         method=request.method,
@@ -200,13 +200,14 @@ def _split_base(base_url: str) -> tuple[str, str]:
 
 
 def _base_url(environ: Mapping[str, Any], config: Config) -> str:
+    prefix = _quoted_prefix(environ.get("SCRIPT_NAME", ""))
+    if config.public_url:
+        return config.public_url if _split_base(config.public_url)[1] else config.public_url + prefix
     host = environ.get("HTTP_HOST") or ""
     if not _HOST.fullmatch(host) or not _is_ours(host, config):
         host = f"{config.host}:{config.port}"
     scheme = environ["wsgi.url_scheme"]  # A proxy's word, where one is trusted.
-    return (
-        f"{scheme if scheme in {'http', 'https'} else 'https'}://{host}{_quoted_prefix(environ.get('SCRIPT_NAME', ''))}"
-    )
+    return f"{scheme if scheme in {'http', 'https'} else 'https'}://{host}{prefix}"
 
 
 def _quoted_prefix(script_name: str) -> str:

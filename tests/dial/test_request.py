@@ -69,6 +69,14 @@ def test_below_a_path_plivo_called_public_url_whatever_the_proxy_keeps_of_it(
 
 
 @pytest.mark.parametrize("target", ["/voice/dialstatus/", "/dialstatus/"])
+def test_a_public_url_without_a_path_is_completed_by_the_prefix(read: Read, target: str) -> None:
+    webhook = read(target, environ={"SCRIPT_NAME": "/voice"}, PUBLIC_URL="https://calls.example.com")
+
+    assert webhook.base_url == "https://calls.example.com/voice"
+    assert webhook.url == "https://calls.example.com/voice/dialstatus/"
+
+
+@pytest.mark.parametrize("target", ["/voice/dialstatus/", "/dialstatus/"])
 def test_without_public_url_the_prefix_of_the_server_counts(read: Read, target: str) -> None:
     webhook = read(target, environ={"SCRIPT_NAME": "/voice"})
 
