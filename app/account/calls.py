@@ -46,8 +46,8 @@ def place_call(
     request_uuid = placed.get("request_uuid")
     if not isinstance(request_uuid, str):
         raise AccountError(
-            f"Plivo took the call without naming its request_uuid ({placed.get('message')}); "
-            "look for it with `flask plivo live`"
+            f"Plivo took the call without naming its request_uuid ({placed.get('message')}); look first whether it was "
+            "placed: `flask plivo live` lists the calls in progress"
         )
     return request_uuid
 

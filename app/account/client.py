@@ -16,7 +16,14 @@ from urllib.parse import parse_qsl, urlsplit
 import requests
 from plivo.rest import Client as SdkClient
 
-from app.account.errors import AccountError, TokenError, UnreachableError, error_of_status
+from app.account.errors import (
+    LOOK_AT_PHLO,
+    AccountError,
+    TokenError,
+    UnreachableError,
+    advice_before_repeating,
+    error_of_status,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -63,12 +70,21 @@ class ApiTransport:
         self._rate_limit = RateLimit()
         self.server_time: datetime | None = None
 
-    def send(self, session: requests.Session, method: str, prepare: Callable[[], requests.PreparedRequest]) -> Json:
-        """Send what `prepare` builds and return the JSON object of the reply. Raises AccountError."""
-        waits = iter(BACKOFF if method == "GET" else ())
+    def send(
+        self,
+        session: requests.Session,
+        prepare: Callable[[], requests.PreparedRequest],
+        *,
+        look_first: str | None = None,
+    ) -> Json:
+        """Send what `prepare` builds and return the JSON object of the reply. Raises AccountError.
+
+        With `look_first` the request acts, so it is sent once; the text is what to look at before it is repeated.
+        """
+        waits = iter(() if look_first else BACKOFF)
         while True:
             try:
-                return self._send_with_valid_token(session, method, prepare)
+                return self._send_with_valid_token(session, prepare, look_first)
             except AccountError as error:
                 wait = next(waits, None) if error.is_temporary else None
                 if wait is None:
@@ -78,34 +94,35 @@ class ApiTransport:
                 self._sleep(wait)
 
     def _send_with_valid_token(
-        self, session: requests.Session, method: str, prepare: Callable[[], requests.PreparedRequest]
+        self, session: requests.Session, prepare: Callable[[], requests.PreparedRequest], look_first: str | None
     ) -> Json:
         auth_id, current = session.auth  # type: ignore[misc]  # The SDK always sets a pair.
         others = [token for token in self._tokens if token != current]
         while True:
             try:
-                return self._send_once(session, method, prepare())
+                return self._send_once(session, prepare(), look_first)
             except TokenError:
                 if not others:
                     raise
                 session.auth = (auth_id, others.pop(0))
 
-    def _send_once(self, session: requests.Session, method: str, request: requests.PreparedRequest) -> Json:
+    def _send_once(self, session: requests.Session, request: requests.PreparedRequest, look_first: str | None) -> Json:
         wait = self._rate_limit.reserve(time.monotonic())
         if wait > 0:
             self._sleep(wait)
         try:
             response = session.send(request, timeout=self._timeout, allow_redirects=False, proxies=session.proxies)
         except requests.Timeout:
-            raise _no_reply(f"did not answer within {self._timeout:g} seconds", method) from None
+            raise _no_reply(f"did not answer within {self._timeout:g} seconds", look_first) from None
         except requests.RequestException as error:
             # The error's text may hold the whole request, credentials included.
-            raise _no_reply(f"could not be reached ({type(error).__name__})", method) from None
+            raise _no_reply(f"could not be reached ({type(error).__name__})", look_first) from None
         self.server_time = parse_http_date(response.headers.get("Date"))
         if not 200 <= response.status_code < 300:
             retry_after = parse_retry_after(response.headers.get("Retry-After"), datetime.now(UTC))
-            raise error_of_status(response.status_code, self._redacted_detail(response), retry_after=retry_after)
-        return _json_object(response)
+            detail = self._redacted_detail(response)
+            raise error_of_status(response.status_code, detail, retry_after=retry_after, look_first=look_first)
+        return _json_object(response, look_first)
 
     def _redacted_detail(self, response: requests.Response) -> str:
         """Return Plivo's `error` text without the credentials, which it may repeat."""
@@ -140,15 +157,14 @@ class PlivoClient(SdkClient):  # type: ignore[misc]  # The SDK has no types.
 
     def request(self, method: str, path: Sequence[str] = (), data: Any = None, **_: Any) -> Json:
         """Send one request; the SDK's hints about voice requests and response classes are ignored."""
-        return self.transport.send(self.session, method, lambda: self.create_request(method, path, data))
+        look_first = advice_before_repeating(method, path[0] if path else "")
+        return self.transport.send(self.session, lambda: self.create_request(method, path, data), look_first=look_first)
 
     def post_phlo(self, phlo_id: str, payload: Mapping[str, str]) -> Json:
         """Start a PHLO, which has a host of its own."""
         url = f"{self.phlo_base_uri}/account/{self.auth_id}/phlo/{phlo_id}/"
-        prepare = self.session.prepare_request
-        return self.transport.send(
-            self.session, "POST", lambda: prepare(requests.Request("POST", url, json=dict(payload)))
-        )
+        request = requests.Request("POST", url, json=dict(payload))
+        return self.transport.send(self.session, lambda: self.session.prepare_request(request), look_first=LOOK_AT_PHLO)
 
 
 def list_pages(
@@ -204,15 +220,12 @@ def parse_http_date(header: str | None) -> datetime | None:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _no_reply(what: str, method: str) -> AccountError:
-    if method == "GET":
-        advice = "check this machine's network and status.plivo.com"
-    else:
-        advice = "it may have acted all the same, so the request was not repeated: look before you repeat it"
-    return UnreachableError(f"Plivo's API {what}; {advice}", is_temporary=method == "GET")
+def _no_reply(what: str, look_first: str | None) -> AccountError:
+    advice = look_first or "check this machine's network and status.plivo.com"
+    return UnreachableError(f"Plivo's API {what}; {advice}", is_temporary=not look_first)
 
 
-def _json_object(response: requests.Response) -> Json:
+def _json_object(response: requests.Response, look_first: str | None = None) -> Json:
     if not response.content:
         return {}
     try:
@@ -220,5 +233,6 @@ def _json_object(response: requests.Response) -> Json:
     except ValueError:
         body = None
     if not isinstance(body, dict):
-        raise AccountError("What answered is not Plivo's API: its reply is no JSON object; check the address")
+        advice = f"; {look_first}" if look_first else ""
+        raise AccountError(f"What answered is not Plivo's API: its reply is no JSON object; check the address{advice}")
     return body

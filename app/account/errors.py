@@ -70,8 +70,33 @@ class RefusedError(AccountError):
     exit_code = 9
 
 
-def error_of_status(status: int, detail: str, *, retry_after: float | None = None) -> AccountError:
-    """Return the error for an HTTP status of Plivo's API (Plivo, API responses); `detail` is Plivo's `error` text."""
+_LOOK_FIRST = {
+    ("POST", "Call"): (
+        "look first whether the call was placed: `flask plivo live` lists the calls in progress, "
+        "the call logs in the Plivo console all others"
+    ),
+    ("DELETE", "Call"): "look first whether the call has ended: `flask plivo live` lists the calls in progress",
+}
+LOOK_AT_PHLO = "look first whether the PHLO ran: its log is in the Plivo console"
+# Setup and restore change only what differs, so they can be repeated.
+_REPEATABLE = "it may have acted all the same; run the command again, which changes only what still differs"
+
+
+def advice_before_repeating(method: str, resource: str) -> str | None:
+    """Return what to do before a request that acts is repeated: it may have acted without a good reply.
+
+    None for a request that only reads. `resource` is the first part of the path, such as `Call`.
+    """
+    return None if method == "GET" else _LOOK_FIRST.get((method, resource), _REPEATABLE)
+
+
+def error_of_status(
+    status: int, detail: str, *, retry_after: float | None = None, look_first: str | None = None
+) -> AccountError:
+    """Return the error for an HTTP status of Plivo's API (Plivo, API responses); `detail` is Plivo's `error` text.
+
+    `look_first` is what to look at before a request that acts is repeated; None for one that only reads.
+    """
     reply = f"HTTP {status}: {detail}" if detail else f"HTTP {status}"
     if status == 401:
         return TokenError(
@@ -88,16 +113,18 @@ def error_of_status(status: int, detail: str, *, retry_after: float | None = Non
     if status == 429:
         return RateLimitedError(
             f"Plivo asks us to slow down ({reply}); an account has 300 requests in 5 seconds, shared by all of its "
-            "programs – wait a moment and run the command again",
+            f"programs – wait a moment, then {look_first or 'run the command again'}",
             is_temporary=True,
             retry_after=retry_after,
         )
     if status >= 500:
+        advice = look_first or "check status.plivo.com and run the command again"
         return PlivoDownError(
-            f"Plivo has a fault of its own ({reply}); check status.plivo.com and run the command again",
+            f"Plivo has a fault of its own ({reply}); {advice}",
             is_temporary=True,
             retry_after=retry_after,
         )
     if status in (400, 405, 409, 422):
         return RefusedError(f"Plivo refuses the request ({reply})")
-    return AccountError(f"{reply} is no reply of Plivo's API; check the address of the API")
+    advice = f"; {look_first}" if look_first else ""
+    return AccountError(f"{reply} is no reply of Plivo's API; check the address of the API{advice}")

@@ -51,6 +51,15 @@ def test_a_value_that_cannot_be_used_is_named_before_anything_is_asked(
     assert plivo_api.asked == []
 
 
+@pytest.mark.parametrize("url", ["http://localhost:5000", "https://10.0.0.8"])
+def test_a_call_whose_answer_url_plivo_cannot_reach_is_not_placed(plivo_api: PlivoApi, run: Cli, url: str) -> None:
+    result = run(*CALL, "--url", url)
+
+    assert result.exit_code == 2
+    assert f"Plivo cannot reach {url}" in result.output
+    assert plivo_api.asked == []
+
+
 @pytest.mark.parametrize("status", [429, 500, 503])
 def test_one_command_places_one_call_also_when_plivo_did_it_and_said_otherwise(
     plivo_api: PlivoApi, run: Cli, status: int
@@ -61,7 +70,8 @@ def test_one_command_places_one_call_also_when_plivo_did_it_and_said_otherwise(
 
     assert result.exit_code in (6, 7)
     assert len(plivo_api.calls_placed) == 1
-    assert "Fallback" not in result.output
+    assert "look first whether the call was placed: `flask plivo live`" in result.output
+    assert "run the command again" not in result.output
 
 
 def test_a_call_whose_answer_is_lost_is_not_placed_again_and_says_so(plivo_api: PlivoApi, run: Cli) -> None:
@@ -71,7 +81,17 @@ def test_a_call_whose_answer_is_lost_is_not_placed_again_and_says_so(plivo_api: 
 
     assert result.exit_code == 8
     assert len(plivo_api.calls_placed) == 1
-    assert "it may have acted all the same" in result.output
+    assert "look first whether the call was placed" in result.output
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"[]"])
+def test_a_call_whose_reply_cannot_be_read_may_have_been_placed(plivo_api: PlivoApi, run: Cli, body: bytes) -> None:
+    plivo_api.trouble(201, method="POST", body=body, done_first=True)
+
+    result = run(*CALL)
+
+    assert result.exit_code == 1
+    assert "look first whether the call was placed" in result.output
 
 
 @pytest.mark.parametrize(
@@ -174,6 +194,7 @@ def test_phlo_run_is_not_repeated_after_a_fault(plivo_api: PlivoApi, run: Cli) -
     result = run("phlo", "run", "0b91-77")
 
     assert result.exit_code == 7
+    assert "look first whether the PHLO ran" in result.output
     assert len(plivo_api.phlo_runs) == 1
 
 
@@ -207,4 +228,4 @@ def test_a_silent_plivo_ends_with_a_sentence(plivo_api: PlivoApi, run: Cli) -> N
     result = run("hangup", str(uuid4()), timeout="1")
 
     assert result.exit_code == 8
-    assert "look before you repeat it" in result.output
+    assert "look first whether the call has ended" in result.output

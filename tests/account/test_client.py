@@ -66,7 +66,7 @@ def test_a_call_is_posted_once_whatever_plivo_answers(
 def test_a_call_is_posted_once_when_the_connection_breaks_after_it(plivo_api: PlivoApi, client: PlivoClient) -> None:
     plivo_api.trouble(times=9, method="POST", done_first=True)
 
-    with pytest.raises(UnreachableError, match="look before you repeat it"):
+    with pytest.raises(UnreachableError, match="look first whether the call was placed"):
         client.calls.create(**CALL)
 
     assert len(plivo_api.calls_placed) == 1
