@@ -3,12 +3,27 @@
 import ipaddress
 import os
 import re
+import socket
 from pathlib import Path
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit
 
 from settings.parsers import ROOT
 
 _HOST_NAME = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*\.?", re.IGNORECASE)
+
+# Domains that are reserved, or in use, for private networks.
+_PRIVATE_DOMAINS = (
+    *(".localhost", ".localdomain", ".local", ".internal", ".intranet", ".lan", ".corp", ".home", ".home.arpa"),
+    *(".test", ".invalid"),
+)
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
+# IANA's special-purpose registries, as far as `is_global` does not know them in every version of Python we run on.
+_SPECIAL = tuple(
+    map(ipaddress.ip_network, ("192.0.0.0/24", "192.88.99.0/24", "2001::/23", "2001:db8::/32", "3fff::/20"))
+)
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 def _split_url(text: str) -> SplitResult:
@@ -48,19 +63,49 @@ def path_prefix(text: str) -> str:
 def is_loopback(url: str | None) -> bool:
     """Return whether a URL leads to this machine; so does a missing one."""
     try:
-        host = urlsplit(url).hostname if url else "localhost"
-        return host == "localhost" or ipaddress.ip_address(host or "").is_loopback
+        host = (urlsplit(url).hostname or "").rstrip(".") if url else "localhost"
     except ValueError:
         return False
+    address = _address_of(host)
+    return host == "localhost" or host.endswith(".localhost") if address is None else address.is_loopback
 
 
 def is_private(url: str) -> bool:
     """Return whether a URL leads to a place that Plivo cannot reach, as far as its host shows."""
     host = (urlsplit(url).hostname or "").rstrip(".")
+    address = _address_of(host)
+    return ("." not in host or host.endswith(_PRIVATE_DOMAINS)) if address is None else not is_public(address)
+
+
+def is_public(address: Address) -> bool:
+    """Return whether an address belongs to the open internet; an IPv6 address that wraps an IPv4 one counts as that."""
+    if isinstance(address, ipaddress.IPv6Address):
+        inner = _wrapped_address(address)
+        if inner is not None:
+            return is_public(inner)
+        if address not in _GLOBAL_UNICAST:
+            return False
+    if any(address in network for network in _SPECIAL):
+        return False
+    return address.is_global and not address.is_multicast and not address.is_reserved
+
+
+def _wrapped_address(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    if address in _NAT64:
+        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    return address.ipv4_mapped or address.sixtofour
+
+
+def _address_of(host: str) -> Address | None:
+    """Return the address that a host is written as: 127.0.0.1, but also 127.1, 0x7f000001 and 2130706433."""
     try:
-        return not ipaddress.ip_address(host).is_global
+        address: Address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
-        return "." not in host or host.endswith((".localhost", ".local", ".internal", ".lan", ".home.arpa"))
+        try:
+            return ipaddress.IPv4Address(socket.inet_aton(host))
+        except (OSError, UnicodeError):
+            return None
+    return (isinstance(address, ipaddress.IPv6Address) and _wrapped_address(address)) or address
 
 
 def events_url(text: str) -> str:

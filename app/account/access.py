@@ -10,7 +10,14 @@ from plivo.utils import is_valid_mainaccount, is_valid_subaccount
 
 from app.account.client import API_URL, PHLO_URL, TIMEOUT, PlivoClient
 from app.account.errors import SettingError
-from app.account.public_url import NGROK_URL, Addresses, addresses_at, find_tunnel, is_url
+from app.account.public_url import (
+    NGROK_URL,
+    Addresses,
+    addresses_at,
+    check_reachable_by_plivo,
+    find_tunnel,
+    is_url,
+)
 from app.context import services
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -62,6 +69,13 @@ def our_addresses(public_url: str) -> Addresses:
     """Return our URLs below the public one, with the retries from the settings. Raises SettingError."""
     config = services().config
     return addresses_at(public_url, retry_control=config.retry_control, retry_notice=config.retry_notice)
+
+
+def addresses_for_plivo(public_url: str) -> Addresses:
+    """Return our URLs to be handed to Plivo. Raises SettingError also where Plivo cannot reach them."""
+    addresses = our_addresses(public_url)
+    check_reachable_by_plivo(public_url)
+    return addresses
 
 
 def instance_file(name: str) -> Path:

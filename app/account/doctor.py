@@ -9,7 +9,7 @@ from app.account.errors import AccountError
 from app.account.local_checks import Check, failed, local_checks, passed, skipped
 from app.account.remote_checks import account_checks, outside_checks
 from app.context import Services, services
-from settings.urls import is_loopback
+from settings.urls import is_private
 
 # The host names of ngrok, such as abc.ngrok.io and abc.ngrok-free.app.
 _NGROK_HOST = re.compile(r"\.ngrok(-free)?\.[a-z]+")
@@ -44,7 +44,9 @@ def examine(
         return
     with client:
         addresses = our_addresses(public_url) if public_url else None
-        yield from account_checks(client, app_name=app_name, addresses=addresses, numbers=numbers)
+        yield from account_checks(
+            client, app_name=app_name, addresses=addresses, numbers=numbers, zone=config.plivo_timezone
+        )
 
 
 def check_public_url(shared: Services, access: Access, url: str | None) -> tuple[str | None, Check]:
@@ -57,9 +59,10 @@ def check_public_url(shared: Services, access: Access, url: str | None) -> tuple
             return None, skipped(name, f"PUBLIC_URL is not set. {error.message}")
         return None, failed(name, "PUBLIC_URL is not set", error.message)
     source = "--url" if url else "PUBLIC_URL" if shared.config.public_url else "from ngrok"
-    if is_loopback(public_url):
+    if is_private(public_url):
         advice = "Set PUBLIC_URL to what Plivo can call, or leave it out and run ngrok."
-        return public_url, failed(name, f"{public_url} ({source}) leads this machine to itself alone", advice)
+        said = f"Plivo cannot reach {public_url} ({source}): it leads to this machine or a private network"
+        return public_url, failed(name, said, advice)
     return public_url, passed(name, f"{public_url} ({source})")
 
 

@@ -8,13 +8,17 @@ from dataclasses import dataclass
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.context import Services
+from app.records.model.ids import now
 from app.records.model.receipt import StoreUnavailable
+from app.records.reading.incomplete import count_orphans
+from app.records.reading.read_session import read_session
 from app.records.store.readiness import prove_write
 from app.records.store.version import is_current
 from config import SignatureMode
 
 # Soon full below this: a gigabyte is about a million reports.
 LEAST_FREE_BYTES = 500 * 1024 * 1024
+_DAY = 24 * 60 * 60 * 1000  # milliseconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +58,7 @@ def local_checks(shared: Services) -> Iterator[Check]:
         check_plan,
         check_migrations,
         check_database,
+        check_orphans,
         check_spool,
         check_disk_space,
         check_reports_token,
@@ -68,7 +73,7 @@ def check_settings(shared: Services) -> Check:
     warnings = shared.config.warnings
     if not warnings:
         return passed("settings", "valid")
-    return failed("settings", "; ".join(warnings), "Change them in .env or the environment.")
+    return failed("settings", ". ".join(warnings), "Settings are in .env or the environment.")
 
 
 def check_plan(shared: Services) -> Check:
@@ -105,6 +110,22 @@ def check_database(shared: Services) -> Check:
     except StoreUnavailable as error:
         return failed("database", str(error), "Check DATABASE_URL, the disk and the rights of this user.")
     return passed("database", f"{shared.store.url.get_backend_name()} committed a write")
+
+
+def check_orphans(shared: Services) -> Check:
+    """Check that every receipt of the last day names a call."""
+    try:
+        with read_session(shared.store) as connection:
+            count = count_orphans(connection, since=now() - _DAY)
+    except StoreUnavailable:
+        return skipped("orphan receipts", "not counted: the database cannot be read")
+    if not count:
+        return passed("orphan receipts", "every receipt of the last day names a call")
+    return failed(
+        "orphan receipts",
+        f"{count} of the last day name no call",
+        "Run `flask receipts orphans`. Of a PHLO, map the call's uuid to DialALegUUID; else the sender is not Plivo.",
+    )
 
 
 def check_spool(shared: Services) -> Check:

@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 import requests
 
 from app.account.errors import AccountError, SettingError, UnreachableError
+from settings.urls import is_private
+from settings.urls import public_url as parse_public_url
 
 NGROK_URL = "http://127.0.0.1:4040"
 _NGROK_TIMEOUT = 3.0
@@ -30,17 +32,25 @@ def addresses_at(public_url: str, *, retry_control: str, retry_notice: str) -> A
     Each ends in Plivo's callback configuration: without it Plivo never repeats a request after a 5xx (Plivo, callback
     configurations).
     """
-    if not is_url(public_url) or "?" in public_url or "#" in public_url:
-        raise SettingError(f"{public_url!r} is no URL that Plivo can call; write one such as https://calls.example.com")
-    base = public_url.rstrip("/") + "/dialstatus/"
-    if "/dialstatus/" in urlsplit(base).path.removesuffix("/dialstatus/") + "/":
-        raise SettingError(f"{public_url!r} is more than the public URL; leave out /dialstatus and what follows")
+    try:
+        base = parse_public_url(public_url) + "/dialstatus/"
+    except ValueError as error:
+        raise SettingError(f"{public_url!r} is no URL that Plivo can call; {error}") from error
     return Addresses(
         answer=f"{base}#{retry_control}",
         fallback=f"{base}fallback/#{retry_control}",
         ring=f"{base}ring/#{retry_notice}",
         hangup=f"{base}hangup/#{retry_notice}",
     )
+
+
+def check_reachable_by_plivo(public_url: str) -> None:
+    """Raise SettingError for a URL of this machine or of a private network."""
+    if is_private(public_url):
+        raise SettingError(
+            f"Plivo cannot reach {public_url}: it leads to this machine or a private network; pass the URL that the "
+            "internet knows this server by, with --url or PUBLIC_URL, or run ngrok"
+        )
 
 
 def is_url(text: str) -> bool:

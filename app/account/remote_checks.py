@@ -1,7 +1,8 @@
 """What `flask doctor` checks elsewhere: the way from outside to this server, and the Plivo account."""
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import requests
 
@@ -12,6 +13,7 @@ from app.account.public_url import Addresses
 from app.account.setup import PlivoApplication, app_id_of, find_application, wanted_settings
 from app.voice.signature import make_nonce, sign_v3
 from config import SignatureMode
+from settings.parsers import zone as parse_zone
 
 # The records show times of Plivo's clock beside times of ours.
 GREATEST_SKEW_SECONDS = 30
@@ -69,7 +71,7 @@ def check_strangers(url: str, mode: SignatureMode, timeout: float) -> Check:
 
 
 def account_checks(
-    client: PlivoClient, *, app_name: str, addresses: Addresses | None, numbers: Sequence[str]
+    client: PlivoClient, *, app_name: str, addresses: Addresses | None, numbers: Sequence[str], zone: ZoneInfo
 ) -> Iterator[Check]:
     """Yield every check of the account, up to the first that leaves the others without meaning."""
     token = check_token(client)
@@ -77,6 +79,7 @@ def account_checks(
     if not token.ok:
         return
     yield check_clock(client.transport.server_time, datetime.now(UTC))
+    yield check_timezone(client, zone)
     try:
         application = find_application(client, app_name)
         connected = _numbers_of(client, application) if application else []
@@ -111,6 +114,34 @@ def check_clock(plivo: datetime | None, ours: datetime) -> Check:
         direction = "ahead of" if skew > 0 else "behind"
         return failed("clock", f"{abs(skew)} seconds {direction} Plivo's", "Let NTP set this machine's clock.")
     return passed("clock", "agrees with Plivo's")
+
+
+def check_timezone(client: PlivoClient, configured: ZoneInfo) -> Check:
+    """Check that PLIVO_TIMEZONE is the account's time zone, in which Plivo writes StartTime, AnswerTime and EndTime."""
+    try:
+        name = str(client.account.get().get("timezone") or "")
+        account = parse_zone(name)
+    except AccountError as error:
+        return skipped("time zone", error.message)
+    except ValueError:
+        said = f"the account is in {name!r}, which this machine does not know" if name else "the account has none"
+        return skipped("time zone", said)
+    if _have_same_offsets(account, configured):
+        return passed("time zone", f"PLIVO_TIMEZONE is {configured}, and so is the account")
+    return failed(
+        "time zone",
+        f"PLIVO_TIMEZONE is {configured}, but the account is in {name}: times of calls would be wrong",
+        f"Set PLIVO_TIMEZONE={name} and restart the server.",
+    )
+
+
+def _have_same_offsets(one: ZoneInfo, other: ZoneInfo) -> bool:
+    """Return whether two zones are names of the same time, this year and next: Asia/Calcutta is Asia/Kolkata."""
+    start = datetime(datetime.now(UTC).year, 1, 1, tzinfo=UTC)
+    moments = (start + timedelta(days=day) for day in range(730))
+    return one.key == other.key or all(
+        moment.astimezone(one).utcoffset() == moment.astimezone(other).utcoffset() for moment in moments
+    )
 
 
 def check_hangup_url(application: PlivoApplication) -> Check:

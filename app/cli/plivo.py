@@ -5,7 +5,7 @@ import json
 import click
 from flask.cli import with_appcontext
 
-from app.account.access import Access, access_options, our_addresses
+from app.account.access import Access, access_options, addresses_for_plivo
 from app.account.calls import hang_up, live_calls, parse_payload, place_call, run_phlo
 from app.account.errors import SettingError
 from app.cli.plivo_reconcile import reconcile
@@ -49,7 +49,7 @@ def call(access: Access, to: str, caller: str, url: str | None, ring_timeout: in
             client,
             to=to,
             caller=caller,
-            addresses=our_addresses(public_url),
+            addresses=addresses_for_plivo(public_url),
             ring_timeout=ring_timeout,
             time_limit=time_limit,
         )

@@ -8,10 +8,11 @@ from contextlib import contextmanager
 import click
 from flask.cli import with_appcontext
 
-from app.account.access import Access, instance_file, our_addresses
+from app.account.access import Access, addresses_for_plivo, instance_file
 from app.account.client import PlivoClient
 from app.account.errors import AccountError, SettingError
 from app.account.public_url import follow_tunnel
+from app.account.remote_checks import check_timezone
 from app.account.setup import Change, SetupPlan, apply, parse_number, plan_setup
 from app.account.snapshot import Snapshot
 from app.context import services
@@ -54,9 +55,10 @@ def setup(
     wanted = list(dict.fromkeys(parse_number(number) for number in numbers))
     with access.client() as client:
         public_url = access.tunnel() if watch else access.public_url(url)
-        first = plan_setup(client, name=app_name, numbers=wanted, addresses=our_addresses(public_url))
+        first = plan_setup(client, name=app_name, numbers=wanted, addresses=addresses_for_plivo(public_url))
         changes = list(first.changes())
         _print_changes(first, changes, public_url)
+        _advise_on_timezone(client)
         if dry_run or not (changes or watch):
             return
         if changes and not yes:
@@ -92,7 +94,11 @@ def _watch(access: Access, client: PlivoClient, first: SetupPlan, public_url: st
     numbers = list(first.numbers)
 
     def move_to(address: str) -> None:
-        apply(client, plan_setup(client, name=first.name, numbers=numbers, addresses=our_addresses(address)), snapshot)
+        apply(
+            client,
+            plan_setup(client, name=first.name, numbers=numbers, addresses=addresses_for_plivo(address)),
+            snapshot,
+        )
         click.echo(f"{first.name} is at {address}")
 
     with stop_on_signals() as stop:
@@ -142,6 +148,12 @@ def _print_changes(first: SetupPlan, changes: Sequence[Change], public_url: str)
 def _check_name(app_name: str) -> None:
     if not app_name or not all(letter.isascii() and (letter.isalnum() or letter in "-_") for letter in app_name):
         raise SettingError(f"--app-name is {app_name!r}; Plivo takes letters, digits, - and _")
+
+
+def _advise_on_timezone(client: PlivoClient) -> None:
+    check = check_timezone(client, services().config.plivo_timezone)
+    if not check.ok:
+        click.echo(check)
 
 
 def _advise_on_signatures(public_url: str) -> None:

@@ -127,6 +127,8 @@ class PlivoApi:
         self.on_look: Callable[[], object] = lambda: None
         self.on_list: Callable[[], object] = lambda: None
         self.uses_cursors = False
+        self.timezone: str | None = "UTC"
+        self.hides_account = False
         self.url = ""
 
     def add_application(self, app_id: str, name: str, **fields: Any) -> None:
@@ -206,7 +208,10 @@ class PlivoApi:
         if asked.path.endswith("//"):
             raise RefusalError(404, "not found")
         if not parts:
-            return 200, {"auth_id": AUTH_ID, "account_type": "standard", "cash_credits": "12.5"}
+            if self.hides_account:
+                raise RefusalError(403, "not allowed")
+            account = {"auth_id": AUTH_ID, "account_type": "standard", "cash_credits": "12.5"}
+            return 200, account | {"timezone": self.timezone}
         rooms = {"Application": self._application, "Number": self._number, "Call": self._call}
         if parts[0] not in rooms or len(parts) > 2:
             raise RefusalError(404, "not found")

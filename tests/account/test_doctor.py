@@ -18,7 +18,9 @@ from flask import Flask
 from app import create_app
 from app.account.access import Access
 from app.account.doctor import check_ngrok
+from app.account.public_url import addresses_at
 from app.account.remote_checks import check_clock
+from app.account.setup import wanted_settings
 from app.cli.group import add_commands
 from app.context import EXTENSION
 from app.records.model.receipt import Receipt
@@ -105,11 +107,15 @@ def failing(checks: dict[str, dict[str, Any]]) -> set[str]:
 
 
 @pytest.mark.usefixtures("server")
-def test_after_setup_everything_is_well_but_that_loopback_is_not_public(
-    plivo_api: PlivoApi, run: Cli, examine: Examine
+def test_everything_is_well_but_that_loopback_is_not_public(
+    plivo_api: PlivoApi, environ: dict[str, str], examine: Examine
 ) -> None:
-    plivo_api.add_number(NUMBER)
-    run("setup", "--number", f"+{NUMBER}", "--yes")
+    config = Config.load(environ)
+    addresses = wanted_settings(
+        addresses_at(environ["PUBLIC_URL"], retry_control=config.retry_control, retry_notice=config.retry_notice)
+    )
+    plivo_api.add_application("900", "dialstatus", **addresses)
+    plivo_api.add_number(NUMBER, "900")
 
     checks = examine("--number", f"+{NUMBER}")
 
@@ -122,6 +128,7 @@ def test_after_setup_everything_is_well_but_that_loopback_is_not_public(
         "plan",
         "migrations",
         "database",
+        "orphan receipts",
         "spool",
         "disk space",
         "reports token",
@@ -133,6 +140,7 @@ def test_after_setup_everything_is_well_but_that_loopback_is_not_public(
         "strangers",
         "token",
         "clock",
+        "time zone",
         "application",
         "hangup URL",
         "application URLs",
@@ -236,7 +244,10 @@ def test_an_address_can_be_looked_at_before_it_is_set(examine: Examine, environ:
 
     checks = examine("--url", url)
 
-    assert checks["public URL"]["said"] == f"{url} (--url) leads this machine to itself alone"
+    assert (
+        checks["public URL"]["said"]
+        == f"Plivo cannot reach {url} (--url): it leads to this machine or a private network"
+    )
     assert checks["public URL by POST"]["ok"] is True
 
 
@@ -422,6 +433,90 @@ def test_a_clock_that_is_wrong_is_told(theirs: timedelta, ok: bool, said: str) -
     check = check_clock(now + theirs, now)
 
     assert (check.ok, check.said) == (ok, said)
+
+
+@pytest.mark.parametrize(
+    ("account", "configured", "ok", "said"),
+    [
+        ("UTC", "UTC", True, "PLIVO_TIMEZONE is UTC"),
+        ("Asia/Kolkata", "UTC", False, "PLIVO_TIMEZONE is UTC, but the account is in Asia/Kolkata"),
+        ("UTC", "America/Los_Angeles", False, "PLIVO_TIMEZONE is America/Los_Angeles, but the account is in UTC"),
+        ("Asia/Kolkata", "Asia/Calcutta", True, "PLIVO_TIMEZONE is Asia/Calcutta, and so is the account"),
+        ("Europe/London", "UTC", False, "but the account is in Europe/London"),
+        ("Europe/Paris", "Africa/Lagos", False, "but the account is in Europe/Paris"),
+        ("Moon/Tranquility", "UTC", None, "'Moon/Tranquility', which this machine does not know"),
+        ("../../etc/passwd", "UTC", None, "which this machine does not know"),
+        (None, "UTC", None, "the account has none"),
+    ],
+)
+def test_the_time_zone_of_the_account_is_compared(
+    plivo_api: PlivoApi,
+    examine: Examine,
+    environ: dict[str, str],
+    account: str | None,
+    configured: str,
+    ok: bool | None,
+    said: str,
+) -> None:
+    plivo_api.timezone, environ["PLIVO_TIMEZONE"] = account, configured
+
+    check = examine()["time zone"]
+
+    assert (check["ok"], said in check["said"]) == (ok, True), check
+    assert (f"Set PLIVO_TIMEZONE={account}" in check["advice"]) == (ok is False)
+
+
+def test_an_account_whose_time_zone_cannot_be_read_leaves_the_other_checks(
+    plivo_api: PlivoApi, examine: Examine
+) -> None:
+    plivo_api.add_application("900", "dialstatus")
+    plivo_api.hides_account = True
+
+    checks = examine()
+
+    assert checks["time zone"]["ok"] is None
+    assert checks["application"]["ok"] is True
+
+
+def test_receipts_without_a_call_are_counted(
+    examine: Examine, make_app: Callable[[], Flask], environ: dict[str, str]
+) -> None:
+    environ |= {"PHLO_TOKEN": "a-made-up-token-of-the-phlo"}
+    reply = (
+        make_app()
+        .test_client()
+        .post(
+            "/dialstatus/phlo/",
+            json={"DialStatus": "completed", "DialALegUUID": "{{Start.call.uuid}}"},
+            headers={"Authorization": "Bearer a-made-up-token-of-the-phlo"},
+        )
+    )
+    assert reply.status_code == 200
+
+    check = examine()["orphan receipts"]
+
+    assert (check["ok"], check["said"]) == (False, "1 of the last day name no call")
+    assert "flask receipts orphans" in check["advice"]
+
+
+def test_an_instance_directory_that_others_can_read_is_told(
+    examine: Examine, run: Cli, environ: dict[str, str]
+) -> None:
+    run("live")
+    Path(environ["INSTANCE_DIR"]).chmod(0o755)
+
+    assert f"run chmod 700 {environ['INSTANCE_DIR']}" in examine()["settings"]["said"]
+
+
+def test_a_dotenv_file_that_others_can_read_is_told(environ: dict[str, str], tmp_path: Path) -> None:
+    dotenv = tmp_path / ".env"
+    dotenv.write_text("DIAL_TO=+14155550123\n")
+    dotenv.chmod(0o644)
+    app = create_app(Config.load(environ, dotenv=dotenv))
+
+    result = add_commands(app).test_cli_runner().invoke(args=["doctor", "--api-url", NOWHERE])
+
+    assert f"{dotenv} can be read by every user of this machine; run chmod 600 {dotenv}" in result.output
 
 
 def test_no_check_ever_prints_the_token(run: Cli) -> None:

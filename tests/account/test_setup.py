@@ -222,6 +222,81 @@ def test_wrong_usage_is_refused_before_anything_is_changed(
     assert account.writes() == []
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://localhost:5000",
+        "http://LOCALHOST.:5000",
+        "http://app.localhost",
+        "http://127.0.0.1:5000",
+        "http://127.1:5000",
+        "http://0x7f000001",
+        "http://2130706433/",
+        "http://0177.0.0.1",
+        "http://[::1]:5000",
+        "http://[::ffff:127.0.0.1]",
+        "http://[64:ff9b::7f00:1]",
+        "http://[fe80::1]",
+        "http://[fd00::5]",
+        "http://10.1.2.3",
+        "https://192.168.0.20:8443/voice",
+        "http://172.16.0.1",
+        "http://169.254.169.254",
+        "http://100.64.0.1",
+        "http://host.docker.internal:5000",
+        "http://office.local",
+        "http://nas.lan",
+        "http://web",
+    ],
+)
+def test_a_url_that_plivo_cannot_reach_is_refused_before_anything_is_changed(
+    account: PlivoApi, run: Cli, url: str
+) -> None:
+    result = run(*SETUP, "--yes", "--url", url)
+
+    assert result.exit_code == 2
+    assert f"Plivo cannot reach {url}" in result.output
+    assert account.writes() == []
+
+
+def test_a_public_url_of_the_settings_that_plivo_cannot_reach_is_refused(
+    account: PlivoApi, run: Cli, environ: dict[str, str]
+) -> None:
+    environ["PUBLIC_URL"] = "http://192.168.1.5:5000"
+
+    result = run(*SETUP, "--yes")
+
+    assert result.exit_code == 2
+    assert "Plivo cannot reach http://192.168.1.5:5000" in result.output
+    assert account.writes() == []
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1.example.com", "https://10.example.net", "http://8.8.8.8"])
+def test_a_public_host_that_only_looks_private_is_taken(account: PlivoApi, run: Cli, url: str) -> None:
+    result = run(*SETUP, "--yes", "--url", url)
+
+    assert result.exit_code == 0, result.output
+    assert str(the_application(account)["answer_url"]).startswith(f"{url}/dialstatus/")
+
+
+@pytest.mark.parametrize("words", [("--yes",), ("--dry-run",)])
+def test_setup_names_the_time_zone_to_write_where_it_is_not_the_accounts(
+    account: PlivoApi, run: Cli, words: tuple[str, ...]
+) -> None:
+    account.timezone = "Asia/Kolkata"
+
+    result = run(*SETUP, *words)
+
+    assert "PLIVO_TIMEZONE is UTC, but the account is in Asia/Kolkata" in result.output
+    assert "Set PLIVO_TIMEZONE=Asia/Kolkata and restart the server." in result.output
+
+
+def test_setup_is_silent_about_a_time_zone_that_is_right(account: PlivoApi, run: Cli, environ: dict[str, str]) -> None:
+    account.timezone = environ["PLIVO_TIMEZONE"] = "Asia/Kolkata"
+
+    assert "PLIVO_TIMEZONE" not in run(*SETUP, "--yes").output
+
+
 def test_two_applications_of_one_name_are_not_guessed_between(account: PlivoApi, run: Cli) -> None:
     account.add_application("900", "dialstatus")
     account.add_application("901", "dialstatus")
