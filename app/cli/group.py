@@ -8,12 +8,13 @@ from app.cli.dials import dials
 from app.cli.doctor import doctor, version
 from app.cli.plan import cli as plan
 from app.cli.plivo import plivo
+from app.cli.receipts import receipts
 from app.cli.replay import replay
 from app.cli.simulate import simulate
 from app.cli.store_commands import db, spool
 from app.context import REFUSED, Refused
 
-_COMMANDS = (db, dials, doctor, plan, plivo, replay, simulate, spool, version)
+_COMMANDS = (db, dials, doctor, plan, plivo, receipts, replay, simulate, spool, version)
 
 
 class _DoctorAlone(AppGroup):
