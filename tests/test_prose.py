@@ -19,8 +19,6 @@ REWRITTEN_LATER: tuple[str, ...] = (
     "app/context.py",
     "app/ops",
     "app/server",
-    "docs/phlo.md",
-    "docs/security.md",
     "tests/server",
     "tests/test_house.py",
 )
