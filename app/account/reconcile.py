@@ -6,7 +6,7 @@ outweighs it. What is known is not written again, so a second run adds nothing.
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from enum import StrEnum
@@ -16,15 +16,17 @@ from typing import Any
 from app.account.calls import live_call_uuids, parse_uuid
 from app.account.client import FIRST_PAGE, Cursor, Json, PlivoClient, list_all, list_pages
 from app.account.errors import NotFoundError, RefusedError
+from app.account.lost_receipts import LostReceipt
 from app.account.snapshot import write_json
 from app.records.model.ids import now
 from app.records.model.receipt import Receipt
-from app.records.reading.incomplete import KnownCall, KnownDial, OpenCall, known_calls, open_calls
+from app.records.reading.incomplete import KnownCall, KnownDial, known_calls, open_calls
 from app.records.store.store import Store
 from app.records.writing.journal import Journal
 from app.voice.cdr import parse_record, record_params
 from app.voice.events import CallHungUp, Kind, LegHungUp
 from app.voice.signature import Verdict
+from app.voice.times import parse_time
 
 # A webhook and all its retries may take this long after a call (Plivo, callback configurations).
 GRACE = timedelta(minutes=2)
@@ -34,8 +36,8 @@ LONGEST_CALL = timedelta(hours=24)
 KEPT_FOR = timedelta(days=90)
 LONGEST_WINDOW = timedelta(days=30)
 
-OnProgress = Callable[[int, int], None]
-"""Called after each step with how many are done, and of how many."""
+OnStep = Callable[[int, int], None]
+"""Called with how many are done, and of how many."""
 
 
 class Finding(StrEnum):
@@ -104,9 +106,10 @@ class Reconciler:
         self._zone = zone
         self.findings: Counter[Finding] = Counter()
 
-    def look_up_open_calls(self, at: datetime, on_progress: OnProgress) -> None:
+    def look_up_open_calls(self, at: datetime, on_step: OnStep) -> None:
         """Look up each call whose end is missing, however old, as long as Plivo keeps its record."""
-        known = open_calls(self._store, since=_milliseconds(at - KEPT_FOR), before=_milliseconds(at - GRACE))
+        since, before = (int((at - age).timestamp() * 1000) for age in (KEPT_FOR, GRACE))
+        known = open_calls(self._store, since=since, before=before)
         # Only a UUID of Plivo's may get into a path of its API.
         waiting = [call for call in known if parse_uuid(call.call_uuid)]
         live = set(live_call_uuids(self._client)) if waiting else set()
@@ -114,18 +117,31 @@ class Reconciler:
             if call.call_uuid in live:
                 self.findings[Finding.IN_PROGRESS] += 1
             else:
-                self._look_up(call)
-            on_progress(number, len(waiting))
+                self._look_up(call.call_uuid, datetime.fromtimestamp(call.started_at / 1000, UTC))
+            on_step(number, len(waiting))
+
+    def look_up_lost(self, lost: Iterable[LostReceipt], on_step: OnStep) -> list[LostReceipt]:
+        """Look up the calls of lost receipts; return those of which Plivo has no record."""
+        of_calls = {uuid: receipt for receipt in lost if (uuid := parse_uuid(receipt.call_uuid))}
+        live = set(live_call_uuids(self._client)) if of_calls else set()
+        without_record = []
+        for number, (call_uuid, receipt) in enumerate(of_calls.items(), start=1):
+            if call_uuid in live:
+                self.findings[Finding.IN_PROGRESS] += 1
+            elif not self._look_up(call_uuid, receipt.at):
+                without_record.append(receipt)
+            on_step(number, len(of_calls))
+        return without_record
 
     def read_all(
-        self, window: Window, file: CursorFile, on_progress: OnProgress, *, start: Mapping[str, Any] = FIRST_PAGE
+        self, window: Window, file: CursorFile, on_step: OnStep, *, start: Mapping[str, Any] = FIRST_PAGE
     ) -> None:
         """Read all records of a window, page by page; the file always holds the next page."""
         done = int(start.get("offset") or 0)
         for page, following in self._pages(window, start):
             self._store_new(page["objects"])
             done += len(page["objects"])
-            on_progress(done, int((page.get("meta") or {}).get("total_count") or done))
+            on_step(done, int((page.get("meta") or {}).get("total_count") or done))
             if following:
                 file.write(window, following)
         file.remove()
@@ -144,21 +160,32 @@ class Reconciler:
             pages = list_pages(list_page)  # A cursor saved by an earlier run may have expired.
         yield from pages
 
-    def _look_up(self, call: OpenCall) -> None:
-        # Without a window Plivo lists the last seven days only.
-        began = datetime.fromtimestamp(call.started_at / 1000, UTC)
-        window = Window(since=began - timedelta(hours=1), until=began + LONGEST_CALL + timedelta(hours=1))
+    def _look_up(self, call_uuid: str, at: datetime | None) -> bool:
+        """Store what Plivo has of a call and of its legs; return whether it has a record of the call.
 
-        def list_legs(**cursor: Any) -> Json:
-            page: Json = self._client.calls.list(parent_call_uuid=call.call_uuid, **window.as_filters(), **cursor)
-            return page
-
-        records = list(list_all(list_legs))
+        `at` is a time during the call, None if unknown.
+        """
+        found: Json | None = None
         try:
-            records.append(self._client.calls.get(call.call_uuid))
+            found = self._client.calls.get(call_uuid)
         except NotFoundError:
             self.findings[Finding.NO_RECORD] += 1
-        self._store_new(records)
+        began = parse_time((found or {}).get("initiation_time"), self._zone)
+        if at is None and began is not None:
+            at = datetime.fromtimestamp(began / 1000, UTC)
+        self._store_new([*(self._legs(call_uuid, at) if at else ()), *([found] if found else ())])
+        return found is not None
+
+    def _legs(self, call_uuid: str, at: datetime) -> list[Json]:
+        # Without a window Plivo lists the last seven days only.
+        margin = LONGEST_CALL + timedelta(hours=1)
+        window = Window(since=at - margin, until=at + margin)
+
+        def list_page(**cursor: Any) -> Json:
+            page: Json = self._client.calls.list(parent_call_uuid=call_uuid, **window.as_filters(), **cursor)
+            return page
+
+        return list(list_all(list_page))
 
     def _store_new(self, records: Sequence[Json]) -> None:
         """Store what these records report that was not known."""
@@ -221,7 +248,3 @@ def _is_known(event: CallHungUp | LegHungUp, call: KnownCall) -> bool:
 
 def _a_leg_uuid(record: Json) -> str:
     return str(record.get("parent_call_uuid") or record.get("call_uuid") or "")
-
-
-def _milliseconds(moment: datetime) -> int:
-    return int(moment.timestamp() * 1000)

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TextIO
 
 import click
 from flask.cli import with_appcontext
@@ -16,7 +16,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from app.account.access import Access, instance_file
 from app.account.client import FIRST_PAGE, PlivoClient
 from app.account.errors import AccountError, SettingError
-from app.account.reconcile import GRACE, LONGEST_WINDOW, CursorFile, Finding, OnProgress, Reconciler, Window
+from app.account.lost_receipts import lost_receipts
+from app.account.reconcile import GRACE, LONGEST_WINDOW, CursorFile, Finding, OnStep, Reconciler, Window
 from app.cli.plivo_setup import stop_on_signals
 from app.context import services
 from app.records.model.receipt import StoreUnavailable
@@ -31,10 +32,21 @@ _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 @click.command()
 @click.option("--since", help="How far back, such as 24h or 7d. Default: 24h, or where an unfinished run stopped.")
 @click.option("--every", "pause", help="Repeat it, such as every 10m, until stopped.")
+@click.option(
+    "--log",
+    type=click.File(encoding="utf-8", errors="replace"),
+    help="Only look up the calls whose receipts this log of the server names as lost; - for standard input.",
+)
 @click.pass_obj
 @with_appcontext
-def reconcile(access: Access, since: str | None, pause: str | None) -> None:
+def reconcile(access: Access, since: str | None, pause: str | None, log: TextIO | None) -> None:
     """Fill in lost webhooks from Plivo's call detail records."""
+    if log is not None:
+        if since or pause:
+            raise SettingError("--log names the calls itself; leave --since and --every out")
+        with access.client() as client, stop_on_signals() as stop:
+            _run_log(client, log, stop)
+        return
     back = parse_duration("--since", since or "24h")
     if back > LONGEST_WINDOW:
         raise SettingError(f"--since is {since!r}; Plivo lists at most 30 days at once, write 30d or less")
@@ -60,7 +72,6 @@ def parse_duration(option: str, text: str) -> timedelta:
 
 def _run(client: PlivoClient, back: timedelta, stop: threading.Event, *, resume: bool) -> datetime:
     """Run once, print the findings, and return the moment up to which all records are read."""
-    shared = services()
     file = CursorFile(instance_file(CURSOR_FILE), client.auth_id)
     until = datetime.now(UTC) - GRACE
     runs: list[tuple[Window, Mapping[str, Any]]] = [(Window(since=until - back, until=until), FIRST_PAGE)]
@@ -68,13 +79,34 @@ def _run(client: PlivoClient, back: timedelta, stop: threading.Event, *, resume:
     if unfinished and until - unfinished[0].since <= LONGEST_WINDOW:
         runs = [unfinished, (Window(since=unfinished[0].until - OVERLAP, until=until), FIRST_PAGE)]
         click.echo(f"Going on where the last run stopped: records since {unfinished[0].since:%Y-%m-%d %H:%M} UTC.")
-    reconciler = Reconciler(client, shared.store, shared.journal, zone=shared.config.plivo_timezone)
+    reconciler = _reconciler(client)
     with _store_errors(), _progress_bars(stop) as bar:
         reconciler.look_up_open_calls(datetime.now(UTC), bar("open calls"))
         for window, start in runs:
             reconciler.read_all(window, file, bar("records"), start=start)
     _print_findings(reconciler.findings)
     return until
+
+
+def _run_log(client: PlivoClient, log: TextIO, stop: threading.Event) -> None:
+    """Look up the calls of lost receipts, and print the findings and what the log knows of calls without a record."""
+    reconciler = _reconciler(client)
+    with _store_errors(), _progress_bars(stop) as bar:
+        without_record = reconciler.look_up_lost(lost_receipts(log), bar("lost receipts"))
+    _print_findings(reconciler.findings)
+    for lost in without_record:
+        known = (
+            ("DialStatus", lost.dial_status),
+            ("DialHangupCause", lost.dial_hangup_cause),
+            ("DialBLegUUID", lost.dial_b_leg_uuid),
+        )
+        fields = ", ".join(f"{name} {value}" for name, value in known if value) or "nothing more is known"
+        click.echo(f"Plivo has no record of call {lost.call_uuid}: {fields}")
+
+
+def _reconciler(client: PlivoClient) -> Reconciler:
+    shared = services()
+    return Reconciler(client, shared.store, shared.journal, zone=shared.config.plivo_timezone)
 
 
 @contextmanager
@@ -88,7 +120,7 @@ def _store_errors() -> Iterator[None]:
 
 
 @contextmanager
-def _progress_bars(stop: threading.Event) -> Iterator[Callable[[str], OnProgress]]:
+def _progress_bars(stop: threading.Event) -> Iterator[Callable[[str], OnStep]]:
     """Yield a function that starts a progress bar on stderr. Each step raises AccountError once `stop` is set."""
     with Progress(
         TextColumn("{task.description}"),
@@ -98,7 +130,7 @@ def _progress_bars(stop: threading.Event) -> Iterator[Callable[[str], OnProgress
         console=Console(stderr=True),
     ) as progress:
 
-        def start_bar(name: str) -> OnProgress:
+        def start_bar(name: str) -> OnStep:
             task = progress.add_task(name, total=None)
 
             def advance(done: int, total: int) -> None:
