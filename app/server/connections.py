@@ -8,7 +8,6 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 ARRIVAL = 10.0  # Seconds in which a request must have arrived whole.
 WRITE = 10.0  # Seconds in which a client must take some of what is sent to it.
-GRACE = 1.0  # Seconds that a connection has for its request before another one may take its place.
 MAX_LINE = 8190  # Bytes of the request target, and of a header field.
 MAX_FIELDS = 100
 MAX_HEAD = 64 * 1024  # Bytes of a request before its body.
@@ -39,12 +38,12 @@ class Connections:
         )
 
     def admit(self, connection: "Connection") -> None:
-        """Take in a connection. At the limit the longest idle one makes room, or one that is slow, or this one."""
+        """Take in a connection. At the limit the longest idle one makes room, or the one longest without a request.
+
+        Refusing the newest would keep callers out for as long as a crowd connects and says nothing.
+        """
         if len(self.open) >= self._limit:
-            victim = next(iter(self.idle), None) or next(iter(self.arriving), connection)
-            if self.arriving.get(victim, 0) > time.monotonic() - GRACE:
-                victim = connection
-            victim.abort()
+            next(iter(self.idle or self.arriving), connection).abort()
         self.open.add(connection)
         self.arriving[connection] = time.monotonic()
 

@@ -183,6 +183,13 @@ def test_idle_connections_make_room_and_a_caller_never_does(start_server: Start)
     assert statuses == [b"HTTP/1.1 404"] * 20
 
 
+def test_a_caller_comes_in_beside_a_crowd_that_has_just_connected_and_says_nothing(start_server: Start) -> None:
+    server = start_server(WORKERS=1, VERIFY_SIGNATURES="off", GUNICORN_CMD_ARGS="--worker-connections 60")
+
+    with held(server, 80, b""):
+        assert answered_after_a_moment(server) == b"HTTP/1.1 404"
+
+
 def answered_after_a_moment(server: Server) -> bytes:
     """Connect, send a request 50 ms later, and return the beginning of the reply."""
     with connect(server) as client:
