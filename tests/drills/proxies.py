@@ -122,7 +122,7 @@ _CONFIGURED: dict[str, Callable[[int, Way, Path], tuple[str, list[str]]]] = {
 
 @contextmanager
 def proxying(name: str, way: Way, directory: Path) -> Iterator[int]:
-    """Run a proxy; give its port. Skips the test where the proxy is not installed."""
+    """Run a proxy; yield its port. Skips the test where the proxy is not installed."""
     path = f"{os.environ['PATH']}:/usr/sbin"  # Where Debian keeps servers, and not every user looks.
     if not shutil.which(name, path=path):
         pytest.skip(f"{name} is missing; install it with: apt-get install {PACKAGES[name]}")

@@ -116,7 +116,7 @@ def server(start_server: Start) -> Server:
 
 @pytest.fixture
 def far_network() -> Iterator[tuple[str, list[str]]]:
-    """Make a network with packets of 1500 bytes; give our address in it, and the command that runs another in it.
+    """Make a network with packets of 1500 bytes; yield our address in it and the command that runs another in it.
 
     Over loopback the kernel takes a whole reply at once, and a slow reader holds nothing.
     """

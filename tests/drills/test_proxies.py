@@ -49,7 +49,7 @@ SHAPES = AMBIGUOUS | {
 
 @pytest.fixture(params=PACKAGES)
 def run_proxy(request: pytest.FixtureRequest, tmp_path: Path) -> RunProxy:
-    """Give what runs one of the proxies."""
+    """Return what runs one of the proxies."""
     return lambda way: proxying(request.param, way, tmp_path / "proxy")
 
 
