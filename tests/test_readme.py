@@ -77,7 +77,7 @@ def test_every_command_and_option_that_a_page_names_exists(page: str, tmp_path: 
     ("page", "pattern"),
     [
         ("alerts.yml", r'event="(\w+)"|log lines? (\w+)'),
-        ("operating.md", r"are `(\w+)`; `(\w+)`, `(\w+)`, `(\w+)`, `(\w+)`, `(\w+)` and `(\w+)` are there"),
+        ("operating.md", r"are `(\w+)`; `(\w+)`, `(\w+)`, `(\w+)`, `(\w+)`, `(\w+)` and `(\w+)` are exported"),
         ("operating.md", r"(?:is|are) logged \(`(\w+)`\)|logged as `(\w+)`|`(\w+)` is logged"),
         ("account.md", r"logged as `(\w+)`"),
         ("reliability.md", r"it logs `(\w+)`|`(\w+)` is logged"),

@@ -27,6 +27,7 @@ COMMANDS = (
     ("replay", "1", "--to", "http://127.0.0.1:9"),
 )
 OTHER_TABLES = "the tables are not those of this version; run flask --app wsgi db upgrade"
+MISSING = "there is no database at the path in DATABASE_URL; restore it, or run flask --app wsgi db upgrade"
 LATE = "the store did not answer in time; try again soon"
 
 
@@ -56,6 +57,14 @@ def open_caller(tmp_path: Path) -> Iterator[Open]:
     for services in opened:
         services.journal.close()
         services.store.close()
+
+
+@pytest.fixture
+def empty_url(database_url: str) -> str:
+    """Return the URL of a database without tables."""
+    if database_url.startswith("sqlite"):
+        Path(database_url.removeprefix("sqlite:///")).touch()
+    return database_url
 
 
 def run(caller: Caller, *words: str) -> Result:
@@ -90,13 +99,27 @@ def damage(url: str) -> None:
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
 def test_a_command_without_tables_says_how_to_make_them(
-    open_caller: Open, database_url: str, words: tuple[str, ...]
+    open_caller: Open, empty_url: str, words: tuple[str, ...]
 ) -> None:
-    assert run(open_caller(database_url), *words).output == f"Error: {OTHER_TABLES}\n"
+    assert run(open_caller(empty_url), *words).output == f"Error: {OTHER_TABLES}\n"
 
 
-def test_a_reader_learns_how_tables_are_made(open_caller: Open, database_url: str) -> None:
-    detail, page = read_errors(open_caller(database_url))
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_a_command_without_its_file_says_how_to_get_one(
+    open_caller: Open, sqlite_url: str, words: tuple[str, ...]
+) -> None:
+    assert run(open_caller(sqlite_url), *words).output == f"Error: {MISSING}\n"
+
+
+def test_a_reader_learns_that_the_file_is_missing(open_caller: Open, sqlite_url: str) -> None:
+    detail, page = read_errors(open_caller(sqlite_url))
+
+    assert detail == "There is no database at the path in DATABASE_URL. Restore it, or run flask --app wsgi db upgrade."
+    assert f"{detail} Calls are still served." in page
+
+
+def test_a_reader_learns_how_tables_are_made(open_caller: Open, empty_url: str) -> None:
+    detail, page = read_errors(open_caller(empty_url))
 
     assert detail == "The tables are not those of this version. Run flask --app wsgi db upgrade."
     assert f"{detail} Calls are still served." in page
@@ -145,7 +168,10 @@ def test_a_file_of_another_kind_is_reported(open_caller: Open, sqlite_url: str, 
 
 
 def test_a_file_that_cannot_be_opened_is_reported(open_caller: Open, tmp_path: Path) -> None:
-    output = run(open_caller(f"sqlite:///{tmp_path / 'nowhere' / 'dialstatus.db'}"), "dials", "list").output
+    caller = open_caller(f"sqlite:///{tmp_path / 'dialstatus.db'}")
+    (tmp_path / "dialstatus.db").mkdir()
+
+    output = run(caller, "dials", "list").output
 
     assert output == (
         "Error: the store cannot be reached: unable to open database file; "

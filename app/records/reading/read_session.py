@@ -39,10 +39,11 @@ def explained(store: Store) -> Iterator[None]:
         yield
     except (DBAPIError, PoolTimeout) as error:
         raise _why(store, error) from error
+    except StoreUnreadable:
+        raise
     except StoreUnavailable as error:
-        if not isinstance(error.__cause__, DBAPIError):
-            raise
-        raise _why(store, error.__cause__) from error
+        cause = error.__cause__
+        raise (_why(store, cause) if isinstance(cause, DBAPIError) else StoreUnreadable(str(error))) from error
 
 
 @contextmanager
