@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any, cast
 
@@ -55,6 +56,10 @@ class Application(Flask):
         if request and rule and request.method in (rule.methods or ()):
             return cast(MapAdapter, _Matched(rule))
         return super().create_url_adapter(request)
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """Return the function as it is: no view or hook is a coroutine."""
+        return func
 
     @cached_property
     def _webhook_rules(self) -> dict[str, Rule]:

@@ -4,13 +4,15 @@ A refusal is cheap. Headers are looked at first, and a request that they already
 """
 
 import logging
+from typing import cast
 
-from flask import Response, current_app, g, request
+from flask import Response, current_app, g
+from flask import request as request_proxy
 
 from app.context import has_token, services
 from app.dial.refusals import Refusals, urls_in
 from app.dial.replies import xml_reply
-from app.dial.request import Webhook, read_head, read_parameters
+from app.dial.request import Request, Webhook, read_head, read_parameters
 from app.voice.events import Kind
 from app.voice.signature import Offer, Verdict, Verification, advise, read_offer
 from app.voice.signed_content import find_ambiguity
@@ -30,20 +32,20 @@ _CALL_NAMES = ("CallUUID", "DialALegUUID", "call_uuid")
 
 def guard() -> Response | None:
     """Read the request into `g.webhook` and return None, or return the refusal."""
-    config = services().config
+    config, request = services().config, cast(Request, request_proxy).itself
     webhook = g.webhook = read_head(request, _KINDS[request.endpoint or ""], config)
     if webhook.kind is Kind.PHLO:
-        if not _phlo_may_enter(webhook, config):
+        if not _phlo_may_enter(webhook, request, config):
             return xml_reply(status=403)
         read_parameters(webhook, request, config.secret_key)
     elif config.verify_signatures is SignatureMode.OFF:
         read_parameters(webhook, request, config.secret_key)
-    elif not _is_signed(webhook, config) and config.verify_signatures is SignatureMode.ENFORCE:
+    elif not _is_signed(webhook, request, config) and config.verify_signatures is SignatureMode.ENFORCE:
         return xml_reply(status=403)
     return None
 
 
-def _is_signed(webhook: Webhook, config: Config) -> bool:
+def _is_signed(webhook: Webhook, request: Request, config: Config) -> bool:
     """Verify the signature and return whether it is valid; read the parameters unless the request is refused unread."""
     is_enforced = config.verify_signatures is SignatureMode.ENFORCE
     offer = read_offer(
@@ -68,11 +70,11 @@ def _is_signed(webhook: Webhook, config: Config) -> bool:
     if fault:
         _refusals().log(webhook, advise(webhook.verification), refused=is_enforced)
     else:
-        _explain(webhook, offer, refused=is_enforced)
+        _explain(webhook, request, offer, refused=is_enforced)
     return False
 
 
-def _explain(webhook: Webhook, offer: Offer, *, refused: bool) -> None:
+def _explain(webhook: Webhook, request: Request, offer: Offer, *, refused: bool) -> None:
     other_urls = urls_in(request.environ, webhook)
     _refusals().explain(
         webhook,
@@ -96,7 +98,7 @@ def _refusals() -> Refusals:
     return found
 
 
-def _phlo_may_enter(webhook: Webhook, config: Config) -> bool:
+def _phlo_may_enter(webhook: Webhook, request: Request, config: Config) -> bool:
     """Check the bearer token that PHLO sends in place of a signature."""
     if config.phlo_token is None:
         if config.verify_signatures is SignatureMode.OFF:

@@ -63,12 +63,7 @@ def checked(pairs: Pairs) -> Pairs:
 
 
 def _split(text: str) -> list[tuple[str, str]]:
-    pairs = []
-    for piece in text.split("&"):
-        name, _, value = piece.partition("=")
-        if piece:
-            pairs.append((name, value))
-    return pairs
+    return [(name, value) for piece in text.split("&") if piece for name, _, value in (piece.partition("="),)]
 
 
 def _as_text(value: Any) -> str:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
@@ -13,6 +14,7 @@ from flask import Request as FlaskRequest
 from flask import g
 from werkzeug.datastructures import ImmutableMultiDict
 from werkzeug.exceptions import BadRequest, HTTPException, RequestEntityTooLarge, UnsupportedMediaType
+from werkzeug.http import parse_options_header
 
 from app.dial.parameters import Pairs, checked, decode_form, decode_json
 from app.dial.ticket import OWN_NAMES, Ticket, dial_of_notice
@@ -22,6 +24,8 @@ from app.voice.parsing import is_hangup
 from app.voice.signature import Verdict, Verification
 from app.voice.times import parse_time
 from config import Config
+
+BODY = "dialstatus.body"  # The key in the environ for the body, where the server has read the whole of it.
 
 _DIAL_ID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 _HOST = re.compile(r"[A-Za-z0-9.\-_]{1,255}(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]{1,45}\](:[0-9]{1,5})?", re.ASCII)
@@ -33,6 +37,11 @@ _UNCHECKED = Verification(verdict=Verdict.UNCHECKED)
 
 class Request(FlaskRequest):
     """Flask's request, which answers 400 and 413 where Flask's would fail or quietly cut a body short."""
+
+    @property
+    def itself(self) -> "Request":
+        """Return this request; asked of Flask's proxy, the request behind it, which is faster to read."""
+        return self
 
     def get_data(self, *args: Any, **kwargs: Any) -> Any:
         """Read the body. Raises 400 where it breaks the rules of HTTP, 413 where it is too long."""
@@ -165,17 +174,24 @@ def _plivo_params(form: Pairs, query: Pairs, *, is_phlo: bool) -> Pairs:
 
 
 def _read_body(request: FlaskRequest, *, any_type: bool) -> Pairs:
-    mimetype = request.mimetype
+    mimetype = _mimetype(request.environ.get("CONTENT_TYPE", ""))
     if mimetype in {_JSON, _MULTIPART} and not any_type:
         raise UnsupportedMediaType("Plivo sends application/x-www-form-urlencoded")
-    body = request.get_data(parse_form_data=False)
-    if request.content_length is not None and len(body) < request.content_length:
-        raise BadRequest("the body ends before its Content-Length")  # Half a report says something else.
+    body: bytes | None = request.environ.get(BODY)
+    if body is None:
+        body = request.get_data(parse_form_data=False)
+        if request.content_length is not None and len(body) < request.content_length:
+            raise BadRequest("the body ends before its Content-Length")  # Half a report says something else.
     if mimetype == _JSON:
         return decode_json(body)
     if mimetype == _MULTIPART:
         return checked(tuple(request.form.items(multi=True)))
     return decode_form(body.decode("utf-8", "replace"))
+
+
+@lru_cache(maxsize=64)
+def _mimetype(content_type: str) -> str:
+    return parse_options_header(content_type)[0].lower()
 
 
 def _origin_form(target: str) -> str:

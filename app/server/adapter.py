@@ -23,6 +23,7 @@ from flask import Flask
 from app.context import EXTENSION, Services
 from app.dial.callback_urls import PREFIX
 from app.dial.deferred_response import DEFERS, DeferredResponse
+from app.dial.request import BODY
 from app.ops.logs import lines_together
 from app.server.connections import STATE, Connection
 from app.server.prefix import PathPrefix
@@ -97,6 +98,8 @@ class Adapter:
             return  # The client has gone.
         environ["wsgi.input"] = io.BytesIO(body)
         is_refused = int(environ.get("CONTENT_LENGTH") or 0) > MAX_BODY
+        if not is_refused:
+            environ[BODY] = body
         path = environ["PATH_INFO"]
         if path.startswith(PREFIX) or path == "/healthz":
             reply = await self._run_on_loop(environ)
@@ -129,7 +132,6 @@ class Adapter:
         await self._store(body)
         self._report(body)
         content = body.get_data()
-        body.content_length = len(content)
         return Reply(body.status_code, body.headers.items(), content)
 
     async def _send_rest(self, context: Any, reply: Reply, send: Send, connection: Connection) -> None:

@@ -44,7 +44,7 @@ _LONGER = {
 def find_ambiguity(*, method: str, query: Pairs, form: Pairs) -> str | None:
     """Return what makes the decoded parameters of a V3 request ambiguous; None for what Plivo sends."""
     for name, _ in (*query, *form):
-        if not _NAME.fullmatch(name):
+        if name not in _KNOWN_SET and not _NAME.fullmatch(name):
             return "a parameter has a name that Plivo does not use"
     if method != "POST":
         return _ambiguity_of_query(query)
@@ -73,7 +73,8 @@ def _ambiguity_of_form(form: Pairs) -> str | None:
             is_cut = False
         else:
             is_cut = _hides_known(name, value) or _cuts_known("".join(map("".join, form[:index])), name + value)
-        if is_cut or (value != value.lower() and _holds_known(name, value, next_name)):
+        # Every known name has letters of both cases.
+        if is_cut or (value != value.lower() and value != value.upper() and _holds_known(name, value, next_name)):
             return "its parameters can be read in more than one way"
     return None
 
