@@ -15,18 +15,12 @@ from contextlib import suppress
 from http.client import HTTPConnection, HTTPException
 from urllib.parse import urlsplit
 
+from settings.urls import is_public
+
 _TIMEOUT = 5.0  # Seconds for each step: connect, one read, one write.
 _LONGEST = 15.0  # Seconds for everything after the connection, however slowly the other side sends.
 _MOST_ADDRESSES = 2  # Tried per name: the first may be IPv6 on a machine without it.
 _CONTEXT = ssl.create_default_context()
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
-_GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
-# IANA's special-purpose registries, as far as Python's `is_global` does not know them in every version we run on.
-_SPECIAL = tuple(
-    map(ipaddress.ip_network, ("192.0.0.0/24", "192.88.99.0/24", "2001::/23", "2001:db8::/32", "3fff::/20"))
-)
-
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 class NotAccepted(Exception):
@@ -53,21 +47,6 @@ def send(url: str, body: bytes, headers: dict[str, str], *, allow_private: bool)
         raise NotAccepted(type(error).__name__) from error
     if not 200 <= status < 300:
         raise NotAccepted(f"status {status}")
-
-
-def is_public(address: Address) -> bool:
-    """Return whether an address belongs to the open internet; an IPv6 address that wraps an IPv4 one counts as that."""
-    if isinstance(address, ipaddress.IPv6Address):
-        inner = address.ipv4_mapped or address.sixtofour
-        if address in _NAT64:
-            inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-        if inner is not None:
-            return is_public(inner)
-        if address not in _GLOBAL_UNICAST:
-            return False
-    if any(address in network for network in _SPECIAL):
-        return False
-    return address.is_global and not address.is_multicast and not address.is_reserved
 
 
 def connect(addresses: Sequence[str], port: int) -> socket.socket:

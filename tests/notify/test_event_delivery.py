@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from app.notify.webhook_sender import connect, is_public, signature
+from app.notify.webhook_sender import connect, signature
+from settings.urls import is_public
 from tests.notify.receiver import SECRET, Receiver
 from tests.ops.collector import total
 from tests.server.calls import dial_report, inbound, new_uuid
