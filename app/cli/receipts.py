@@ -1,11 +1,10 @@
 """`flask receipts`: what was received, compared with Plivo's reference, and what names no call."""
 
 import json
-import re
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 import click
@@ -13,6 +12,7 @@ from flask.cli import AppGroup
 from rich.console import Console
 from rich.progress import Progress
 
+from app.cli.plivo_reconcile import parse_duration
 from app.context import services
 from app.records.model.ids import now
 from app.records.model.receipt import StoreUnavailable
@@ -26,21 +26,10 @@ from config import VERSION
 
 _Key = TypeVar("_Key", bound=tuple[str, ...])
 
-_MILLISECONDS = {"h": 3_600_000, "d": 86_400_000}
 _MOST_ORPHANS = 1000
 _ORDERS_SHOWN = 20
 # Receipts that did not prove to be Plivo's are not what Plivo sends.
 _OF_PLIVO = frozenset({Verdict.VALID.value, Verdict.UNCHECKED.value})
-
-
-class _Age(click.ParamType[int]):
-    name = "AGE"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        found = re.fullmatch(r"([1-9][0-9]{0,4})([hd])", str(value))
-        if found is None:
-            self.fail(f"{value!r} is not an age; write a number and h or d, such as 7d", param, ctx)
-        return int(found[1]) * _MILLISECONDS[found[2]]
 
 
 class _ReceiptsGroup(AppGroup):
@@ -57,12 +46,12 @@ receipts = _ReceiptsGroup("receipts", help="Compare what was received with Plivo
 
 
 @receipts.command("orphans")
-@click.option("--since", "age", type=_Age(), default="1d", show_default=True, help="How far back, such as 12h or 7d.")
+@click.option("--since", "age", default="1d", show_default=True, help="How far back, such as 12h or 7d.")
 @click.option("--limit", type=click.IntRange(1, _MOST_ORPHANS), default=50, show_default=True, help="The most to list.")
-def list_orphans(age: int, limit: int) -> None:
+def list_orphans(age: str, limit: int) -> None:
     """List receipts that name no call, newest first."""
     with read_session(services().store) as connection:
-        found = orphan_receipts(connection, since=now() - age, limit=limit)
+        found = orphan_receipts(connection, since=_start(parse_duration("--since", age)), limit=limit)
     for one in found:
         received = datetime.fromtimestamp(one.received_at / 1000, UTC)
         click.echo(f"{received:%Y-%m-%d %H:%M:%S} UTC  {one.kind}  receipt {one.receipt_key}")
@@ -71,17 +60,22 @@ def list_orphans(age: int, limit: int) -> None:
 
 
 @receipts.command("drift")
-@click.option("--since", "age", type=_Age(), default="30d", show_default=True, help="How far back, such as 12h or 7d.")
+@click.option("--since", "age", default="30d", show_default=True, help="How far back, such as 12h or 7d.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def report_drift(age: int, as_json: bool) -> None:
+def report_drift(age: str, as_json: bool) -> None:
     """Compare what Plivo really sent with what the reference expects.
 
     The report holds no numbers, ids, names, tokens or URLs: paste it into a bug tracker, so that the reference becomes
     truer.
     """
-    drift, left_out = _measure(since=now() - age)
-    report = _as_fields(drift, left_out, age)
+    period = parse_duration("--since", age)
+    drift, left_out = _measure(since=_start(period))
+    report = _as_fields(drift, left_out, period)
     click.echo(json.dumps(report, indent=2, ensure_ascii=False) if as_json else "\n".join(_lines(report)))
+
+
+def _start(period: timedelta) -> int:
+    return now() - period // timedelta(milliseconds=1)
 
 
 def _measure(*, since: int) -> tuple[Drift, int]:
@@ -106,10 +100,10 @@ def _measure(*, since: int) -> tuple[Drift, int]:
     return drift, left_out
 
 
-def _as_fields(drift: Drift, left_out: int, age: int) -> dict[str, Any]:
+def _as_fields(drift: Drift, left_out: int, period: timedelta) -> dict[str, Any]:
     return {
         "version": VERSION,
-        "days": round(age / _MILLISECONDS["d"], 2),
+        "days": round(period / timedelta(days=1), 2),
         "calls": drift.calls,
         "receipts": dict(sorted(drift.kinds.items())),
         "left_out": left_out,
