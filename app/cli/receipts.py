@@ -124,7 +124,7 @@ def _lines(report: Mapping[str, Any]) -> Iterator[str]:
         yield f"Left out: {report['left_out']:,} receipts that Plivo did not sign."
     for category in Category:
         found = [one for one in report["deviations"] if one["category"] == category]
-        yield f"\n{category.value.capitalize()}: {'' if found else 'none'}".rstrip()
+        yield f"\n{category.value[0].upper()}{category.value[1:]}: {'' if found else 'none'}".rstrip()
         yield from (f"{one['count']:8,}  {one['kind']:<10} {one['parameter']}: {one['value']}" for one in found)
     yield "\nOrders seen:"
     yield from (f"{one['calls']:8,}  {' → '.join(one['order'])}" for one in report["orders"][:_ORDERS_SHOWN])

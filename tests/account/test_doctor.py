@@ -174,7 +174,7 @@ def test_what_the_doctor_asks_is_no_trouble_but_a_call_without_its_answer_is(ser
 
 
 @pytest.mark.usefixtures("server")
-def test_a_token_other_than_the_servers_is_told_from_outside(examine: Examine, environ: dict[str, str]) -> None:
+def test_a_token_other_than_the_servers_is_reported_from_outside(examine: Examine, environ: dict[str, str]) -> None:
     environ["PLIVO_AUTH_TOKEN"] = "another-made-up-token"
 
     checks = examine()
@@ -220,7 +220,7 @@ def test_the_address_of_ngrok_is_used_where_no_public_url_is_set(
         ([], None, "ngrok runs without an https tunnel"),
     ],
 )
-def test_an_address_of_ngrok_that_is_no_longer_ours_is_told(
+def test_an_address_of_ngrok_that_is_no_longer_ours_is_reported(
     plivo_api: PlivoApi, make_app: Callable[[], Flask], tunnels: list[str], ok: bool | None, said: str
 ) -> None:
     plivo_api.tunnels = [{"public_url": url, "config": {"addr": "http://localhost:5000"}} for url in tunnels]
@@ -265,14 +265,14 @@ def test_an_application_wired_by_hand_shows_what_is_wrong_with_it(plivo_api: Pli
     assert checks["numbers"]["said"] == f"+{NUMBER} not on dialstatus"
 
 
-def test_an_application_that_is_not_there_is_told_with_the_command_that_makes_it(examine: Examine) -> None:
+def test_an_application_that_is_not_there_is_reported_with_the_command_that_makes_it(examine: Examine) -> None:
     check = examine()["application"]
 
     assert check["ok"] is False
     assert "flask plivo setup" in check["advice"]
 
 
-def test_an_application_without_numbers_is_told(plivo_api: PlivoApi, examine: Examine) -> None:
+def test_an_application_without_numbers_is_reported(plivo_api: PlivoApi, examine: Examine) -> None:
     plivo_api.add_application("900", "dialstatus")
 
     assert examine()["numbers"]["said"] == "there is no number on dialstatus"
@@ -298,7 +298,7 @@ def test_what_is_logged_meanwhile_stands_in_no_answer_of_a_command(
     assert "plivo_api_retry" in logged
 
 
-def test_signatures_that_are_not_enforced_are_told(examine: Examine, environ: dict[str, str]) -> None:
+def test_signatures_that_are_not_enforced_are_reported(examine: Examine, environ: dict[str, str]) -> None:
     environ["VERIFY_SIGNATURES"] = "observe"
 
     checks = examine()
@@ -307,7 +307,7 @@ def test_signatures_that_are_not_enforced_are_told(examine: Examine, environ: di
     assert checks["strangers"]["ok"] is None
 
 
-def test_receipts_in_the_spool_are_told(examine: Examine, make_app: Callable[[], Flask]) -> None:
+def test_receipts_in_the_spool_are_reported(examine: Examine, make_app: Callable[[], Flask]) -> None:
     make_app().extensions[EXTENSION].spool.put(
         Receipt(
             kind=Kind.RING,
@@ -327,7 +327,7 @@ def test_receipts_in_the_spool_are_told(examine: Examine, make_app: Callable[[],
     assert examine()["spool"]["said"] == "1 receipts wait for the store"
 
 
-def test_tables_that_were_never_made_are_told(environ: dict[str, str], plivo_api: PlivoApi) -> None:
+def test_tables_that_were_never_made_are_reported(environ: dict[str, str], plivo_api: PlivoApi) -> None:
     app = create_app(Config.load(environ))
     (Path(environ["INSTANCE_DIR"]) / "dialstatus.db").touch()
 
@@ -337,7 +337,7 @@ def test_tables_that_were_never_made_are_told(environ: dict[str, str], plivo_api
     assert "– database: no write is tried until the tables are right\n" in result.output
 
 
-def test_a_database_file_that_is_gone_is_told(environ: dict[str, str], plivo_api: PlivoApi) -> None:
+def test_a_database_file_that_is_gone_is_reported(environ: dict[str, str], plivo_api: PlivoApi) -> None:
     app = create_app(Config.load(environ))
 
     result = add_commands(app).test_cli_runner().invoke(args=["doctor", "--api-url", plivo_api.url])
@@ -346,7 +346,7 @@ def test_a_database_file_that_is_gone_is_told(environ: dict[str, str], plivo_api
     assert "– database: " in result.output
 
 
-def test_a_database_that_cannot_be_reached_is_told_with_its_reason(
+def test_a_database_that_cannot_be_reached_is_reported_with_its_reason(
     environ: dict[str, str], plivo_api: PlivoApi
 ) -> None:
     environ["DATABASE_URL"] = "postgresql://somebody:hush@127.0.0.1:1/none"
@@ -366,13 +366,13 @@ def test_the_plan_is_named(examine: Examine, environ: dict[str, str]) -> None:
     assert examine()["plan"]["said"] == f"{plan} has no mistakes"
 
 
-def test_settings_that_are_unwise_are_told(examine: Examine, environ: dict[str, str]) -> None:
+def test_settings_that_are_unwise_are_reported(examine: Examine, environ: dict[str, str]) -> None:
     del environ["DIAL_TO"]
 
     assert "the guide's example that nobody answers" in examine()["settings"]["said"]
 
 
-def test_settings_that_are_refused_are_told_in_the_same_form(environ: dict[str, str]) -> None:
+def test_settings_that_are_refused_are_reported_in_the_same_form(environ: dict[str, str]) -> None:
     environ |= {"PORT": "many", "WORKERS": "few"}
     said = "PORT is 'many'; write a whole number from 1 to 65535. WORKERS is 'few'; write a whole number from 1 to 256"
     advice = "Change them in .env or the environment."
@@ -388,7 +388,7 @@ def test_settings_that_are_refused_are_told_in_the_same_form(environ: dict[str, 
     assert as_json.stderr == as_text.stderr == ""
 
 
-def test_a_plan_that_is_refused_is_told_in_the_same_form(environ: dict[str, str], tmp_path: Path) -> None:
+def test_a_plan_that_is_refused_is_reported_in_the_same_form(environ: dict[str, str], tmp_path: Path) -> None:
     plan = tmp_path / "plan.toml"
     plan.write_text("[[route]]")
     environ["DIAL_PLAN"] = str(plan)
@@ -412,7 +412,7 @@ def test_other_commands_end_with_the_sentence(environ: dict[str, str], words: tu
     assert done.stderr.endswith("PORT is 'many'; write a whole number from 1 to 65535\n")
 
 
-def test_a_reports_token_that_others_may_read_is_told(examine: Examine, run: Cli, environ: dict[str, str]) -> None:
+def test_a_reports_token_that_others_may_read_is_reported(examine: Examine, run: Cli, environ: dict[str, str]) -> None:
     run("live")
     (Path(environ["INSTANCE_DIR"]) / "reports_token").chmod(0o644)
 
@@ -427,7 +427,7 @@ def test_a_reports_token_that_others_may_read_is_told(examine: Examine, run: Cli
         (timedelta(seconds=-31), False, "31 seconds ahead of Plivo's"),
     ],
 )
-def test_a_clock_that_is_wrong_is_told(theirs: timedelta, ok: bool, said: str) -> None:
+def test_a_clock_that_is_wrong_is_reported(theirs: timedelta, ok: bool, said: str) -> None:
     now = datetime(2026, 1, 5, tzinfo=UTC)
 
     check = check_clock(now + theirs, now)
@@ -499,7 +499,7 @@ def test_receipts_without_a_call_are_counted(
     assert "flask receipts orphans" in check["advice"]
 
 
-def test_an_instance_directory_that_others_can_read_is_told(
+def test_an_instance_directory_that_others_can_read_is_reported(
     examine: Examine, run: Cli, environ: dict[str, str]
 ) -> None:
     run("live")
@@ -508,7 +508,7 @@ def test_an_instance_directory_that_others_can_read_is_told(
     assert f"run chmod 700 {environ['INSTANCE_DIR']}" in examine()["settings"]["said"]
 
 
-def test_a_dotenv_file_that_others_can_read_is_told(environ: dict[str, str], tmp_path: Path) -> None:
+def test_a_dotenv_file_that_others_can_read_is_reported(environ: dict[str, str], tmp_path: Path) -> None:
     dotenv = tmp_path / ".env"
     dotenv.write_text("DIAL_TO=+14155550123\n")
     dotenv.chmod(0o644)
