@@ -1,21 +1,27 @@
 """What the tests of this room share: a Plivo account on loopback, and the real commands pointed at it."""
 
 import base64
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import Result
 from flask import Flask
+from sqlalchemy import Row, create_engine, text
 
 from app import create_app
 from app.cli.group import add_commands
 from app.context import EXTENSION, Services
 from app.records.store.migrate import upgrade
 from config import Config
-from tests.account.plivo_api import AUTH_ID, AUTH_TOKEN, PlivoApi, running
+from tests.account.plivo_api import AUTH_ID, AUTH_TOKEN, PlivoApi
+from tests.account.plivo_server import running
 
 Cli = Callable[..., Result]
+Table = list[Row[Any]]
+Examine = Callable[..., dict[str, dict[str, Any]]]
 
 PUBLIC_URL = "https://calls.example.com"
 BASIC = base64.b64encode(f"{AUTH_ID}:{AUTH_TOKEN}".encode()).decode()  # As the token goes over the wire.
@@ -72,3 +78,44 @@ def run(make_app: Callable[[], Flask], plivo_api: PlivoApi) -> Cli:
         return result
 
     return invoke
+
+
+@pytest.fixture
+def examine(run: Cli) -> Examine:
+    """Run the doctor and return its checks by name."""
+
+    def invoke(*words: str, exit_code: int = 1) -> dict[str, dict[str, Any]]:
+        result = run("--json", *words, command="doctor")
+        assert result.exit_code == exit_code, result.output
+        said = json.loads(result.stdout)
+        assert said["ok"] is (exit_code == 0)
+        return {check["name"]: check for check in said["checks"]}
+
+    return invoke
+
+
+def failing(checks: dict[str, dict[str, Any]]) -> set[str]:
+    return {name for name, check in checks.items() if check["ok"] is False}
+
+
+@pytest.fixture
+def rows(environ: dict[str, str]) -> Callable[[str], Table]:
+    """Read the database as it is on disk."""
+
+    def read(sql: str) -> Table:
+        engine = create_engine(Config.load(environ).database_url)
+        with engine.connect() as connection:
+            found = list(connection.execute(text(sql)))
+        engine.dispose()
+        return found
+
+    return read
+
+
+@pytest.fixture
+def account(plivo_api: PlivoApi) -> PlivoApi:
+    """Return an account with other people's applications, over two pages, and a number on one of them."""
+    for index in range(25):
+        plivo_api.add_application(str(100 + index), f"other-{index}", answer_method="GET")
+    plivo_api.add_number("14155550199", "107")
+    return plivo_api
