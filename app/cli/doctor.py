@@ -67,7 +67,7 @@ def doctor(
     without = [failed(of, ". ".join(problems), _ADVICE[of]) for of, problems in refused().items()]
     found: Iterable[Check] = without
     if not without and request_file:
-        found = _examine_signature(parse_request(request_file.read()), services().config)
+        found = _examine_signature(parse_request(request_file.read()), services().config, url)
     elif not without:
         found = examine(services(), access, app_name=app_name, numbers=wanted, url=url)
     for check in found:
@@ -80,8 +80,8 @@ def doctor(
     raise SystemExit(0 if ok else 1)
 
 
-def _examine_signature(captured: CapturedRequest, config: Config) -> Iterator[Check]:
-    """Yield what the server of these settings finds in a captured request."""
+def _examine_signature(captured: CapturedRequest, config: Config, url: str | None) -> Iterator[Check]:
+    """Yield what the server of these settings finds in a captured request; `url` is a public URL to try as well."""
     request = Request(_environ_of(captured, config))
     is_phlo = urlsplit(captured.target).path.rstrip("/").endswith("/phlo")
     webhook = read_head(request, Kind.PHLO if is_phlo else Kind.ACTION, config)
@@ -98,7 +98,7 @@ def _examine_signature(captured: CapturedRequest, config: Config) -> Iterator[Ch
         url=webhook.url,
         query=webhook.asked,
         form=webhook.form,
-        other_urls=urls_in(request.environ, webhook),
+        other_urls=(*([url.rstrip("/") + webhook.path] if url else ()), *urls_in(request.environ, webhook)),
     )
     yield from signature_checks(signed, captured.headers, tokens=config.plivo_auth_tokens, accept_v2=config.accept_v2)
 

@@ -46,10 +46,10 @@ def captured(
 def examine(run: Cli, tmp_path: Path) -> Any:
     """Return a function that has a request explained, and returns the exit code and the checks by name."""
 
-    def invoke(request: bytes) -> tuple[int, dict[str, dict[str, Any]]]:
+    def invoke(request: bytes, *words: str) -> tuple[int, dict[str, dict[str, Any]]]:
         file = tmp_path / "request.txt"
         file.write_bytes(request)
-        result = run("--signature", str(file), "--json", command="doctor")
+        result = run("--signature", str(file), "--json", *words, command="doctor")
         said = json.loads(result.stdout)
         for secret in (NONCE, "14155550161", "a-dial"):
             assert secret not in result.output
@@ -140,6 +140,16 @@ def test_a_request_may_come_from_standard_input(run: Cli) -> None:
 
     assert result.exit_code == 0, result.output
     assert "✓ signature: valid (V3)" in result.output
+
+
+def test_a_sub_path_that_a_proxy_removed_is_found_with_the_url_that_plivo_calls(examine: Any) -> None:
+    removed = captured(signed_url="https://calls.example.com/voice" + PATH)
+
+    _, without = examine(removed)
+    _, checks = examine(removed, "--url", "https://calls.example.com/voice")
+
+    assert without["signature"]["said"].startswith("token: ")
+    assert checks["signature"]["said"].startswith("path: Plivo signed https://calls.example.com/voice/dialstatus/")
 
 
 def test_without_a_token_nothing_is_verified(examine: Any, environ: dict[str, str]) -> None:
