@@ -16,7 +16,8 @@ from app.cli.group import add_commands
 from app.context import EXTENSION, Services
 from app.records.store.migrate import upgrade
 from config import Config
-from tests.account.plivo_api import AUTH_ID, AUTH_TOKEN, PlivoApi
+from tests.account.plivo_api import PlivoApi
+from tests.account.plivo_objects import AUTH_ID, AUTH_TOKEN
 from tests.account.plivo_server import running
 
 Cli = Callable[..., Result]

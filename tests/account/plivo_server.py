@@ -10,7 +10,8 @@ from typing import cast
 from urllib.parse import parse_qsl, urlsplit
 from uuid import uuid4
 
-from tests.account.plivo_api import AUTH_ID, Answer, Asked, PlivoApi, RefusalError, Trouble
+from tests.account.plivo_api import Answer, Asked, PlivoApi, RefusalError, Trouble
+from tests.account.plivo_objects import AUTH_ID
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from flask import Flask
 
-from tests.account.plivo_api import record
+from tests.account.plivo_objects import record
 
 # The records of the fake account begin about half an hour ago; the webhooks of a test do likewise.
 BEGAN = timedelta(seconds=1826)

@@ -11,7 +11,7 @@ from app.records.model.receipt import Receipt, receipt_from_json, receipt_to_jso
 from app.records.reading.incomplete import KnownDial
 from app.voice.cdr import parse_record, record_params
 from app.voice.events import CallFacts, CallHungUp, Hangup, Kind, LegHungUp, Source
-from tests.account.plivo_api import record
+from tests.account.plivo_objects import record
 
 INDIA = ZoneInfo("Asia/Kolkata")
 TIMES = {

@@ -19,7 +19,8 @@ from app.account.errors import (
     TokenError,
     UnreachableError,
 )
-from tests.account.plivo_api import AUTH_ID, AUTH_TOKEN, PlivoApi
+from tests.account.plivo_api import PlivoApi
+from tests.account.plivo_objects import AUTH_ID, AUTH_TOKEN
 
 CALL = {"from_": "+14155550100", "to_": "+14155550199", "answer_url": "https://calls.example.com/dialstatus/"}
 

@@ -17,7 +17,8 @@ from app.records.model.receipt import Receipt
 from app.voice.events import CallFacts, CallNoted, Kind
 from config import Config
 from tests.account.conftest import Cli, Examine, failing
-from tests.account.plivo_api import AUTH_TOKEN, PlivoApi
+from tests.account.plivo_api import PlivoApi
+from tests.account.plivo_objects import AUTH_TOKEN
 from tests.support.server import ROOT, coverage_of_processes
 
 # Nothing answers there, and nothing of these tests leaves this machine.

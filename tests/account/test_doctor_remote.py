@@ -14,7 +14,8 @@ from app.account.public_url import addresses_at
 from app.account.setup import wanted_settings
 from config import Config
 from tests.account.conftest import Examine, failing
-from tests.account.plivo_api import AUTH_TOKEN, PlivoApi
+from tests.account.plivo_api import PlivoApi
+from tests.account.plivo_objects import AUTH_TOKEN
 from tests.support.server import Server, until
 
 # Nothing answers there, and nothing of these tests leaves this machine.

@@ -8,7 +8,8 @@ import pytest
 from flask import Flask
 
 from tests.account.conftest import Cli, Table
-from tests.account.plivo_api import PlivoApi, record
+from tests.account.plivo_api import PlivoApi
+from tests.account.plivo_objects import record
 from tests.account.reconciling import Webhooks, records_of
 
 

@@ -12,7 +12,8 @@ import pytest
 from sqlalchemy import create_engine
 
 from tests.account.conftest import Cli, Table
-from tests.account.plivo_api import PlivoApi, record
+from tests.account.plivo_api import PlivoApi
+from tests.account.plivo_objects import record
 from tests.account.reconciling import records_of
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from app.voice.signature import sign_v2, sign_v3
 from tests.account.conftest import PUBLIC_URL, Cli
-from tests.account.plivo_api import AUTH_TOKEN
+from tests.account.plivo_objects import AUTH_TOKEN
 
 NONCE = "12345678901234567890"
 PARAMS = {"CallUUID": "a6d5c9a2-1c52-4b3a-9e0f-0123456789ab", "Direction": "inbound", "From": "14155550161"}
