@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from app.context import services
 from app.records.maintenance import backup as copies
 from app.records.maintenance import check as checking
+from app.records.maintenance.derive_calls import count_without_outcome, derive_calls
 from app.records.model.receipt import StoreUnavailable
 from app.records.spool.spool import SpooledReceipt
 from app.records.store import migrate
@@ -24,9 +25,25 @@ spool = AppGroup("spool", help="List and drain the receipts that wait on local d
 
 @db.command()
 def upgrade() -> None:
-    """Upgrade the tables to this version; run it before a new version starts."""
+    """Upgrade the tables to this version; run it before a new version starts.
+
+    Calls of an older version get their outcomes afterwards, while a server may run. If that is interrupted, run the
+    command again: it goes on where it ended.
+    """
+    store = services().store
     with _spoken_errors():
-        migrate.upgrade(services().store)
+        migrate.upgrade(store)
+        total = count_without_outcome(store)
+    if total:
+        with _spoken_errors(), _progress("calls") as step:
+            done = 0
+
+            def derived(calls: int) -> None:
+                nonlocal done
+                done += calls
+                step(done, max(done, total))
+
+            derive_calls(store, derived)
     click.echo("The tables are up to date.")
 
 

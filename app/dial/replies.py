@@ -14,13 +14,14 @@ from app.dial.ticket import Ticket, notice_query
 from app.plan.document import confirm_document, music_document, voicemail_taken_document
 from app.plan.document import document as plan_document
 from app.plan.model import Plan, Step
-from app.plan.next import Decision, End, Ring
+from app.plan.next import Decision, End, Ring, Why
 from app.records.model.state import Placement
 from app.voice.xml import EMPTY, Hangup, Speak, plays_before_dialling, render
 from config import Config
 
 # Placeholders in a prepared document for a request's own queries. No plan holds them: they are no URL and no sentence.
 _TICKET, _DIAL = "0-ticket-0", "0-dial-0"
+_TURNED_AWAY = frozenset({Why.BLOCKED, Why.CLOSED})
 # Bounds the memory whatever base URLs requests come with.
 _MOST_PREPARED = 512
 
@@ -28,7 +29,7 @@ APOLOGY = render(Speak(text="Sorry, something went wrong. Please call again in a
 
 
 class Reply(NamedTuple):
-    """What a control request gets: the document, and the dial that it starts, if any."""
+    """What a control request gets: the document, and the dial or the ending that it starts, if any."""
 
     document: str
     placement: Placement | None = None
@@ -51,7 +52,7 @@ class Replies:
         self._prepared: dict[tuple[object, ...], str] = {}
 
     def write(self, decision: Decision, *, base_url: str, dial_id: Callable[[], str], since: int) -> Reply:
-        """Return a decision's document, and the dial that it starts, if any.
+        """Return a decision's document, and the dial or the ending that it starts, if any.
 
         `dial_id` names that dial and is called only where there is one. `since` is when the call's first dial began, in
         seconds since 1970.
@@ -73,7 +74,9 @@ class Replies:
                 base_url,
                 lambda: Ticket(dial_id=dial_id(), route="", step=ending, round=0, started_at=since),
             )
-            return Reply(document)
+            turned_away = decision.why.value if decision.why in _TURNED_AWAY else None
+            placement = Placement(None, route=decision.route, turned_away=turned_away, ending=decision.ending.kind)
+            return Reply(document, placement)
         return EMPTY_REPLY
 
     def confirm(self, ticket: Ticket | None) -> str:

@@ -1,6 +1,6 @@
 """What the caller gets last: each kind of ending as a typed table."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Discriminator, Tag
 
@@ -14,9 +14,13 @@ NOBODY = "nobody"
 class Announcement(Phrase):
     """One thing that is said or played before the hangup."""
 
+    kind: ClassVar[str] = "say"
+
 
 class Announcements(Table):
     """Several things that are said or played before the hangup."""
+
+    kind: ClassVar[str] = "say"
 
     prompt: Prompt
 
@@ -24,11 +28,15 @@ class Announcements(Table):
 class Hangup(Table):
     """Hang up; `busy` and `rejected` are heard as such only while nobody has answered the caller."""
 
+    kind: ClassVar[str] = "hangup"
+
     hangup: values.HangupReason
 
 
 class Voicemail(Table):
     """Ask for a message and record it; seconds for every duration."""
+
+    kind: ClassVar[str] = "voicemail"
 
     voicemail: Prompt
     max_length: values.RecordedSeconds = 120
@@ -41,6 +49,8 @@ class Voicemail(Table):
 
 class Redirect(Table):
     """Hand the caller to another server's document."""
+
+    kind: ClassVar[str] = "redirect"
 
     redirect: values.RedirectUrl
     method: values.Method = "POST"

@@ -43,11 +43,12 @@ class Ring:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class End:
-    """Send the caller to an ending."""
+    """Send the caller to an ending; `route` is the name of the route that leads there."""
 
     name: str
     ending: Ending
     why: Why
+    route: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,7 +67,7 @@ def start(plan: Plan, call: CallFacts, *, now: datetime) -> Decision:
     route = plan.route_for(call)
     if not is_outgoing(call):
         if route.blocked is not None and route.blocked.names(call.from_number):
-            return _end(plan, route.blocked.ending, Why.BLOCKED)
+            return _end(plan, route, route.blocked.ending, Why.BLOCKED)
         if route.hours is not None and not route.hours.is_open(now):
             return _lead(plan, route, route.hours.otherwise, Why.CLOSED, call, elapsed=0, rounds=0)
     return _ring_or_end(plan, route, route.first_step, call, elapsed=0, rounds=0)
@@ -87,14 +88,14 @@ def after(
     if outcome in QUIET_OUTCOMES:
         return Nothing()
     if rang is None:
-        return _end(plan, route.ending, Why.STEP_IS_GONE)
+        return _end(plan, route, route.ending, Why.STEP_IS_GONE)
     return _ring_or_end(plan, route, route.step_after(step), call, elapsed=elapsed_seconds, rounds=rounds)
 
 
 def _lead(plan: Plan, route: Route, name: str, why: Why, call: CallFacts, *, elapsed: float, rounds: int) -> Decision:
     if name in route.steps:
         return _ring_or_end(plan, route, route.steps[name], call, elapsed=elapsed, rounds=rounds)
-    return _end(plan, name, why)
+    return _end(plan, route, name, why)
 
 
 def _ring_or_end(
@@ -109,15 +110,15 @@ def _ring_or_end(
         passed.add(step.name)
         named = step.after.get(Outcome.UNREACHABLE)
         if named is not None and named not in route.steps:
-            return _end(plan, named, Why.LED_HERE)
+            return _end(plan, route, named, Why.LED_HERE)
         step = route.steps[named] if named is not None else route.step_after(step.name)
     if step is None or step.name in passed:
-        return _end(plan, route.ending, Why.NO_STEP_LEFT)
+        return _end(plan, route, route.ending, Why.NO_STEP_LEFT)
     if rounds >= route.max_rounds:
-        return _end(plan, route.ending, Why.TOO_MANY_ROUNDS)
+        return _end(plan, route, route.ending, Why.TOO_MANY_ROUNDS)
     left = min(step.timeout, route.max_ring_seconds - int(max(elapsed, 0)))
     if left < min(step.timeout, SHORTEST_RING_SECONDS):
-        return _end(plan, route.ending, Why.RANG_TOO_LONG)
+        return _end(plan, route, route.ending, Why.RANG_TOO_LONG)
     greeting = route.greeting if rounds == 0 else None
     return Ring(route=route, step=step, targets=targets, round=rounds + 1, timeout=left, greeting=greeting)
 
@@ -138,5 +139,5 @@ def _targets(route: Route, step: Step, call: CallFacts) -> tuple[Target, ...]:
     )
 
 
-def _end(plan: Plan, name: str, why: Why) -> End:
-    return End(name=name, ending=plan.ending_named(name), why=why)
+def _end(plan: Plan, route: Route, name: str, why: Why) -> End:
+    return End(name=name, ending=plan.ending_named(name), why=why, route=route.name)

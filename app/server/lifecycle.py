@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from app.context import EXTENSION, Refused, Services
 from app.notify.event_delivery import event_delivery
 from app.plan.load import PlanError
+from app.records.maintenance.derive_calls import CallDerivation
 from app.records.maintenance.retention import Retention
 from app.records.model.receipt import StoreUnavailable
 from app.records.rollups.job import RollupJob
@@ -72,6 +73,7 @@ def start(app: Flask) -> None:
         event_delivery(app),
         Retention(shared.store, days=config.retention_days, zone=config.timezone, directory=config.instance_dir),
         RollupJob(shared.store, config.timezone),
+        CallDerivation(shared.store),
     )
     for job in jobs:
         job.wake()

@@ -26,6 +26,24 @@ class Outcome(StrEnum):
     IN_PROGRESS = "in_progress"
 
 
+class CallOutcome(StrEnum):
+    """How a whole call ended, as a person would say it: exactly one for each call."""
+
+    ANSWERED = "answered"
+    MESSAGE_LEFT = "message_left"
+    CALLER_GAVE_UP = "caller_gave_up"
+    BLOCKED = "blocked"
+    CLOSED = "closed"
+    HANDED_OVER = "handed_over"
+    MISSED = "missed"
+    REJECTED = "rejected"
+    BUSY = "busy"
+    UNREACHABLE = "unreachable"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    IN_PROGRESS = "in_progress"
+
+
 class Facts(NamedTuple):
     """All that is known about one dial.
 

@@ -109,13 +109,13 @@ def test_the_last_ring_is_cut_to_what_is_left_of_the_cap(elapsed: float, timeout
 def test_who_has_waited_too_long_gets_the_ending(elapsed: float) -> None:
     decision = after_step("desk", Outcome.MISSED, elapsed=elapsed)
 
-    assert decision == End(name="message", ending=PLAN.endings["message"], why=Why.RANG_TOO_LONG)
+    assert decision == End(name="message", ending=PLAN.endings["message"], why=Why.RANG_TOO_LONG, route="main")
 
 
 def test_after_the_last_round_comes_the_ending() -> None:
     assert in_short(after_step("mobile", Outcome.MISSED, rounds=3)) == ">desk"
     assert after_step("mobile", Outcome.MISSED, rounds=4) == End(
-        name="message", ending=PLAN.endings["message"], why=Why.TOO_MANY_ROUNDS
+        name="message", ending=PLAN.endings["message"], why=Why.TOO_MANY_ROUNDS, route="main"
     )
 
 
@@ -161,7 +161,7 @@ def test_a_blocked_caller_is_refused_even_while_open() -> None:
     blocked = start(plan, inbound(caller="19005550100"), now=MONDAY_TEN)
     welcome = start(plan, inbound(caller="+14155550102"), now=MONDAY_TEN)
 
-    assert blocked == End(name="rejected", ending=plan.ending_named("rejected"), why=Why.BLOCKED)
+    assert blocked == End(name="rejected", ending=plan.ending_named("rejected"), why=Why.BLOCKED, route="main")
     assert in_short(welcome) == ">a"
 
 

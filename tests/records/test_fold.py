@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from app.records.model.receipt import Receipt
 from app.records.model.state import CallRecord, CallState, DialState
 from app.records.writing.derive import derive
-from app.records.writing.fold import fold, place
+from app.records.writing.fold import end_plan, fold, place
 from app.voice.events import DialEnded, LegEvent
 from app.voice.outcome import Outcome
 from tests.records import scenarios
@@ -50,7 +50,9 @@ def folded(receipts: Iterable[Receipt]) -> CallRecord:
 
 
 def _add(record: CallRecord, receipt: Receipt, number: int) -> None:
-    if receipt.placement:
+    if receipt.placement and receipt.placement.dial_id is None:
+        end_plan(record.call, receipt.placement)
+    elif receipt.placement and receipt.placement.dial_id:
         place(_dial(record, receipt.placement.dial_id, receipt), receipt.placement, at=receipt.received_at)
     if receipt.dial_id and isinstance(receipt.event, DialEnded | LegEvent):
         _dial(record, receipt.dial_id, receipt)

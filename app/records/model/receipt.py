@@ -29,7 +29,7 @@ class DecideAgain(Protocol):
     """Decides what the caller gets once the whole record is known."""
 
     def __call__(self, outcome: str, *, call_has_ended: bool) -> tuple[str | None, Placement | None] | None:
-        """Return the reply and the dial it starts for the outcome of the record; None to keep what was decided."""
+        """Return the reply and what it starts for the outcome of the record; None to keep what was decided."""
 
 
 class Receipt(NamedTuple):
@@ -129,16 +129,14 @@ def first_params(text: str) -> dict[str, str]:
 
 def placement_to_json(placement: Placement) -> str:
     """Return a placement as JSON."""
-    fields = placement._asdict()
-    if not placement.starts_with_prompt:
-        del fields["starts_with_prompt"]  # Most dials have no prompt; omit the key to keep receipts small.
-    return _compact(fields)
+    # Most values are absent; omit them to keep receipts small.
+    return _compact({name: value for name, value in placement._asdict().items() if value})
 
 
 def placement_from_json(text: str | None) -> Placement | None:
     """Return the placement that `placement_to_json` wrote."""
     fields = json.loads(text) if text else None
-    return Placement(**{**fields, "targets": tuple(fields["targets"])}) if fields else None
+    return Placement(**{"dial_id": None, **fields, "targets": tuple(fields.get("targets", ()))}) if fields else None
 
 
 def receipt_to_json(receipt: Receipt) -> str:

@@ -13,7 +13,12 @@ MOST_OF_A_CALL = 100
 
 @dataclass(slots=True)
 class CallState:
-    """One call. Times in milliseconds since 1970 UTC, durations in seconds."""
+    """One call. Times in milliseconds since 1970 UTC, durations in seconds.
+
+    `turned_away` and `ending` are what the plan decided. The fields from `route` on are derived from the rest of the
+    call: `outcome` is None for a call of an older version until `derive_calls` has reached it, and `recording_id` is
+    the first recording of a second or more.
+    """
 
     call_key: int
     call_uuid: str
@@ -36,6 +41,20 @@ class CallState:
     bill_duration: int | None = None
     cost: str | None = None
     heard_from: str = "cdr"
+    turned_away: str | None = None
+    ending: str | None = None
+    route: str | None = None
+    outcome: str | None = "in_progress"
+    answered_by: str | None = None
+    waited_seconds: int | None = None
+    talk_seconds: int | None = None
+    dial_count: int = 0
+    recording_id: str | None = None
+
+    @property
+    def message_id(self) -> str | None:
+        """The recording that is the caller's message."""
+        return self.recording_id if self.outcome == "message_left" else None
 
 
 @dataclass(slots=True)
@@ -119,15 +138,19 @@ class CallRecord:
 
 
 class Placement(NamedTuple):
-    """A dial that our reply starts: its id, the targets it rings, and its place in the plan.
+    """What our reply starts: a dial, or the ending of the plan.
 
-    `round` is the number of the dial within its call, from 1; `starts_with_prompt`: the caller hears something before
-    the targets ring.
+    A dial has an id, the targets it rings and its place in the plan; `round` is its number within the call, from 1, and
+    `starts_with_prompt`: the caller hears something before the targets ring. An ending has no `dial_id`; `ending` is
+    its kind (`say`, `hangup`, `voicemail` or `redirect`), and `turned_away` is `blocked` or `closed` where the plan
+    turned the caller away.
     """
 
-    dial_id: str
-    targets: tuple[str, ...]
+    dial_id: str | None
+    targets: tuple[str, ...] = ()
     route: str | None = None
     step: str | None = None
     round: int | None = None
     starts_with_prompt: bool = False
+    turned_away: str | None = None
+    ending: str | None = None

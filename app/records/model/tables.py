@@ -17,7 +17,6 @@ from sqlalchemy import (
     SmallInteger,
     Table,
     Text,
-    case,
     text,
 )
 
@@ -67,7 +66,7 @@ receipts = Table(
     Column("reply_status", SmallInteger, nullable=False),
     Column("reply", Text),  # None for the empty response
     Column("reply_micros", Integer, nullable=False),  # from request to decided reply, commit excluded
-    Column("placement", Text),  # a JSON object: the dial that our reply started
+    Column("placement", Text),  # a JSON object: the dial or the ending that our reply started
     Column("nonce_key", BigInteger),  # 63 bits of the hash of a valid signature's nonce
     Index(None, "call_key", "digest", unique=True),
     Index(None, "nonce_key", sqlite_where=text(HAS_NONCE), postgresql_where=text(HAS_NONCE)),
@@ -78,13 +77,8 @@ calls = Table(
     metadata,
     Column("call_key", _Key, primary_key=True, autoincrement=False),
     Column("call_uuid", Text, nullable=False),
-    Column("from_number", Text),
-    Column("to_number", Text),
-    Column("direction", Text),
-    Column("call_status", Text),
-    Column("caller_name", Text),
-    Column("forwarded_from", Text),
-    Column("request_uuid", Text),
+    *(Column(name, Text) for name in ("from_number", "to_number", "direction", "call_status", "caller_name")),
+    *(Column(name, Text) for name in ("forwarded_from", "request_uuid")),
     Column("started_at", BigInteger, nullable=False),
     Column("answered_at", BigInteger),
     Column("ended_at", BigInteger),
@@ -97,6 +91,15 @@ calls = Table(
     Column("bill_duration", Integer),
     Column("cost", Text),
     Column("heard_from", Text, nullable=False),  # the best source that named it: webhook, phlo or cdr
+    Column("turned_away", Text),  # by the plan: blocked or closed
+    Column("ending", Text),  # the kind of the plan's ending, once the caller got it
+    Column("route", Text),  # This column and those below are derived.
+    Column("outcome", Text),  # None until `derive_calls` has reached a call of an older version
+    Column("answered_by", Text),
+    *(Column(name, Integer) for name in ("waited_seconds", "talk_seconds")),
+    Column("dial_count", Integer, nullable=False, server_default="0"),
+    Column("recording_id", Text),  # the first recording of a second or more: the message where nobody talked
+    Index(None, "outcome", "call_key"),
     Index(None, "call_uuid", unique=True),
     # Usually equal; a partial index saves a random write.
     Index(None, "request_uuid", sqlite_where=text(REQUEST_DIFFERS), postgresql_where=text(REQUEST_DIFFERS)),
@@ -206,9 +209,6 @@ outbox = Table(
     Column("attempts", Integer, nullable=False),
     Index(None, "due_at"),
 )
-
-# 1 for the first dial of a call and for a dial that no plan placed: calls are counted by it. Otherwise 0.
-starts_call = case((dials.c.round > 1, 0), else_=1)
 
 # Rollups of past hours and days keep figures fast at any size. A period is rolled up once it is over; a dial that
 # changes later adds a row to `late_changes`, and its period is rolled up again.

@@ -11,12 +11,15 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, case, func, null, select
 
-from app.records.model.tables import dials, rollups, starts_call
+from app.records.model.tables import dials, rollups
 from app.records.rollups.periods import Level, Period
 from app.voice.outcome import Outcome
 
 ALL_COLUMNS = ("outcome", "dial_status", "dial_hangup_cause", "route", "to_number", "targets", "answered_by")
 OUTCOME_COLUMNS = ALL_COLUMNS[:2]  # Every grouping has these.
+
+# 1 for the first dial of a call and for a dial that no plan placed: calls are counted by it. Otherwise 0.
+_starts_call = case((dials.c.round > 1, 0), else_=1)
 
 # Seconds; longer waits count as this long. No dial rings for an hour.
 LONGEST_WAIT = 3600
@@ -129,7 +132,7 @@ def count_dials(
     waited = case((dials.c.outcome == Outcome.ANSWERED.value, dials.c.ring_seconds), else_=null())
     grouping = [*columns, waited] if waits else columns
     rows = connection.execute(
-        select(func.count(), func.sum(starts_call), func.coalesce(func.sum(dials.c.talk_seconds), 0), *grouping)
+        select(func.count(), func.sum(_starts_call), func.coalesce(func.sum(dials.c.talk_seconds), 0), *grouping)
         .where(*conditions)
         .group_by(*reversed(grouping))  # The most selective column first: sorting is faster.
     ).all()

@@ -77,10 +77,12 @@ class Statements:
         # SQLite takes no list as a parameter, but a JSON array can be one.
         among = f"= ANY({placeholder})" if lock_rows else "IN (SELECT value FROM json_each(?))"
         self.call_by_key = self.calls.select_by("call_key") + lock
-        self.recordings_of_call = self.recordings.select_by("call_key")
+        self.calls_by_key = self.calls.select_among("call_key", among) + lock
         self.calls_by_uuid = self.calls.select_among("call_uuid", among) + lock
         self.dials_of_calls = self.dials.select_among("call_key", among)
         self.legs_of_calls = self.legs.select_among("call_key", among)
+        self.recordings_of_call = self.recordings.select_by("call_key")
+        self.recordings_of_calls = self.recordings.select_among("call_key", among)
         self.calls_of_dials = f"SELECT dial_id, call_key FROM dials WHERE dial_id {among}"  # noqa: S608
         columns = [column.name for column in tables.receipts.columns]
         marks = ", ".join([placeholder] * len(columns))

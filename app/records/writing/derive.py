@@ -7,6 +7,7 @@ them changes, so they cannot depend on the order in which webhooks arrive.
 import json
 
 from app.records.model.state import CallRecord, CallState, DialState, LegState
+from app.records.writing.derive_call import derive_call
 from app.records.writing.fold import earliest
 from app.voice.events import Source
 from app.voice.hangup_causes import by_code, code_of
@@ -28,11 +29,12 @@ _MOVED_AWAY = "API Request"  # The hangup source of a leg that a program ended; 
 
 
 def derive(record: CallRecord) -> None:
-    """Derive the values of every dial of the record."""
+    """Derive the values of every dial of the record, then those of the call."""
     is_signed = any(_is_signed(dial) for dial in record.dials.values())
     for dial in record.dials.values():
         legs = [leg for leg in record.legs.values() if leg.dial_id == dial.dial_id]
         _derive_dial(dial, legs, record.call, is_outranked=is_signed and dial.reported_by == Source.PHLO)
+    derive_call(record)
 
 
 def _is_signed(dial: DialState) -> bool:

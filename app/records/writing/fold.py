@@ -52,6 +52,13 @@ def fold(record: CallRecord, event: Event, *, dial_id: str | None, receipt_key: 
         _fold_recording(record, event, dial_id)
 
 
+def end_plan(call: CallState, placement: Placement) -> None:
+    """Record the plan's last word to the caller."""
+    call.turned_away = _either(call.turned_away, placement.turned_away)
+    call.ending = _either(call.ending, placement.ending)
+    call.route = _either(call.route, placement.route)
+
+
 def place(dial: DialState, placement: Placement, *, at: int) -> None:
     """Record that our reply started this dial. Of two replies that started it the earlier counts."""
     targets = _as_json(placement.targets)

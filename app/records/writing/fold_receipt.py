@@ -8,7 +8,7 @@ from app.records.model.ids import make_key
 from app.records.model.receipt import Receipt
 from app.records.model.state import MOST_OF_A_CALL, CallRecord, CallState, DialState, Placement
 from app.records.writing.derive import derive
-from app.records.writing.fold import fold, place
+from app.records.writing.fold import end_plan, fold, place
 from app.voice.events import DialEnded, Event, LegEvent, RecordingMade
 from app.voice.xml import EMPTY
 
@@ -25,18 +25,22 @@ def fold_receipt(
     at: int,
     room: CallRecord | None = None,
 ) -> bool:
-    """Fold a receipt into a record: the dial its reply started, then its event.
+    """Fold a receipt into a record: the dial or the ending that its reply started, then its event.
 
     `dial_id` is the dial that the event is about, `key` the receipt's key, `at` when it was received. Returns False
     when the call is full and the receipt would add to it. `room` is the record that decides this, by default `record`.
     """
     room = room or record
     is_event_folded = _has_room_for(room, event, dial_id)
-    is_placed = placement is None or _has_room(room.dials, placement.dial_id)
+    dialled = placement.dial_id if placement else None
+    is_placed = dialled is None or _has_room(room.dials, dialled)
     if is_event_folded and dial_id and isinstance(event, DialEnded | LegEvent):
         _dial(record, dial_id, event.at)
     if is_placed and placement and event.call.call_uuid:
-        place(_dial(record, placement.dial_id, at), placement, at=at)
+        if dialled is None:
+            end_plan(record.call, placement)
+        else:
+            place(_dial(record, dialled, at), placement, at=at)
     if is_event_folded:
         fold(record, event, dial_id=dial_id, receipt_key=key)
     return is_event_folded and is_placed

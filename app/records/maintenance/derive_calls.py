@@ -1,0 +1,120 @@
+"""Derive the outcome of calls that an older version stored, while webhooks are stored.
+
+Those calls have no outcome, and the index on it finds them: an interrupted run goes on where it ended, and several
+processes may run at once.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+
+from sqlalchemy import func, select
+
+from app.records.model.periodic_job import PeriodicJob
+from app.records.model.receipt import StoreUnavailable
+from app.records.model.state import CallRecord
+from app.records.model.tables import calls
+from app.records.store.statements import Cursor, Statements
+from app.records.store.store import Store, Writer
+from app.records.store.version import tables_of_this_version
+from app.records.writing.derive_call import derive_call
+
+log = logging.getLogger(__name__)
+
+OnProgress = Callable[[int], None]  # Called after each step with the calls derived since the last one.
+
+_BATCH = 200
+_PAUSE = 0.01  # Seconds between two transactions; webhooks write in between.
+
+
+def count_without_outcome(store: Store) -> int:
+    """Return how many calls are still to be derived. Raises `StoreUnavailable`."""
+    with tables_of_this_version(store) as connection:
+        return connection.execute(select(func.count()).where(calls.c.outcome.is_(None))).scalar_one()
+
+
+def derive_calls(store: Store, step: OnProgress) -> int:
+    """Derive every call that has no outcome yet, oldest first; return how many. Raises `StoreUnavailable`.
+
+    What was derived by then stays derived, also when `step` raises.
+    """
+    with tables_of_this_version(store):
+        pass
+    derived = 0
+    try:
+        writer = store.connect_writer()
+        try:
+            while count := _derive_some(writer, store.statements):
+                derived += count
+                step(count)
+                time.sleep(_PAUSE)
+        finally:
+            writer.close()
+    except store.errors as error:
+        raise StoreUnavailable(f"the store took no outcome of a call: {error}") from error
+    return derived
+
+
+def _derive_some(writer: Writer, sql: Statements) -> int:
+    writer.cursor.execute(
+        f"SELECT call_key, call_uuid FROM calls WHERE outcome IS NULL ORDER BY call_key LIMIT {_BATCH}"  # noqa: S608
+    )
+    found = dict(writer.cursor.fetchall())
+    if not found:
+        return 0
+    writer.begin(list(found.values()))
+    try:
+        records = _read(writer.cursor, sql, list(found))
+        for record in records:
+            derive_call(record)
+        writer.cursor.executemany(sql.calls.update, [sql.calls.update_values(record.call) for record in records])
+        writer.commit()
+    except Exception:
+        writer.rollback()
+        raise
+    return len(found)
+
+
+def _read(cursor: Cursor, sql: Statements, call_keys: list[int]) -> list[CallRecord]:
+    """Return the records of calls without their legs, which say nothing more once the dials are derived."""
+    keys = sql.many(call_keys)
+    cursor.execute(sql.calls_by_key, (keys,))
+    found = {call.call_key: CallRecord(call) for call in map(sql.calls.read, cursor.fetchall())}
+    cursor.execute(sql.dials_of_calls, (keys,))
+    for dial in map(sql.dials.read, cursor.fetchall()):
+        found[dial.call_key].dials[dial.dial_id] = dial
+    cursor.execute(sql.recordings_of_calls, (keys,))
+    for recording in map(sql.recordings.read, cursor.fetchall()):
+        found[recording.call_key].recordings[recording.recording_id] = recording
+    return list(found.values())
+
+
+class CallDerivation(PeriodicJob):
+    """Derives the calls of an older version in the server, once after its start."""
+
+    name = "call-derivation"
+
+    def __init__(self, store: Store) -> None:
+        super().__init__()
+        self._store = store
+
+    def work(self) -> float | None:
+        """Derive all that is left; rest for good after that."""
+        try:
+            derived = derive_calls(self._store, self._check_stop)
+        except _Stopped:
+            return None
+        except StoreUnavailable as error:
+            log.info("call_derivation_waits", extra={"error": str(error)})
+            return 60.0
+        if derived:
+            log.info("calls_derived", extra={"calls": derived})
+        return None
+
+    def _check_stop(self, _count: int) -> None:
+        if self.stopping.is_set():
+            raise _Stopped
+
+
+class _Stopped(Exception):
+    """Ends a run before all calls are derived."""
