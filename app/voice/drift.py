@@ -15,10 +15,12 @@ from app.voice.expected import ANYWHERE, CUSTOM_HEADERS, FORMS, PARAMETERS, Form
 _MOST_ENTRIES = 500  # Of one kind of deviation, or of orders; so that memory is bounded whatever is received.
 _LONGEST_ORDER = 16
 _NAME = re.compile(r"[A-Za-z][A-Za-z_-]{0,39}", re.ASCII)
-# A status, a cause in capitals, an event, a source or the name of a code: words without digits.
-_WORD = re.compile(r"[a-z]{1,20}([-_][a-z]{1,20}){0,3}|[A-Z]{1,20}(_[A-Z]{1,20}){0,5}|[A-Z][A-Za-z]{1,20}", re.ASCII)
+# A status, a cause in capitals, an event: words without digits. An auth id has 20 capitals or digits, so it is none.
+_WORD = re.compile(
+    r"[a-z]{1,20}([-_][a-z]{1,20}){0,3}|[A-Z]{1,19}(_[A-Z]{1,19}){0,5}|([A-Z][a-z]{1,19}){1,4}", re.ASCII
+)
 _CODE = re.compile(r"[0-9]{1,5}", re.ASCII)
-_NAME_OF_CODE = re.compile(r"[A-Z][A-Za-z]{0,19}( [A-Za-z()]{1,20}){0,6}", re.ASCII)
+_NAME_OF_CODE = re.compile(r"[A-Z][a-z]{0,19}( [A-Za-z()]{1,16}){0,6}", re.ASCII)
 _TITLES = frozenset({"HangupCauseName", "DialBLegHangupCauseName", "hangup_cause_name", "HangupSource"})
 _OTHERS = "others"
 

@@ -39,7 +39,7 @@ _PARTY = _form("telephone number or SIP address", r"\+?[0-9]{3,20}|sip:[^@\s]{1,
 _KEYS = _form("keys", r"[0-9A-D*#]{1,64}")
 _URL = _form("URL", r"https?://\S{1,2000}")
 _FLAG = Form("true or false", frozenset({"true", "false"}).__contains__, is_closed=True)
-_TEXT = Form("text", lambda value: len(value) <= 255)
+_TEXT = Form("text of at most 255 characters", lambda value: len(value) <= 255)
 _CODE = Form(
     "documented hangup code", lambda value: value.isdecimal() and len(value) < 9 and by_code(int(value)), is_closed=True
 )
