@@ -1,4 +1,4 @@
-"""The open connections of a worker: limits on what a client may send, and on how long it may take."""
+"""The open connections of a worker: how many there may be, and how long a client may take."""
 
 import asyncio
 import time
@@ -8,34 +8,22 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 ARRIVAL = 10.0  # Seconds in which a request must have arrived whole.
 WRITE = 10.0  # Seconds in which a client must take some of what is sent to it.
-MAX_LINE = 8190  # Bytes of the request target, and of a header field.
-MAX_FIELDS = 100
 MAX_HEAD = 64 * 1024  # Bytes of a request before its body.
 STATE = "connection"  # The key of the connection in the `state` of an ASGI scope.
 
 
-class TooLarge(Exception):
-    """The head of a request is beyond the limits. Uvicorn answers 400 and closes."""
-
-
 class Connections:
-    """What each connection of a worker is doing and since when (monotonic seconds); the oldest first."""
+    """What each connection of a worker waits for and since when (monotonic seconds); the oldest first."""
 
     def __init__(self, *, limit: int, keepalive: float) -> None:
         self.arriving: dict[Connection, float] = {}
         self.idle: dict[Connection, float] = {}
         self.stalled: dict[Connection, float] = {}  # The client does not take what is sent.
-        self.closing: dict[Connection, float] = {}
         self.open: set[Connection] = set()
         self.is_draining = False
         self._limit = limit
         # Uvicorn closes an idle connection after `keepalive` seconds; what is unsent may still hold it.
-        self._patience = (
-            (self.arriving, ARRIVAL),
-            (self.stalled, WRITE),
-            (self.closing, WRITE),
-            (self.idle, keepalive + WRITE),
-        )
+        self._patience = ((self.arriving, ARRIVAL), (self.stalled, WRITE), (self.idle, keepalive + WRITE))
 
     def admit(self, connection: "Connection") -> None:
         """Take in a connection. At the limit the longest idle one makes room, or the one longest without a request.
@@ -72,11 +60,8 @@ class Connection(HttpToolsProtocol):
         super().__init__(app_state={**app_state, STATE: self}, **arguments)
         self._all = connections
         self._unanswered = 0  # Requests whose head has come and whose reply has not gone.
+        self._head: int | None = None  # Bytes so far of a head that is not complete.
         self._is_half_closed = False
-        self._in_head = False
-        self._head_size = 0
-        self._target_size = 0
-        self._fields = 0
         self.is_lost = False
 
     @property
@@ -95,10 +80,9 @@ class Connection(HttpToolsProtocol):
         self.transport.abort()
 
     def _settle(self) -> None:
-        if self._unanswered or self in self._all.arriving or self.is_lost:
-            return
-        group = self._all.closing if self.transport.is_closing() else self._all.idle
-        group[self] = time.monotonic()
+        if not (self._unanswered or self in self._all.arriving or self.is_lost):
+            group = self._all.stalled if self.transport.is_closing() else self._all.idle
+            group[self] = time.monotonic()
 
     # --- asyncio's callbacks.
 
@@ -118,10 +102,11 @@ class Connection(HttpToolsProtocol):
         """Parse what has come; count what belongs to a head."""
         if self._all.idle.pop(self, None):
             self._all.arriving[self] = time.monotonic()
-        self._head_size += len(data) if self._in_head else 0
-        if self._head_size > MAX_HEAD:
-            self.send_400_response("The request head is too large.")
-            return
+        if self._head is not None:
+            self._head += len(data)
+            if self._head > MAX_HEAD:
+                self.send_400_response("The request head is too large.")
+                return
         super().data_received(data)
 
     def eof_received(self) -> bool:  # type: ignore[override]  # asyncio's own signature.
@@ -137,34 +122,20 @@ class Connection(HttpToolsProtocol):
     def resume_writing(self) -> None:
         """Note that the client has taken most of what was sent."""
         self._all.stalled.pop(self, None)
+        self._settle()
         super().resume_writing()
 
     # --- httptools' callbacks.
 
     def on_message_begin(self) -> None:
         """Begin to count the head of a request."""
-        self._in_head = True
-        self._head_size = self._target_size = self._fields = 0
+        self._head = 0
         self._all.arriving.setdefault(self, time.monotonic())
         super().on_message_begin()
 
-    def on_url(self, url: bytes) -> None:
-        """Take a part of the target. Raise `TooLarge`."""
-        self._target_size += len(url)
-        if self._target_size > MAX_LINE:
-            raise TooLarge
-        super().on_url(url)
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header field. Raise `TooLarge`."""
-        self._fields += 1
-        if self._fields > MAX_FIELDS or len(name) + len(value) > MAX_LINE:
-            raise TooLarge
-        super().on_header(name, value)
-
     def on_headers_complete(self) -> None:
         """Have the application called for the request."""
-        self._in_head = False
+        self._head = None
         super().on_headers_complete()
         self._unanswered += 1
 

@@ -4,7 +4,6 @@ import asyncio
 import logging
 import os
 import resource
-import signal
 import socket
 from functools import partial
 from types import FrameType
@@ -59,25 +58,14 @@ class DrainingServer(uvicorn.Server):
 class AsgiWorker(Worker):  # type: ignore[misc]  # Gunicorn has no types.
     """A process that gunicorn's master starts, watches and replaces."""
 
-    def init_signals(self) -> None:
-        """Leave SIGTERM and SIGINT to uvicorn, which raises them again at its end; by then they change nothing."""
-        for one in self.SIGNALS:
-            signal.signal(one, signal.SIG_DFL)
-        for one in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
-            signal.signal(one, self.handle_exit)
-        signal.signal(signal.SIGABRT, self.handle_abort)
-        signal.signal(signal.SIGWINCH, self.handle_winch)
-        signal.signal(signal.SIGUSR1, self.handle_usr1)
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - Gunicorn's signature.
-        """Stop at the next tick."""
+    def handle_quit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - Gunicorn's signature.
+        """Stop at the next tick, as for SIGTERM, which uvicorn handles while it serves and raises again at its end."""
         self.alive = False
 
     def run(self) -> None:
         """Serve until told to stop."""
         logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # The adapter logs what fails.
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(self._serve())
+        uvloop.run(self._serve())
 
     async def _serve(self) -> None:
         connections = Connections(
