@@ -24,7 +24,7 @@ REDACTED = "[redacted]"
 
 # The attributes that every record has; all others were passed as `extra`.
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
-_ENTRY = ("time", "level", "logger", "event")  # The keys before the fields.
+_ENTRY = frozenset({"time", "level", "logger", "event"})  # The keys before the fields.
 # A safety net below the rule that secrets are not logged: fields by name, and the settings' secrets by value.
 _SECRET_NAME = re.compile(r"token|secret|password|authorization|cookie|signature[-_]|-signature", re.IGNORECASE)
 _SHORTEST_SECRET = 8  # Replacing a shorter one would black out ordinary words.
@@ -136,8 +136,12 @@ class JsonFormatter(_LineFormatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line of a record, without its end."""
-        entry: dict[str, Any] = dict(zip(_ENTRY, (*_time_and_level(record), record.name, _event(record)), strict=True))
-        entry.update((f"{name}_" if name in _ENTRY else name, value) for name, value in _fields(record))
+        time, level = _time_and_level(record)
+        entry: dict[str, Any] = {"time": time, "level": level, "logger": record.name, "event": _event(record)}
+        fields = _fields(record)
+        for name in _ENTRY & fields.keys():
+            fields[f"{name}_"] = fields.pop(name)
+        entry |= fields
         if record.exc_info:
             entry["exception"] = self.formatException(record.exc_info)
         return self._without_secrets(_dumps(entry))
@@ -156,7 +160,7 @@ class TextFormatter(_LineFormatter):
         time, _ = _time_and_level(record)
         level = f"{record.levelname:<8}"
         fields = " ".join(
-            f"{_printable(name)}={_text_value(value)}" for name, value in _fields(record) if value is not None
+            f"{_printable(name)}={_text_value(value)}" for name, value in _fields(record).items() if value is not None
         )
         lines = [f"{time[11:23]} {level} {_printable(_event(record)):<20} {fields}".rstrip()]
         if record.exc_info:
@@ -182,18 +186,18 @@ def _event(record: logging.LogRecord) -> str:
     return _shorten(record.getMessage())
 
 
-def _fields(record: logging.LogRecord) -> Iterator[tuple[str, Any]]:
-    for name, value in vars(record).items():
-        if name not in _STANDARD:
-            yield name, _safe(name, value)
+def _fields(record: logging.LogRecord) -> dict[str, Any]:
+    return {name: _safe(name, value) for name, value in vars(record).items() if name not in _STANDARD}
 
 
 def _safe(name: str, value: Any) -> Any:
     if value is not None and _is_secret(name):
         return REDACTED
+    if isinstance(value, str):
+        return value if len(value) <= _LONGEST_TEXT else _shorten(value)
     if isinstance(value, dict):
         return {str(key): _safe(str(key), inner) for key, inner in value.items()}
-    return _shorten(value) if isinstance(value, str) else value
+    return value
 
 
 @lru_cache(maxsize=1024)
