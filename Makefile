@@ -72,7 +72,7 @@ coverage: .venv/dev  ## Run the tests and list what they do not reach, servers i
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
 
-drill: .venv/dev  ## Run the long drills: kills, failovers, hostile input, a fresh machine (up to 40 minutes)
+drill: .venv/dev  ## Run the long drills: kills, failovers, hostile input, assaults, a fresh machine (up to an hour)
 	@$(BIN)/python -m pytest -m drill
 
 bench: .venv/dev .venv/bench  ## Measure webhooks side by side with other ways to serve them (under five minutes)

@@ -77,8 +77,9 @@ ASSAULTS: dict[str, Attack] = {
     "requests that stop": all_of(holding(200, _STOPPED), holding(100, _STOPPED, half_closes=True)),
     "requests that drip": holding(200, _STOPPED, drip=b"1\r\na\r\n"),
     "slow readers": all_of(not_reading(64, _BIG * 40), not_reading(64, _BIG * 40, takes=1)),
-    "more connections than files": holding(2600, [_SMALL], pause=0),
-    "idle and silent connections": all_of(holding(2500, [_SMALL]), churning(100)),
+    "more connections than files": holding(2600, [_SMALL]),
+    "connections without a pause": holding(2600, [_SMALL], pause=0),
+    "idle and silent connections": all_of(holding(2500, [_SMALL], pause=10), churning(100)),
     "one captured V2 signature": closed_loop(8, forging("V2")),
     "one captured V3 request": closed_loop(8, forging("V3")),
 }

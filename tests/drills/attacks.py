@@ -1,6 +1,7 @@
 """The ways in which strangers attack: each goes on until it is cancelled, and counts what it did."""
 
 import asyncio
+import random
 import secrets
 import socket
 from collections import Counter
@@ -64,7 +65,7 @@ async def _exchange(
 def holding(
     clients: int, messages: Sequence[bytes], *, pause: float = 1, drip: bytes = b"", half_closes: bool = False
 ) -> Attack:
-    """Hold so many connections, each with one message sent, and open each again so many seconds after it is closed."""
+    """Hold so many connections, each with one message sent; open each again some `pause` seconds after its end."""
 
     async def attack(target: Target) -> None:
         await asyncio.gather(*(client(target, messages[number % len(messages)]) for number in range(clients)))
@@ -81,7 +82,7 @@ def holding(
                     await _until_closed(reader, writer, drip)
                 finally:
                     writer.close()
-            await asyncio.sleep(pause)
+            await asyncio.sleep(pause * random.uniform(0.5, 1.5))
 
     return attack
 

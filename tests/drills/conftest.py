@@ -32,7 +32,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print the figures that the drills measured."""
     told = [
         value
-        for report in terminalreporter.getreports("passed")
+        for report in [*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")]
         for name, value in report.user_properties
         if name == "figure"
     ]

@@ -27,6 +27,7 @@ RATE = 8  # Genuine calls begun a second, of three requests each.
 MOST_P99 = 0.1  # Seconds.
 MOST_WAIT = 1.0  # Seconds for a control reply while the store is away; STORE_TIMEOUT is 0.8 of them.
 LONG = 60  # Seconds of a round that is long enough for a 99th percentile.
+ASIDE = 8  # Seconds of the most that calls come in peace, and with the store locked.
 FILES = 1024  # systemd's usual limit of open files.
 
 
@@ -71,12 +72,12 @@ def drill(
 ) -> None:
     """Have Plivo call in peace, beside an assault, and beside it with the store locked; check what became of it."""
     workers = server.workers()
-    calm = call(server, max(1, size / 4))
+    calm = call(server, min(ASIDE, size))
     stranger = Stranger(name, host=host, port=server.port, through=through)
     time.sleep(min(5, size))  # Until the assault is complete.
     beside = call(server, size)
     with locked_store(server):
-        away = call(server, max(1, size / 4))
+        away = call(server, min(ASIDE, size))
     stranger.end()
 
     tell(
@@ -177,10 +178,9 @@ def test_callers_are_answered_soon_and_kept_beside_slow_readers(
     drill(server, "slow readers", tell, size, host=address, through=through)
 
 
-@sizes(short=1, long=LONG)
-def test_callers_are_answered_soon_and_kept_beside_more_connections_than_files(
-    server: Server, tell: Tell, size: int
-) -> None:
+@pytest.fixture
+def few_files(server: Server) -> Server:
+    """Limit the open files of the server's workers."""
     assert server.process
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard < 3000:
@@ -189,5 +189,17 @@ def test_callers_are_answered_soon_and_kept_beside_more_connections_than_files(
     before = server.workers()
     server.process.send_signal(signal.SIGHUP)  # New workers begin with that limit.
     until(lambda: len(server.workers() - before) == len(before) == len(server.workers()))
+    return server
 
-    drill(server, "more connections than files", tell, size)
+
+@sizes(short=1, long=LONG)
+def test_callers_are_answered_soon_and_kept_beside_more_connections_than_files(
+    few_files: Server, tell: Tell, size: int
+) -> None:
+    drill(few_files, "more connections than files", tell, size)
+
+
+@pytest.mark.drill
+def test_callers_are_answered_and_kept_beside_connections_that_come_back_at_once(few_files: Server, tell: Tell) -> None:
+    # As many as two processors can take in: callers wait in the same queue, so no bound in milliseconds is held.
+    drill(few_files, "connections without a pause", tell, LONG // 2)
