@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from app.context import EXTENSION
-from tests.field.conftest import ALICE, App, Line
+from tests.field.conftest import ALICE, App, Line, read
 from tests.records.reading import rows
 
 OTHER_DAY = f"{datetime.now(UTC) + timedelta(days=3):%A}".lower()
@@ -34,6 +34,13 @@ def call_of(line: Line, *columns: str) -> tuple[Any, ...]:
     return row
 
 
+def listed(line: Line) -> Any:
+    """Return the only call of the API's list."""
+    [call] = read(line.app, "/api/v1/calls")["calls"]
+    assert read(line.app, f"/api/v1/calls?outcome={call['outcome']}")["calls"] == [call]
+    return call
+
+
 def leave_message(line: Line, **params: str) -> None:
     """Report a recording that the caller made."""
     told = {"CallUUID": line.call_uuid, "RecordingID": "the-recording", "RecordUrl": "https://media.example.com/a.mp3"}
@@ -52,6 +59,8 @@ def test_b1_a_message_outside_opening_hours_is_the_outcome_of_its_call(make_app:
         "main",
         0,
     )
+    call = listed(line)
+    assert (call["outcome"], call["reason"], call["message"]["milliseconds"]) == ("message_left", "closed", 31_000)
 
 
 def test_b1_a_message_that_is_reported_after_the_hangup_counts_as_well(make_app: App) -> None:
@@ -77,6 +86,7 @@ def test_b2_a_blocked_caller_has_a_call(make_app: App, source: str) -> None:
     line = Line(make_app(plan=BLOCKED)).answer().hangup(source)
 
     assert call_of(line, "outcome", "ending", "dial_count") == ("blocked", "hangup", 0)
+    assert (listed(line)["outcome"], listed(line)["dials"]) == ("blocked", 0)
 
 
 @pytest.mark.parametrize(
@@ -98,6 +108,7 @@ def test_b3_an_outgoing_call_without_a_dial_has_the_outcome_of_its_a_leg(
     line.hangup("Carrier", HangupCauseCode=code, CallStatus=status, HangupCause=cause, Duration="0", AnswerTime="")
 
     assert call_of(line, "outcome", "direction", "answered_by") == (outcome, "outbound", None)
+    assert (listed(line)["outcome"], listed(line)["direction"]) == (outcome, "outbound")
 
 
 def test_b4_a_caller_who_hangs_up_during_the_greeting_gave_up(make_app: App) -> None:

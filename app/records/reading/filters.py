@@ -115,7 +115,12 @@ def with_target_groups(connection: Connection, filters: DialFilters) -> DialFilt
 def _groups_of_target(connection: Connection, filters: DialFilters) -> tuple[tuple[str | None, str], ...]:
     if filters.target_groups is not None:
         return filters.target_groups
-    return tuple(one for one in _target_groups(connection) if filters.target in json.loads(one[1]))
+    return find_target_groups(connection, filters.target or "")
+
+
+def find_target_groups(connection: Connection, target: str) -> tuple[tuple[str | None, str], ...]:
+    """Return every pair of route and targets (a JSON array) in which a target rings."""
+    return tuple(one for one in _target_groups(connection) if target in json.loads(one[1]))
 
 
 def find_routes(connection: Connection) -> list[str]:

@@ -6,19 +6,25 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, tzinfo
 from itertools import chain
+from typing import TypeVar
 
 from flask import Response, current_app, request
 
 from app.context import services
+from app.records.reading.calls import CallFilters, ListedCall, find_calls
 from app.records.reading.filters import DialFilters
 from app.records.reading.queries import FoundDial, find_dials
 from app.records.reading.read_session import read_session
 from app.records.store.store import Store
-from app.reports.api.models import DialView
+from app.reports.api.call_queries import CallFilterQuery
+from app.reports.api.models import CallView, DialView
 from app.reports.api.queries import FilterQuery, read_query
-from app.reports.api.views import dial_view
+from app.reports.api.views import dial_view, listed_call_view
 
 Batches = Iterator[list[FoundDial]]
+CallBatches = Iterator[list[ListedCall]]
+
+Found = TypeVar("Found")
 
 _BATCH = 500
 _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?", re.ASCII)
@@ -26,6 +32,7 @@ _FORMULA = "=+-@\t\r\n＝＋－＠"  # Spreadsheets read the wide ones as the na
 # Text that a spreadsheet would turn into a number or a date: telephone numbers, ids of digits, 1E5.
 _NUMERIC_TEXT = re.compile(r"[+-]?[0-9][0-9.,:/ eE+-]*", re.ASCII)
 COLUMNS = [field.serialization_alias or name for name, field in DialView.model_fields.items()]
+CALL_COLUMNS = [field.serialization_alias or name for name, field in CallView.model_fields.items()]
 NUMBER_COLUMNS = frozenset({"from", "to", "targets", "answered_by"})
 
 
@@ -39,6 +46,18 @@ def iter_dials(store: Store, filters: DialFilters) -> Batches:
         with read_session(store) as connection:
             page = find_dials(connection, filters, limit=_BATCH, before=before)
         yield page.dials
+        if page.before is None:
+            return
+        before = page.before
+
+
+def iter_calls(store: Store, filters: CallFilters) -> CallBatches:
+    """Yield all calls that match, as `iter_dials` yields dials."""
+    before: int | None = None
+    while True:
+        with read_session(store) as connection:
+            page = find_calls(connection, filters, limit=_BATCH, before=before)
+        yield page.calls
         if page.before is None:
             return
         before = page.before
@@ -66,10 +85,38 @@ def json_lines(batches: Batches) -> Iterator[str]:
             yield "".join(f"{dial_view(found).model_dump_json()}\n" for found in batch)
 
 
-def stream_file(lines: Callable[[Batches], Iterator[str]], mimetype: str, name: str) -> Response:
+def call_csv_lines(batches: CallBatches) -> Iterator[str]:
+    """Yield calls as RFC 4180 CSV with a header; of a message, its URL."""
+    yield _csv_rows([CALL_COLUMNS])
+    for batch in batches:
+        if batch:
+            yield _csv_rows([_call_row(found) for found in batch])
+
+
+def call_json_lines(batches: CallBatches) -> Iterator[str]:
+    """Yield calls as JSON lines: one object per line."""
+    for batch in batches:
+        if batch:
+            yield "".join(f"{listed_call_view(found).model_dump_json()}\n" for found in batch)
+
+
+def stream_dials(lines: Callable[[Batches], Iterator[str]], mimetype: str, name: str) -> Response:
     """Return a download of all dials that match the query. Raises InvalidParameters, TooMany, StoreUnavailable."""
-    filters = read_query(FilterQuery, request.args).to_filters()
-    batches = iter_dials(services().store, filters)
+    return _stream(
+        lines, iter_dials(services().store, read_query(FilterQuery, request.args).to_filters()), mimetype, name
+    )
+
+
+def stream_calls(lines: Callable[[CallBatches], Iterator[str]], mimetype: str, name: str) -> Response:
+    """Return a download of all calls that match the query. Raises InvalidParameters, TooMany, StoreUnavailable."""
+    return _stream(
+        lines, iter_calls(services().store, read_query(CallFilterQuery, request.args).to_filters()), mimetype, name
+    )
+
+
+def _stream(
+    lines: Callable[[Iterator[list[Found]]], Iterator[str]], batches: Iterator[list[Found]], mimetype: str, name: str
+) -> Response:
     first = next(batches)  # An error in the query is raised here, before the response begins.
     response = current_app.response_class(lines(chain([first], batches)), mimetype=mimetype)
     response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
@@ -87,6 +134,12 @@ def _csv_rows(rows: Iterable[list[str]]) -> str:
     text = io.StringIO()
     csv.writer(text, lineterminator="\r\n").writerows(rows)
     return text.getvalue()
+
+
+def _call_row(found: ListedCall) -> list[str]:
+    values = listed_call_view(found).model_dump(mode="json")
+    values["message"] = found.message.url if found.message else None
+    return [_cell(values[name]) for name in CALL_COLUMNS]
 
 
 def _values(found: FoundDial, *, mode: str) -> Iterator[object]:

@@ -60,27 +60,60 @@ class DialsView(View):
     next_cursor: str | None
 
 
+class RecordingView(View):
+    """One recording: where Plivo keeps the audio, and its length in milliseconds."""
+
+    recording_id: str
+    dial_id: str | None
+    url: str | None
+    milliseconds: int | None
+    recorded_at: Time
+
+
 class CallView(View):
-    """The call as Plivo reported it. Durations are in seconds."""
+    """One call, with or without dials. Durations are in seconds."""
 
     call_uuid: str
-    call_status: str | None
+    direction: str | None
     from_number: str | None = Field(serialization_alias="from")
     to_number: str | None = Field(serialization_alias="to")
-    direction: str | None
     caller_name: str | None
-    forwarded_from: str | None
-    request_uuid: str | None
+    route: str | None = Field(description="The route of the dial plan.")
+    outcome: str | None = Field(
+        description="How the call ended; null for a call of an older version until `flask db upgrade` has reached it."
+    )
+    reason: str | None = Field(description="`blocked` or `closed` where the plan turned away a caller with a message.")
+    answered_by: str | None
     started_at: Time
     answered_at: Time | None
     ended_at: Time | None
-    hangup_cause: str | None
-    hangup_name: str | None
+    waited_seconds: int | None = Field(description="Until somebody answered, or until the end of the call.")
+    talk_seconds: int | None
+    cost: str | None
     hangup_code: int | None
+    hangup_name: str | None
     hangup_source: str | None
+    dials: int = Field(description="How many dials the call has.")
+    message: RecordingView | None = Field(description="The message that the caller left.")
+    followup: str | None = Field(None, description="Reserved; always null.")
+
+
+class CallsView(View):
+    """A page of calls, newest first. It may hold fewer than `limit`: read on until `next_cursor` is null."""
+
+    calls: list[CallView]
+    next_cursor: str | None
+
+
+class CallDetailsView(CallView):
+    """One call with all that Plivo reported about it."""
+
+    call_status: str | None
+    forwarded_from: str | None
+    request_uuid: str | None
+    hangup_cause: str | None
     duration: int | None
     bill_duration: int | None
-    cost: str | None
     heard_from: str = Field(
         description="Best source: `webhook`, `phlo` (only a PHLO reported it) or `cdr` (only a call detail record)."
     )
@@ -127,20 +160,10 @@ class ReceiptView(View):
     reply_micros: int = Field(description="Microseconds from request to reply, without the commit.")
 
 
-class RecordingView(View):
-    """One recording: where Plivo keeps the audio, and its length in milliseconds."""
-
-    recording_id: str
-    dial_id: str | None
-    url: str | None
-    milliseconds: int | None
-    recorded_at: Time
-
-
 class WholeCallView(View):
     """Everything that is kept about one call."""
 
-    call: CallView
+    call: CallDetailsView
     dials: list[DialView]
     legs: list[LegView]
     receipts: list[ReceiptView]

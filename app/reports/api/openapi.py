@@ -6,12 +6,13 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from app.reports.api import models, queries
+from app.reports.api import call_queries, models, queries
 
 _REF = "#/components/schemas/{model}"
 _RESPONSES: list[type[BaseModel]] = [
     models.DialsView,
     models.DialView,
+    models.CallsView,
     models.WholeCallView,
     models.SummaryView,
     models.ProblemView,
@@ -66,6 +67,16 @@ def _paths() -> dict[str, Any]:
             "Dials as JSON lines", _ALL_DIALS, queries.FilterQuery, {"application/jsonl": text}
         ),
         "/api/v1/dials/{dial_id}": _get("One dial", "", queries.NoQuery, _json(models.DialView), path="dial_id"),
+        "/api/v1/calls": _get(
+            "List calls",
+            "Calls, newest first, in pages. A page may hold fewer than `limit` and not be the last.",
+            call_queries.CallsQuery,
+            _json(models.CallsView),
+        ),
+        "/api/v1/calls.csv": _get("Calls as CSV", _ALL_CALLS, call_queries.CallFilterQuery, {"text/csv": text}),
+        "/api/v1/calls.jsonl": _get(
+            "Calls as JSON lines", _ALL_CALLS, call_queries.CallFilterQuery, {"application/jsonl": text}
+        ),
         "/api/v1/calls/{call_uuid}": _get(
             "One call with everything about it", "", queries.NoQuery, _json(models.WholeCallView), path="call_uuid"
         ),
@@ -79,6 +90,7 @@ def _paths() -> dict[str, Any]:
     }
 
 
+_ALL_CALLS = "All calls that match the filters, newest first, without a limit."
 _ALL_DIALS = "All dials that match the filters, newest first, without a limit."
 
 

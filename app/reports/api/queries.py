@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_core import ErrorDetails
 from werkzeug.datastructures import MultiDict
 
+from app.context import services
 from app.records.reading.figures import GroupBy
 from app.records.reading.filters import DialFilters
 from app.reports.api.problems import InvalidParameters, shorten
@@ -23,6 +24,8 @@ _COPY_THE_CURSOR = "copy next_cursor from the previous page"
 # By pydantic's type of error, the advice; other types keep pydantic's own message.
 _ADVICE = {
     "enum": "use {expected}",
+    "literal_error": "use {expected}",
+    "bool_parsing": "enter true or false",
     "greater_than_equal": "enter {ge} or more",
     "less_than_equal": "enter {le} or less",
     "int_parsing": "enter a whole number",
@@ -33,13 +36,15 @@ _ADVICE = {
 }
 
 
-def _parse_moment(text: object) -> object:
+def parse_moment(text: object) -> object:
+    """Return the text of an RFC 3339 time for pydantic to read. Raises ValueError for any other text."""
     if not isinstance(text, str) or not re.match(r"\d{4}-\d\d-\d\d[Tt]", text, re.ASCII):
         raise ValueError("enter an RFC 3339 time such as 2026-03-01T09:00:00Z")
     return text.replace(" ", "+")  # In a URL a plus that was not escaped arrives as a space.
 
 
-def _require_offset(moment: datetime) -> datetime:
+def require_offset(moment: datetime) -> datetime:
+    """Return the moment. Raises ValueError where it does not know its offset."""
     if moment.tzinfo is None:
         raise ValueError("add the time's offset, as in 2026-03-01T09:00:00Z")
     return moment
@@ -55,7 +60,7 @@ def _parse_zone(name: str) -> str:
     return name
 
 
-Moment = Annotated[datetime, BeforeValidator(_parse_moment), AfterValidator(_require_offset)]
+Moment = Annotated[datetime, BeforeValidator(parse_moment), AfterValidator(require_offset)]
 Text = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^\x00]+$")]
 Number = Annotated[Text, AfterValidator(_parse_number)]
 Zone = Annotated[str, AfterValidator(_parse_zone), Field(json_schema_extra={"enum": list(_ZONES)})]
@@ -86,8 +91,8 @@ class FilterQuery(NoQuery):
     def to_filters(self) -> DialFilters:
         """Return the filters for the store; times in milliseconds since 1970 UTC."""
         return DialFilters(
-            since=_milliseconds(self.since),
-            until=_milliseconds(self.until),
+            since=milliseconds(self.since),
+            until=milliseconds(self.until),
             status=self.status,
             outcome=self.outcome,
             cause=self.cause,
@@ -122,7 +127,7 @@ def read_query(model: type[Query], given: MultiDict[str, str]) -> Query:
     if repeated:
         raise InvalidParameters(repeated)
     try:
-        return model.model_validate(given.to_dict())
+        return model.model_validate(given.to_dict(), context={"zone": services().config.timezone})
     except ValidationError as error:
         raise InvalidParameters(
             {str(each["loc"][0]): _reason(each) for each in error.errors(include_url=False)}
@@ -157,5 +162,6 @@ def _reason(error: ErrorDetails) -> str:
     return f"{advice}; got {shorten(repr(error['input']))}"
 
 
-def _milliseconds(moment: datetime | None) -> int | None:
+def milliseconds(moment: datetime | None) -> int | None:
+    """Return a moment in milliseconds since 1970 UTC; None for None."""
     return None if moment is None else round(moment.timestamp() * 1000)

@@ -9,6 +9,7 @@ from werkzeug.exceptions import HTTPException, NotFound
 
 from app.context import services
 from app.records.model.receipt import StoreUnavailable
+from app.records.reading.calls import find_calls
 from app.records.reading.filters import TooMany
 from app.records.reading.queries import find_call, find_dial, find_dials
 from app.records.reading.read_session import read_session
@@ -17,8 +18,16 @@ from app.reports.access.headers import add_headers
 from app.reports.access.sessions import has_session
 from app.reports.access.tokens import has_bearer_token
 from app.reports.api import problems
-from app.reports.api.exports import csv_lines, json_lines, stream_file
-from app.reports.api.models import DialsView, View
+from app.reports.api.call_queries import CallsQuery
+from app.reports.api.exports import (
+    call_csv_lines,
+    call_json_lines,
+    csv_lines,
+    json_lines,
+    stream_calls,
+    stream_dials,
+)
+from app.reports.api.models import CallsView, DialsView, View
 from app.reports.api.openapi import make_document
 from app.reports.api.queries import (
     DialsQuery,
@@ -28,7 +37,7 @@ from app.reports.api.queries import (
     read_cursor,
     read_query,
 )
-from app.reports.api.views import call_view, dial_view, summary_view
+from app.reports.api.views import call_view, dial_view, listed_call_view, summary_view
 
 PREFIX = "/api/v1"
 
@@ -60,13 +69,13 @@ def dials() -> Response:
 @bp.get(f"{PREFIX}/dials.csv")
 def dials_csv() -> Response:
     """Stream dials as CSV."""
-    return stream_file(csv_lines, "text/csv", "dials.csv")
+    return stream_dials(csv_lines, "text/csv", "dials.csv")
 
 
 @bp.get(f"{PREFIX}/dials.jsonl")
 def dials_jsonl() -> Response:
     """Stream dials as JSON lines."""
-    return stream_file(json_lines, "application/jsonl", "dials.jsonl")
+    return stream_dials(json_lines, "application/jsonl", "dials.jsonl")
 
 
 @bp.get(f"{PREFIX}/dials/<anything:dial_id>", strict_slashes=True)
@@ -78,6 +87,27 @@ def dial(dial_id: str) -> Response:
     if found is None:
         raise NotFound("No dial has this id.")
     return _json(dial_view(found))
+
+
+@bp.get(f"{PREFIX}/calls")
+def calls() -> Response:
+    """Return a page of calls, newest first."""
+    query = read_query(CallsQuery, request.args)
+    with read_session(services().store) as connection:
+        page = find_calls(connection, query.to_filters(), limit=query.limit, before=read_cursor(query.cursor))
+    return _json(CallsView(calls=list(map(listed_call_view, page.calls)), next_cursor=make_cursor(page.before)))
+
+
+@bp.get(f"{PREFIX}/calls.csv")
+def calls_csv() -> Response:
+    """Stream calls as CSV."""
+    return stream_calls(call_csv_lines, "text/csv", "calls.csv")
+
+
+@bp.get(f"{PREFIX}/calls.jsonl")
+def calls_jsonl() -> Response:
+    """Stream calls as JSON lines."""
+    return stream_calls(call_json_lines, "application/jsonl", "calls.jsonl")
 
 
 @bp.get(f"{PREFIX}/calls/<anything:call_uuid>", strict_slashes=True)

@@ -6,10 +6,13 @@ from typing import Any
 
 from sqlalchemy import RowMapping
 
+from app.records.model.state import CallState, RecordingState
+from app.records.reading.calls import ListedCall, message_of
 from app.records.reading.figures import Figures, GroupBy, GroupedFigures, groups_whole_calls
 from app.records.reading.filters import DialFilters
 from app.records.reading.queries import FoundCall, FoundDial
 from app.reports.api.models import (
+    CallDetailsView,
     CallView,
     DialView,
     GroupView,
@@ -24,6 +27,7 @@ from app.reports.api.models import (
 from app.voice.explanation import explain
 
 _MADE_UP_UUIDS = ("dial-", "unnamed-")  # Prefixes of our own names for calls that came without a UUID.
+_DERIVED_OF_CALL = frozenset({"reason", "dials", "message", "followup"})
 _DERIVED = frozenset({"call_uuid", "a_leg_uuid", "targets", "explanation", "signature", "deliveries"})
 
 
@@ -52,12 +56,30 @@ def dial_view(found: FoundDial) -> DialView:
 def call_view(found: FoundCall) -> WholeCallView:
     """Return a call with everything about it as the API shows it."""
     return WholeCallView(
-        call=CallView(**_fields(CallView, found.call)),
+        call=CallDetailsView(**_call_fields(CallDetailsView, found.call, message_of(found.call, found.recordings))),
         dials=[dial_view(dial) for dial in found.dials],
         legs=[LegView(**_fields(LegView, leg)) for leg in found.legs],
         receipts=[_receipt_view(receipt) for receipt in found.receipts],
-        recordings=[RecordingView(**_fields(RecordingView, recording)) for recording in found.recordings],
+        recordings=[_recording_view(recording) for recording in found.recordings],
     )
+
+
+def listed_call_view(found: ListedCall) -> CallView:
+    """Return a call of a list as the API shows it."""
+    return CallView(**_call_fields(CallView, found.call, found.message))
+
+
+def _call_fields(model: type[CallView], call: CallState, message: RecordingState | None) -> dict[str, Any]:
+    return {
+        **_fields(model, call, but=_DERIVED_OF_CALL),
+        "reason": call.turned_away if message else None,
+        "dials": call.dial_count,
+        "message": _recording_view(message) if message else None,
+    }
+
+
+def _recording_view(recording: RecordingState) -> RecordingView:
+    return RecordingView(**_fields(RecordingView, recording))
 
 
 def summary_view(found: GroupedFigures, filters: DialFilters, *, group_by: GroupBy, zone: str) -> SummaryView:

@@ -19,7 +19,7 @@ from app.records.reading.summaries import Summaries
 from app.reports.access.headers import add_headers
 from app.reports.access.login import ask_for_token, login, logout, redirect_to
 from app.reports.access.sessions import csrf_token, has_csrf_token, has_session
-from app.reports.api.exports import spreadsheet_lines, stream_file
+from app.reports.api.exports import spreadsheet_lines, stream_dials
 from app.reports.api.openapi import make_document
 from app.reports.api.problems import InvalidParameters, why_unavailable
 from app.reports.api.queries import make_cursor, read_cursor
@@ -114,7 +114,7 @@ def call(call_uuid: str) -> Response:
 def dials_csv() -> Response:
     """Stream dials as CSV for spreadsheets; it takes the API's filters and masks numbers as the pages do."""
     config = services().config
-    return stream_file(
+    return stream_dials(
         lambda batches: spreadsheet_lines(
             batches, config.timezone, lambda text: formatting.number(text, masked=config.mask_numbers)
         ),

@@ -1,0 +1,81 @@
+"""The parameters of the API's URLs about calls."""
+
+import re
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
+
+from app.records.reading.calls import CallFilters
+from app.reports.api.queries import LARGEST_PAGE, NoQuery, Number, Text, milliseconds, parse_moment, require_offset
+from app.voice.outcome import CallOutcome
+
+_AGE = re.compile(r"([0-9]{1,5})([hd])", re.ASCII)
+_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+
+
+def _parse_since(text: object, info: ValidationInfo) -> object:
+    """Return the moment of an age (`24h`, `7d`), of a date's beginning, or of an RFC 3339 time."""
+    if isinstance(text, str) and (age := _AGE.fullmatch(text)):
+        return datetime.now(UTC) - timedelta(**{"hours" if age[2] == "h" else "days": int(age[1])})
+    if isinstance(text, str) and _DAY.fullmatch(text):
+        return datetime.combine(date.fromisoformat(text), time(), (info.context or {}).get("zone", UTC))
+    try:
+        return parse_moment(text)
+    except ValueError:
+        raise ValueError("enter 24h, 7d, a date such as 2026-03-01 or a time such as 2026-03-01T09:00:00Z") from None
+
+
+def _require_outcomes(text: str) -> str:
+    if not set(text.split(",")) <= set(CallOutcome):
+        raise ValueError(f"use {', '.join(CallOutcome)}, several with commas between them")
+    return text
+
+
+Since = Annotated[datetime, BeforeValidator(_parse_since), AfterValidator(require_offset)]
+_ANY_OUTCOME = f"({'|'.join(CallOutcome)})"
+Outcomes = Annotated[
+    Text,
+    AfterValidator(_require_outcomes),
+    Field(json_schema_extra={"pattern": f"^{_ANY_OUTCOME}(,{_ANY_OUTCOME})*$"}),
+]
+_SINCE = "An RFC 3339 time, a date (its beginning in `TIMEZONE`), or an age such as `24h` or `7d`."
+
+
+class CallFilterQuery(NoQuery):
+    """Which calls a list or a file covers."""
+
+    since: Since | None = Field(None, description=f"Calls that began at this time or later. {_SINCE}")
+    until: Since | None = Field(None, description=f"Calls that began before this time. {_SINCE}")
+    outcome: Outcomes | None = Field(None, description="How the call ended; several words with commas between them.")
+    direction: Literal["inbound", "outbound"] | None = Field(None, description="Whether the call came in or went out.")
+    from_number: Number | None = Field(None, alias="from", description="The caller's number.")
+    to_number: Number | None = Field(None, alias="to", description="The number that was called.")
+    route: Text | None = Field(None, description="The route of the dial plan.")
+    has_message: bool | None = Field(None, description="Whether the caller left a message.")
+    status: Text | None = Field(None, description="Plivo's `DialStatus` of one of its dials, such as `no-answer`.")
+    cause: Text | None = Field(None, description="Plivo's `DialHangupCause` of one of its dials.")
+    target: Number | None = Field(None, description="A number or SIP user that one of its dials rang.")
+
+    def to_filters(self) -> CallFilters:
+        """Return the filters for the store; times in milliseconds since 1970 UTC."""
+        return CallFilters(
+            since=milliseconds(self.since),
+            until=milliseconds(self.until),
+            outcomes=tuple(dict.fromkeys(self.outcome.split(","))) if self.outcome else (),
+            direction=self.direction,
+            from_number=self.from_number,
+            to_number=self.to_number,
+            route=self.route,
+            has_message=self.has_message,
+            status=self.status,
+            cause=self.cause,
+            target=self.target,
+        )
+
+
+class CallsQuery(CallFilterQuery):
+    """The parameters of a list of calls."""
+
+    limit: Annotated[int, Field(ge=1, le=LARGEST_PAGE)] = Field(50, description="Calls per page, at most.")
+    cursor: str | None = Field(None, pattern="^[A-Za-z0-9_-]{11}$", description="`next_cursor` of the previous page.")
