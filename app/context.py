@@ -65,12 +65,12 @@ class Services:
 
 
 def services() -> Services:
-    """Give the running application's services."""
+    """Return the services of the running application."""
     return cast(Services, current_app.extensions[EXTENSION])
 
 
 def refused() -> Mapping[str, tuple[str, ...]]:
-    """Give what is refused, settings or plan, with its problems; nothing where there are services."""
+    """Return the problems of refused settings or of a refused plan, by which of the two; empty where all is well."""
     return cast(Mapping[str, tuple[str, ...]], current_app.extensions.get(REFUSED, {}))
 
 

@@ -14,14 +14,6 @@ PHRASES = "whoever|anew|none of|told apart|by less|parted by|nine in ten|as good
 WORDS = re.compile(rf"\b({PHRASES})\b".replace(" ", r"[\s#*|>]+"), re.IGNORECASE)
 # Return, Raise, Yield, Parse, Store … name what a function does.
 VERBS = re.compile(r"(Give|Tell|Say)s?\b")
-# Rooms that are still being rewritten. Remove a path once its files are clean; the list must end empty.
-REWRITTEN_LATER: tuple[str, ...] = (
-    "app/context.py",
-    "app/ops",
-    "app/server",
-    "tests/server",
-    "tests/test_house.py",
-)
 
 
 def texts() -> Iterator[str]:
@@ -46,20 +38,8 @@ def faults(name: str) -> Iterator[str]:
                     yield f"{name}:{getattr(node, 'lineno', 1)} {docstring.splitlines()[0]}"
 
 
-def in_room(name: str, room: str) -> bool:
-    """Return whether a file is the room or lies in it."""
-    return name == room or name.startswith(f"{room}/")
-
-
 def test_every_text_uses_the_words_of_the_field() -> None:
-    names = [name for name in texts() if not any(in_room(name, room) for room in REWRITTEN_LATER)]
+    names = list(texts())
 
     assert len(names) > 50
     assert [fault for name in names for fault in faults(name)] == []
-
-
-def test_every_room_that_is_rewritten_later_still_needs_it() -> None:
-    names = list(texts())
-    clean = [room for room in REWRITTEN_LATER if not any(any(faults(name)) for name in names if in_room(name, room))]
-
-    assert clean == []

@@ -10,7 +10,7 @@ _HEADER = "HTTP_X_REQUEST_ID"
 
 
 def use_request_ids(app: Flask) -> None:
-    """Give each request an id before anything else reads it, and return it with the reply."""
+    """Set an id on each request before anything else reads it, and return it with the reply."""
     app.before_request(_ensure_request_id)
     app.after_request(_return_request_id)
 

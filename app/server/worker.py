@@ -90,7 +90,7 @@ class AsgiWorker(Worker):  # type: ignore[misc]  # Gunicorn has no types.
         ticking.cancel()
 
     async def _tick(self, server: uvicorn.Server, connections: Connections) -> None:
-        """Tell the master that this worker is alive, end with the master, and drop clients that are too slow."""
+        """Notify the master that this worker is alive, end with the master, and drop clients that are too slow."""
         while True:
             self.notify()
             if not self.alive or self.ppid != os.getppid():
@@ -104,6 +104,8 @@ def connection_limit(wanted: int) -> int:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        if soft != hard:
+            log.info("file_limit_raised", extra={"files_before": soft, "files": hard})
         soft = hard
     except (ValueError, OSError):
         log.debug("file_limit_kept", extra={"files": soft})  # macOS names no limit that it would grant.

@@ -159,6 +159,7 @@ def test_the_files_of_a_worker_are_as_many_as_the_system_allows_and_connections_
     [worker] = server.workers()
 
     assert resource.prlimit(worker, resource.RLIMIT_NOFILE) == (hard, hard)
+    assert [(line["files_before"], line["files"]) for line in server.events("file_limit_raised")] == [(256, hard)]
 
 
 def test_idle_connections_make_room_and_a_caller_never_does(start_server: Start) -> None:

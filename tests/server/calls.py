@@ -4,7 +4,7 @@ import uuid
 
 
 def inbound(call_uuid: str, **more: str) -> dict[str, str]:
-    """Give the standard parameters of an inbound call."""
+    """Return the standard parameters of an inbound call."""
     return {
         "CallStatus": "ringing",
         "CallUUID": call_uuid,
@@ -17,7 +17,7 @@ def inbound(call_uuid: str, **more: str) -> dict[str, str]:
 
 
 def dial_report(call_uuid: str, status: str = "no-answer", b_leg_uuid: str = "", **more: str) -> dict[str, str]:
-    """Give the parameters of a Dial's action request."""
+    """Return the parameters of a Dial's action request."""
     return inbound(
         call_uuid,
         DialALegUUID=call_uuid,

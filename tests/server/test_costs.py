@@ -40,7 +40,7 @@ sys.addaudithook(_hear)
 
 @pytest.fixture
 def client(tmp_path: Path) -> Iterator[FlaskClient]:
-    """Give a client of an application that has served each kind of webhook once."""
+    """Return a client of an application that has served each kind of webhook once."""
     config = Config.load(
         {
             "INSTANCE_DIR": str(tmp_path),
@@ -63,7 +63,7 @@ def client(tmp_path: Path) -> Iterator[FlaskClient]:
 
 
 def _webhooks() -> list[tuple[str, dict[str, str]]]:
-    """Give an answer, a report and a hangup of one new call."""
+    """Return an answer, a report and a hangup of one new call."""
     call_uuid = new_uuid()
     return [
         ("/dialstatus/", inbound(call_uuid)),

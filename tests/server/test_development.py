@@ -30,7 +30,7 @@ def test_flask_run_serves_from_nothing(tmp_path: Path) -> None:
 
 
 def fetched(url: str, body: bytes | None = None) -> str:
-    """Give what a URL answers; nothing while nobody does."""
+    """Return what a URL replies; nothing while no server does."""
     asked = urllib.request.Request(url, body, {"Authorization": "Bearer a-made-up-reports-token"})
     try:
         with urllib.request.urlopen(asked, timeout=30) as answer:

@@ -52,7 +52,7 @@ def stream_until_killed(server: Server, reports: int) -> list[str]:
 
 
 def kept(database_url: str, scratch: Path) -> set[str]:
-    """Give the dials that are stored whole: with their receipt and their call."""
+    """Return the dials that are stored whole, with their receipt and their call."""
     return {
         dial_id
         for (dial_id,) in rows(

@@ -34,7 +34,7 @@ thanks = "Thank you."
 
 
 def target(reply: Reply, attribute: str = "action") -> str:
-    """Give the path and query of a URL that a reply hands out."""
+    """Return the path and query of a URL that a reply hands out."""
     parts = urlsplit(reply.attribute(attribute))
     return f"{parts.path}?{parts.query}"
 

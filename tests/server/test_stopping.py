@@ -90,7 +90,7 @@ def assert_kept(callers: list[Caller], server: Server, instance: Path) -> None:
 
 
 def kept_calls(instance: Path) -> set[str]:
-    """Give every call that is in the store."""
+    """Return every call in the store."""
     connection = sqlite3.connect(instance / "dialstatus.db")
     found = {row[0] for row in connection.execute("SELECT call_uuid FROM calls JOIN dials USING (call_key)")}
     connection.close()

@@ -49,7 +49,7 @@ def read_answer(client: socket.socket) -> tuple[bytes, bytes]:
 
 
 def calls_of(instance: Path) -> set[str]:
-    """Give the calls that are in the store."""
+    """Return the calls in the store."""
     with closing(sqlite3.connect(instance / "dialstatus.db")) as connection:
         return {row[0] for row in connection.execute("SELECT call_uuid FROM calls")}
 
@@ -85,7 +85,7 @@ def test_webhooks_and_reports_take_turns_on_one_connection(server: Server, tmp_p
 
 
 @pytest.mark.parametrize("unusual", ["X-Twice: 1\r\nX-Twice: 2", "Connection: close", "X-Plain: yes"])
-def test_whoever_asks_for_an_end_gets_one_and_nobody_else(server: Server, unusual: str) -> None:
+def test_a_connection_is_closed_after_its_reply_only_on_request(server: Server, unusual: str) -> None:
     with connect(server) as client:
         client.sendall(report(new_uuid(), unusual))
         head, body = read_answer(client)
@@ -171,7 +171,7 @@ def test_many_at_once_are_all_answered(server: Server, tmp_path: Path) -> None:
 
 
 def reported_at_once(server: Server, count: int) -> set[str]:
-    """Report so many dials at the same time, and give the calls once all are answered."""
+    """Report so many dials at the same time, and return the calls once all are answered."""
     calls = [new_uuid() for _ in range(count)]
     clients = [connect(server) for _ in calls]
     for client, call_uuid in zip(clients, calls, strict=True):
@@ -193,7 +193,7 @@ def test_a_server_that_is_stopped_has_logged_and_counted_every_answer(server: Se
     assert answered == 40
 
 
-def test_whoever_asks_for_the_counts_finds_every_answer_given_before(server: Server) -> None:
+def test_the_counts_hold_every_reply_sent_before_they_are_read(server: Server) -> None:
     for number in range(1, 6):
         reported_at_once(server, 8)
 

@@ -54,7 +54,7 @@ def _derive_dial(dial: DialState, legs: list[LegState], call: CallState, *, is_o
     outcome = outcome_of(_facts(dial, speaker, call)._replace(still_rang=still_rang, legs_ended=is_over))
     if is_outranked:
         outcome = Outcome.UNKNOWN
-    dial.outcome = outcome._value_
+    dial.outcome = outcome.value
     _derive_hangup(dial, speaker)
     answered = talker is not None and outcome in {Outcome.ANSWERED, Outcome.IN_PROGRESS}
     dial.answered_at = _answered_at(talker, dial) if talker and answered else None

@@ -106,7 +106,7 @@ def _fold_call(call: CallState, event: Event) -> None:
 
 def _forget_facts(call: CallState, event: Event) -> None:
     """Drop what only weaker sources said, now that there is a better one."""
-    call.heard_from, call.started_at = event.source._value_, event.at
+    call.heard_from, call.started_at = event.source.value, event.at
     call.from_number = call.to_number = call.direction = call.caller_name = None
     call.forwarded_from = call.request_uuid = None
     if call.ended_by == Source.CDR:
@@ -199,7 +199,7 @@ def _hangup_of(state: CallState | LegState) -> Hangup:
 
 
 def _take_hangup(state: CallState | LegState, hangup: Hangup, source: Source) -> None:
-    state.ended_by = source._value_
+    state.ended_by = source.value
     state.hangup_cause, state.hangup_name = hangup.cause, hangup.name
     state.hangup_code, state.hangup_source = hangup.code, hangup.source
     state.duration, state.bill_duration, state.cost = hangup.duration, hangup.bill_duration, hangup.cost
@@ -222,7 +222,7 @@ def _report(dial: DialState, event: DialEnded, receipt_key: int | None) -> None:
     dial.reported_at, dial.report_key = event.at, receipt_key
     dial.report_code, dial.reported_by = (
         code_of(event.hangup.code, event.hangup.name, event.hangup.cause),
-        event.source._value_,
+        event.source.value,
     )
 
 
