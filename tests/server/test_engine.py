@@ -93,7 +93,26 @@ def test_workers_that_end_after_so_many_requests_fail_none(
 def test_a_stop_under_load_is_over_soon_and_answers_nothing_by_half(
     start_server: Start, tmp_path: Path, others: int
 ) -> None:
+    stop_under_load(start_open(start_server, tmp_path), tmp_path, others)
+
+
+@pytest.mark.drill
+@pytest.mark.parametrize("others", [0, 6], ids=["load alone", "silent and idle connections"])
+def test_a_stop_under_load_takes_two_seconds(
+    start_server: Start, tmp_path: Path, others: int, record_property: Callable[[str, object], None]
+) -> None:
     server = start_open(start_server, tmp_path)
+    seconds = []
+    for _ in range(5):
+        seconds.append(stop_under_load(server, tmp_path, others))
+        server.start()
+
+    record_property("figure", f"stop under load beside {others} others: {', '.join(f'{one:.2f}' for one in seconds)} s")
+    assert sorted(seconds)[2] < 3  # Two seconds, and one for a machine that does other work.
+
+
+def stop_under_load(server: Server, instance: Path, others: int) -> float:
+    """Stop a server under load and beside `others` connections; return after how many seconds it had ended."""
     with ExitStack() as stack:
         for number in range(others):
             other = stack.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=DEADLINE))
@@ -112,8 +131,9 @@ def test_a_stop_under_load_is_over_soon_and_answers_nothing_by_half(
         load.finish()
 
     assert load.half_answered == []
-    assert set(load.acknowledged) <= stored(tmp_path)
-    assert took < 10  # Two seconds on a quiet machine; ten is gunicorn's patience before it kills.
+    assert set(load.acknowledged) <= stored(instance)
+    assert took < 10  # Gunicorn's patience before it kills.
+    return took
 
 
 def test_a_stop_leaves_no_reply_uncounted(start_server: Start, tmp_path: Path) -> None:
