@@ -37,19 +37,21 @@ _TABLE_WIDTH = 140  # Columns below which a dial is printed on two lines.
 _WRITERS = {"csv": csv_lines, "jsonl": json_lines}
 
 
-class _DialsGroup(AppGroup):
-    """The group: an expected error is printed as a sentence."""
+class RecordsGroup(AppGroup):
+    """A group of commands about records: an expected error is printed as a sentence."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except InvalidParameters as error:
-            raise click.ClickException("; ".join(f"--{name}: {why}" for name, why in error.errors.items())) from error
+            raise click.ClickException(
+                "; ".join(f"--{name.replace('_', '-')}: {why}" for name, why in error.errors.items())
+            ) from error
         except (TooMany, StoreUnavailable) as error:
             raise click.ClickException(str(error)) from error
 
 
-dials = _DialsGroup("dials", help="List, export and count what is recorded.")
+dials = RecordsGroup("dials", help="List, export and count what is recorded.")
 
 
 def _with_filters(command: Callable[..., None]) -> Callable[..., None]:
@@ -120,7 +122,7 @@ def export(kind: str, output: Path | None, **given: str | None) -> None:
     with read_session(store) as connection:
         zone = services().config.timezone
         total = summarise(connection, filters, GroupBy.OUTCOME, zone, detail=Detail.TOTALS).whole.total
-    opened = _open_for_owner(output) if output else nullcontext(sys.stdout)
+    opened = open_for_owner(output) if output else nullcontext(sys.stdout)
     with opened as file, Progress(console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress:
         task = progress.add_task("Dials", total=total)
 
@@ -133,8 +135,8 @@ def export(kind: str, output: Path | None, **given: str | None) -> None:
             file.write(text)
 
 
-def _open_for_owner(path: Path) -> TextIO:
-    # It holds telephone numbers.
+def open_for_owner(path: Path) -> TextIO:
+    """Open a new file that only its owner can read: it holds telephone numbers."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     return os.fdopen(descriptor, "w", encoding="utf-8", newline="")
 

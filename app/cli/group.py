@@ -4,6 +4,7 @@ import click
 from flask import Flask
 from flask.cli import AppGroup
 
+from app.cli.calls import calls
 from app.cli.dials import dials
 from app.cli.doctor import doctor, version
 from app.cli.plan import cli as plan
@@ -14,7 +15,7 @@ from app.cli.simulate import simulate
 from app.cli.store_commands import db, spool
 from app.context import REFUSED, Refused
 
-_COMMANDS = (db, dials, doctor, plan, plivo, receipts, replay, simulate, spool, version)
+_COMMANDS = (calls, db, dials, doctor, plan, plivo, receipts, replay, simulate, spool, version)
 
 
 class _DoctorAlone(AppGroup):

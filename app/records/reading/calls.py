@@ -90,9 +90,11 @@ def count_outcomes(connection: Connection, filters: CallFilters) -> Counter[str]
     where = [*_time_bounds(filters), *_conditions(connection, filters)]
     if outcomes := _outcomes(filters):
         where.append(calls.c.outcome.in_(outcomes))
-    outcome = func.coalesce(calls.c.outcome, CallOutcome.UNKNOWN.value)
-    found = connection.execute(select(outcome, func.count()).where(*where).group_by(outcome))
-    return Counter(dict(found.tuples().all()))
+    counted = select(calls.c.outcome, func.count()).where(*where).group_by(calls.c.outcome)
+    counts: Counter[str] = Counter()
+    for outcome, count in connection.execute(counted):
+        counts[outcome or CallOutcome.UNKNOWN.value] += count
+    return counts
 
 
 def message_of(call: CallState, made: Sequence[RecordingState]) -> RecordingState | None:

@@ -6,7 +6,7 @@ from datetime import datetime, tzinfo
 
 from app.voice.events import DigitsPressed, Event, Kind, LegAnswered, LegConnected, LegEvent, LegHungUp
 from app.voice.numbers import mask
-from app.voice.outcome import Outcome
+from app.voice.outcome import CallOutcome, Outcome
 from app.voice.parsing import parse
 
 OUTCOMES: dict[str, str] = {
@@ -19,6 +19,14 @@ OUTCOMES: dict[str, str] = {
     Outcome.FAILED: "Failed",
     Outcome.UNKNOWN: "Unknown",
     Outcome.IN_PROGRESS: "In progress",
+}
+CALL_OUTCOMES: dict[str, str] = {
+    CallOutcome.ANSWERED: "Answered",
+    CallOutcome.MESSAGE_LEFT: "Message left",
+    CallOutcome.BLOCKED: "Blocked",
+    CallOutcome.CLOSED: "Closed",
+    CallOutcome.HANDED_OVER: "Handed over",
+    **{word: label for word, label in OUTCOMES.items() if word != Outcome.ANSWERED},
 }
 KINDS = {
     "answer": "Plivo asked what to do",
