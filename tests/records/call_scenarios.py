@@ -94,7 +94,6 @@ def gave_up_in_the_second_dial() -> Call:
     """The first phone is busy, and the caller hangs up while the second rings."""
     call = Call().answer(ALICE).action("busy", "USER_BUSY", rang=True)
     call.dial_id += "-2"
-    call.answer(BOB)
     call.receipts[-1] = call.receipts[-1]._replace(placement=Placement(call.dial_id, (BOB,), "main", "second", 2))
     return call.hangup(4000, "Caller")
 
