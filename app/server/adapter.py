@@ -75,7 +75,8 @@ class Adapter:
         self._prefix = PathPrefix(prefix, app) if prefix else None
         self._journal = services.journal
         self._loop = asyncio.get_running_loop()
-        self._loop.set_default_executor(ThreadPoolExecutor(services.config.threads, "request"))
+        # Not the loop's default executor, whose threads would be waited for before the counts are written at exit.
+        self._threads = ThreadPoolExecutor(services.config.threads, "request")
         self._spooling = ThreadPoolExecutor(_SPOOL_THREADS, "spool")
         self._entries: list[Entry] = []  # Of this turn of the loop.
         self._stored: asyncio.Future[None] = self._loop.create_future()
@@ -109,17 +110,17 @@ class Adapter:
         if path.startswith(PREFIX) or path == "/healthz":
             reply = await self._run_on_loop(environ)
         else:
-            reply = await self._loop.run_in_executor(None, self._run, environ, _PIECE)
+            reply = await self._loop.run_in_executor(self._threads, self._run, environ, _PIECE)
         await _start(send, reply, closes=is_refused or connection.closes_next)
         try:
             # No thread waits for the client: one makes a piece only when the last one is on its way.
             while (more := reply.rest is not None) and not connection.is_lost:
                 await send({"type": "http.response.body", "body": reply.body, "more_body": True})
-                await self._loop.run_in_executor(None, reply.next_piece)
+                await self._loop.run_in_executor(self._threads, reply.next_piece)
             await send({"type": "http.response.body", "body": reply.body, "more_body": more or is_refused})
         finally:
             if reply.rest is not None:
-                await self._loop.run_in_executor(None, reply.close)
+                await self._loop.run_in_executor(self._threads, reply.close)
         if is_refused:
             await _linger(receive)
             await send({"type": "http.response.body"})
