@@ -64,10 +64,12 @@ def _derive_some(writer: Writer, sql: Statements) -> int:
         return 0
     writer.begin(list(found.values()))
     try:
-        records = _read(writer.cursor, sql, list(found))
+        # Another process may have derived some of them meanwhile.
+        records = [record for record in _read(writer.cursor, sql, list(found)) if record.call.outcome is None]
         for record in records:
             derive_call(record)
-        writer.cursor.executemany(sql.calls.update, [sql.calls.update_values(record.call) for record in records])
+        if records:
+            writer.cursor.executemany(sql.calls.update, [sql.calls.update_values(record.call) for record in records])
         writer.commit()
     except Exception:
         writer.rollback()
