@@ -70,13 +70,13 @@ class Load(threading.Thread):
 
     def send_refused_again(self) -> int:
         """Send every notice that got a 503 again, as Plivo's retries would; return how many."""
-        sent_again = 0
+        sent_again, nonces = 0, random.SystemRandom()
         for call in self.calls:
             for place, sent in enumerate(call.requests):
                 if sent.status != 503:
                     continue
                 request = HttpRequest(method=sent.method, url=sent.url, params=sent.params, at=datetime.now(UTC))
-                assert _WIRE.send(request, random.Random(place)).is_success
+                assert _WIRE.send(request, nonces).is_success
                 call.requests[place] = replace(sent, acknowledged=True)
                 sent_again += 1
         return sent_again
