@@ -1,6 +1,8 @@
 """What is printed at start: why the port cannot be opened, or everything a newcomer needs for the next step."""
 
 import errno
+import logging
+import os
 import shlex
 import socket
 import time
@@ -12,9 +14,12 @@ from app.dial.callback_urls import PREFIX
 from app.plan.remarks import Remark
 from config import Config, SignatureMode
 
+log = logging.getLogger(__name__)
+
 # Seconds for a server that is ending, or for workers whose master was killed, to free the port. Gunicorn waits as long.
 _PATIENCE = 5.0
 _PAUSE = 0.1
+_LOCAL = frozenset({"127.0.0.1", "localhost", "0.0.0.0", "::1", "::", "[::]"})  # noqa: S104 - Only compared.
 
 _SIGNATURES = {
     SignatureMode.ENFORCE: "checked; a request that Plivo did not sign is refused",
@@ -30,20 +35,37 @@ def port_problem(host: str, port: int) -> str | None:
         if error.errno != errno.EADDRINUSE:
             return f"HOST {host} and PORT {port} cannot be listened on: {error.strerror}; write others"
         if time.monotonic() > deadline:
-            other = port + 1 if port < 65_535 else port - 1
-            return f"PORT {port} of {host} is taken; end what listens there, or write another, such as PORT={other}"
+            advice = "end what listens there, or write another"
+            free = next(
+                (other for other in range(port + 1, min(port + 100, 65_536)) if not _refusal(host, other)), None
+            )
+            return f"PORT {port} of {host} is taken; {advice}" + (f", such as PORT={free}" if free else "")
+        if deadline - time.monotonic() > _PATIENCE - _PAUSE:
+            log.warning("port_taken", extra={"host": host, "port": port, "waiting_seconds": _PATIENCE})
         time.sleep(_PAUSE)
     return None
 
 
 def _refusal(host: str, port: int) -> OSError | None:
+    """Return why the port cannot be used; None where it is free."""
     try:
         with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # As gunicorn does.
             probe.bind((host, port))
     except OSError as error:
         return error
+    # On macOS the port opens although AirPlay has it for all addresses; and who calls localhost may reach ::1.
+    if host in _LOCAL and any(_answers(address, port) for address in ("127.0.0.1", "::1")):
+        return OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
     return None
+
+
+def _answers(address: str, port: int) -> bool:
+    try:
+        with socket.create_connection((address, port), timeout=_PAUSE):
+            return True
+    except OSError:
+        return False
 
 
 def welcome(config: Config, *, is_terminal: bool, remarks: Iterable[Remark] = ()) -> str:

@@ -1,11 +1,13 @@
 """A server starts whatever its store does, and says what is missing."""
 
 import os
+import re
 import shutil
 import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -78,20 +80,31 @@ def test_with_a_store_that_is_away_it_serves_callers(tmp_path: Path) -> None:
         server.stop()
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
-def test_a_port_that_is_taken_is_told_in_a_sentence(tmp_path: Path, host: str) -> None:
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as taken:
-        taken.bind((host, 0))
+@pytest.mark.parametrize(
+    ("host", "listener"), [("127.0.0.1", "127.0.0.1"), ("::1", "::1"), ("127.0.0.1", "::1"), ("127.0.0.1", "::")]
+)
+def test_a_port_that_is_taken_is_told_in_a_sentence(tmp_path: Path, host: str, listener: str) -> None:
+    with (
+        socket.socket(socket.AF_INET6 if ":" in listener else socket.AF_INET) as taken,
+        socket.socket() as neighbour,
+    ):
+        taken.bind((listener, 0))
         taken.listen()
         port = taken.getsockname()[1]
+        with suppress(OSError):  # Somebody else has it, which serves as well.
+            neighbour.bind(("127.0.0.1", port + 1))
+            neighbour.listen()
 
         with starting(tmp_path, HOST=host, PORT=str(port)) as process:
             said = process.communicate(timeout=DEADLINE)[0].splitlines()
 
     assert process.returncode == 1
-    assert said[-1] == (
-        f"PORT {port} of {host} is taken; end what listens there, or write another, such as PORT={port + 1}"
+    assert any("port_taken" in line for line in said)
+    taken_and_free = re.fullmatch(
+        rf"PORT {port} of {host} is taken; end what listens there, or write another, such as PORT=(\d+)", said[-1]
     )
+    assert taken_and_free
+    assert int(taken_and_free[1]) > port + 1
     assert not any("Connection in use" in line for line in said)
     assert not (tmp_path / "dialstatus.db").exists()
 
