@@ -21,7 +21,7 @@ class Connections:
         self.stalled: dict[Connection, float] = {}  # The client does not take what is sent.
         self.open: set[Connection] = set()
         self.is_draining = False
-        self._limit = limit
+        self.limit = limit
         # Uvicorn closes an idle connection after `keepalive` seconds; what is unsent may still hold it.
         self._patience = ((self.arriving, ARRIVAL), (self.stalled, WRITE), (self.idle, keepalive + WRITE))
 
@@ -30,10 +30,13 @@ class Connections:
 
         Refusing the newest would keep callers out for as long as a crowd connects and says nothing.
         """
-        if len(self.open) >= self._limit:
-            next(iter(self.idle or self.arriving), connection).abort()
         self.open.add(connection)
         self.arriving[connection] = time.monotonic()
+        self._make_room()
+
+    def _make_room(self) -> None:
+        while len(self.open) > self.limit and (waiting := self.idle or self.arriving):
+            next(iter(waiting)).abort()
 
     def forget(self, connection: "Connection") -> None:
         """Stop watching a connection."""
@@ -41,7 +44,8 @@ class Connections:
             group.pop(connection, None)
 
     def sweep(self) -> None:
-        """Abort every connection that has used up its time."""
+        """Abort every connection that has used up its time, and those above the limit."""
+        self._make_room()
         now = time.monotonic()
         for group, patience in self._patience:
             while group and now - group[oldest := next(iter(group))] > patience:
@@ -77,6 +81,7 @@ class Connection(HttpToolsProtocol):
     def abort(self) -> None:
         """Close at once, whatever is unsent."""
         self._all.forget(self)
+        self._all.open.discard(self)
         self.transport.abort()
 
     def _settle(self) -> None:

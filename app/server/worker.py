@@ -95,6 +95,7 @@ class AsgiWorker(Worker):  # type: ignore[misc]  # Gunicorn has no types.
             self.notify()
             if not self.alive or self.ppid != os.getppid():
                 server.should_exit = True
+            connections.limit = connection_limit(self.cfg.worker_connections)  # An operator may lower it at any time.
             connections.sweep()
             await asyncio.sleep(_TICK)
 
