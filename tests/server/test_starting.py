@@ -7,7 +7,6 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -88,12 +87,13 @@ def test_a_port_that_is_taken_is_told_in_a_sentence(tmp_path: Path, host: str, l
         socket.socket(socket.AF_INET6 if ":" in listener else socket.AF_INET) as taken,
         socket.socket() as neighbour,
     ):
-        taken.bind((listener, 0))
+        port = free_port()  # Not one that the system gives to clients: the next one must be free as well.
+        for one in (taken, neighbour):
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # An earlier test may have used the port.
+        taken.bind((listener, port))
         taken.listen()
-        port = taken.getsockname()[1]
-        with suppress(OSError):  # Somebody else has it, which serves as well.
-            neighbour.bind(("127.0.0.1", port + 1))
-            neighbour.listen()
+        neighbour.bind(("127.0.0.1", port + 1))
+        neighbour.listen()
 
         with starting(tmp_path, HOST=host, PORT=str(port)) as process:
             said = process.communicate(timeout=DEADLINE)[0].splitlines()
