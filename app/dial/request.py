@@ -23,7 +23,7 @@ from app.voice.events import Kind
 from app.voice.parsing import is_hangup
 from app.voice.signature import Verdict, Verification
 from app.voice.times import parse_time
-from config import Config
+from config import Config, SignatureMode
 
 BODY = "dialstatus.body"  # The key in the environ for the body, where the server has read the whole of it.
 
@@ -231,8 +231,11 @@ def _quoted_prefix(script_name: str) -> str:
 
 
 def _is_ours(host: str, config: Config) -> bool:
-    """Return whether a Host can be believed without PUBLIC_URL: a trusted proxy's, this machine's, or that of HOST."""
-    if config.trusted_proxies:
+    """Return whether a Host can be believed without PUBLIC_URL: a trusted proxy's, this machine's, or that of HOST.
+
+    Without signatures any is: it decides only the sender's own reply, and a tunnel's address is all that Plivo can call.
+    """
+    if config.trusted_proxies or config.verify_signatures is SignatureMode.OFF:
         return True
     name = host.rpartition(":")[0] if re.search(r":[0-9]+$", host) else host
     if name.lower() in {"localhost", config.host.lower()}:

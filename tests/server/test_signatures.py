@@ -348,3 +348,12 @@ def test_a_setting_that_cannot_be_used_stops_the_server_with_a_sentence(start_se
             start_server(**settings)
         assert sentence in str(stopped.value)
         assert "Traceback" not in str(stopped.value)
+
+
+def test_without_signatures_the_urls_in_a_reply_lead_through_the_tunnel(start_server: Callable[..., Server]) -> None:
+    server = start_server(PLIVO_AUTH_TOKEN="", VERIFY_SIGNATURES="off")
+
+    headers = {"Content-Type": FORM, "Host": "37347786acf6.ngrok.example"}
+    reply = server.request("POST", "/dialstatus/", urlencode(inbound(new_uuid())), headers)
+
+    assert reply.attribute("action").startswith("http://37347786acf6.ngrok.example/dialstatus/action/?")
