@@ -102,7 +102,12 @@ def test_without_public_url_the_prefix_of_the_server_counts(read: Read, target: 
         ("staging.example.com", {"PUBLIC_URL": "https://calls.example.com"}, "https://calls.example.com"),
     ],
 )
-def test_only_a_host_of_ours_is_believed(read: Read, host: str, settings: dict[str, str], base_url: str) -> None:
+@pytest.mark.parametrize("mode", ["enforce", "observe"])
+def test_only_a_host_of_ours_is_believed(
+    read: Read, mode: str, host: str, settings: dict[str, str], base_url: str
+) -> None:
+    settings = {"PLIVO_AUTH_TOKEN": "a-made-up-token", "VERIFY_SIGNATURES": mode, **settings}
+
     assert read("/dialstatus/", environ={"HTTP_HOST": host}, **settings).base_url == base_url
 
 
