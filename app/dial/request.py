@@ -233,7 +233,7 @@ def _quoted_prefix(script_name: str) -> str:
 def _is_ours(host: str, config: Config) -> bool:
     """Return whether a Host can be believed without PUBLIC_URL: a trusted proxy's, this machine's, or that of HOST.
 
-    Without signatures any is: it decides the sender's own reply alone, and Plivo can call nothing but a tunnel's address.
+    Without signatures any is: it decides the sender's reply alone, and Plivo can call nothing but a tunnel's address.
     """
     if config.trusted_proxies or config.verify_signatures is SignatureMode.OFF:
         return True
