@@ -7,6 +7,8 @@ from urllib.parse import unquote
 
 from werkzeug.exceptions import BadRequest
 
+from app.dial.ticket import OWN_NAMES
+
 # Plivo sends some thirty parameters. Far more than that is no webhook.
 MAX_PARAMETERS = 500
 # Python decodes percent-encoding slowly. Plivo escapes signs in numbers and times, and letters of a name.
@@ -75,3 +77,17 @@ def _as_text(value: Any) -> str:
 def _storable(text: str) -> str:
     """Replace lone surrogates, which JSON can spell but no encoding can write."""
     return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
+
+
+def plivo_parameters(form: Pairs, query: Pairs, *, is_phlo: bool) -> Pairs:
+    """Return Plivo's parameters: the form on POST, the query without our names on GET.
+
+    PHLO's author chooses where the values go, so there both are read and the body wins.
+    """
+    if form and not is_phlo:
+        return form
+    from_query = tuple([pair for pair in query if pair[0] not in OWN_NAMES])
+    if is_phlo:
+        named = {name for name, _ in form}
+        return checked(form + tuple(pair for pair in from_query if pair[0] not in named))
+    return from_query

@@ -16,7 +16,7 @@ from werkzeug.datastructures import ImmutableMultiDict
 from werkzeug.exceptions import BadRequest, HTTPException, RequestEntityTooLarge, UnsupportedMediaType
 from werkzeug.http import parse_options_header
 
-from app.dial.parameters import Pairs, checked, decode_form, decode_json
+from app.dial.parameters import Pairs, checked, decode_form, decode_json, plivo_parameters
 from app.dial.ticket import OWN_NAMES, Ticket, dial_of_notice
 from app.records.model.ids import now
 from app.voice.events import Kind
@@ -136,7 +136,7 @@ def read_parameters(webhook: Webhook, request: FlaskRequest, secret: str) -> Non
     webhook.asked = decode_form(webhook.query)
     if is_phlo or webhook.method not in {"GET", "HEAD"}:
         webhook.form = _read_body(request, any_type=is_phlo)
-    webhook.params = _plivo_params(webhook.form, webhook.asked, is_phlo=is_phlo)
+    webhook.params = plivo_parameters(webhook.form, webhook.asked, is_phlo=is_phlo)
     webhook.first = dict(reversed(webhook.params))  # Plivo never sends a name twice.
     own = {name: value for name, value in webhook.asked if name in OWN_NAMES}
     if "step" in own:
@@ -157,20 +157,6 @@ def _dial_id(webhook: Webhook, own: Mapping[str, str], secret: str) -> str | Non
         dial_id = own.get("dial", "")
         return dial_id if _DIAL_ID.fullmatch(dial_id) else None
     return dial_of_notice(own, secret) if "seal" in own else None
-
-
-def _plivo_params(form: Pairs, query: Pairs, *, is_phlo: bool) -> Pairs:
-    """Return Plivo's parameters: the form on POST, the query without our names on GET.
-
-    PHLO's author chooses where the values go, so there both are read and the body wins.
-    """
-    if form and not is_phlo:
-        return form
-    from_query = tuple([pair for pair in query if pair[0] not in OWN_NAMES])
-    if is_phlo:
-        named = {name for name, _ in form}
-        return checked(form + tuple(pair for pair in from_query if pair[0] not in named))
-    return from_query
 
 
 def _read_body(request: FlaskRequest, *, any_type: bool) -> Pairs:
