@@ -30,6 +30,7 @@ from app.ops.metrics import bp as metrics_bp
 from app.ops.metrics import use_metrics
 from app.ops.request_id import use_request_ids
 from app.plan.load import configured_plan
+from app.plan.snapshot import LiveState
 from app.records.spool.drainer import Drainer
 from app.records.spool.spool import Spool
 from app.records.store.store import Store
@@ -122,6 +123,7 @@ def make_services(config: Config) -> Services:
     return Services(
         config=config,
         plan=plan,
+        live=LiveState(),
         store=store,
         journal=journal,
         spool=spool,

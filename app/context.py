@@ -8,6 +8,7 @@ from typing import Protocol, cast
 from flask import Request, current_app
 
 from app.plan.model import Plan
+from app.plan.snapshot import LiveState
 from app.records.spool.drainer import Drainer
 from app.records.spool.spool import Spool
 from app.records.store.store import Store
@@ -53,10 +54,11 @@ class Meter(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
-    """What one application holds: its settings, its plan, its store, and what writes to it."""
+    """What one application holds: its settings, its plan and the state it knows, its store, and what writes to it."""
 
     config: Config
     plan: Plan
+    live: LiveState
     store: Store
     journal: Journal
     spool: Spool

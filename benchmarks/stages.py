@@ -24,6 +24,7 @@ from app.dial import routes
 from app.dial import store_receipt as storing
 from app.dial.deferred_response import DeferredResponse, _count
 from app.dial.guard import guard
+from app.dial.snapshot import snapshot_of
 from app.dial.ticket import Ticket
 from app.ops.counts import Counts
 from app.ops.logs import configure_logging
@@ -153,7 +154,9 @@ def _verify(webhook: reading.Webhook, shared: Services) -> object:
 
 def _decide(webhook: reading.Webhook, shared: Services, event: DialEnded, ticket: Ticket | None) -> object:
     outcome = outcome_of(facts_of_report(event))
-    decision = deciding.decide_after(event, outcome, ticket, shared.plan, caller_is_gone=False)
+    decision = deciding.decide_after(
+        event, outcome, ticket, shared.plan, snapshot_of(event, shared), caller_is_gone=False
+    )
     secret = shared.config.secret_key
     return routes.replies().write(
         decision,

@@ -1,6 +1,7 @@
 """The commands `flask plan …`: check a dial plan, show it, and try outcomes on it."""
 
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO
 
@@ -12,6 +13,7 @@ from app.plan.load import PlanError, configured_plan, load_plan
 from app.plan.model import Plan
 from app.plan.next import Decision, Ring, after, start
 from app.plan.remarks import remarks
+from app.plan.snapshot import Snapshot
 from app.plan.values import OUTCOME_WORDS
 from app.voice.events import CallFacts
 from app.voice.outcome import Outcome
@@ -69,7 +71,8 @@ def try_(
     plan = _load(file)
     now = datetime.now(UTC) if at is None else at.replace(tzinfo=UTC)
     call = CallFacts(from_number=caller, to_number=called, direction="outbound" if outgoing else "inbound")
-    decision = start(plan, call, now=now)
+    snapshot = Snapshot(now=now)
+    decision = start(plan, call, snapshot)
     elapsed = 0
     click.echo(f"The caller {describe_decision(decision)}.")
     for index, outcome in enumerate(outcomes):
@@ -77,12 +80,15 @@ def try_(
             click.echo(f"Not used, since the call is over: {' '.join(outcomes[index:])}.")
             return
         elapsed += decision.timeout if outcome == Outcome.MISSED else _SECONDS_OF_OTHER_OUTCOMES
-        decision = _after(plan, decision, call, Outcome(outcome), elapsed)
+        decision = _after(plan, decision, call, Outcome(outcome), elapsed, snapshot)
         click.echo(f"{outcome}: the caller {describe_decision(decision)}.")
 
 
-def _after(plan: Plan, ring: Ring, call: CallFacts, outcome: Outcome, elapsed: int) -> Decision:
-    return after(plan, ring.route, ring.step.name, outcome, call=call, elapsed_seconds=elapsed, rounds=ring.round)
+def _after(plan: Plan, ring: Ring, call: CallFacts, outcome: Outcome, elapsed: int, begun: Snapshot) -> Decision:
+    snapshot = replace(begun, now=begun.now + timedelta(seconds=elapsed))
+    return after(
+        plan, ring.route, ring.step.name, outcome, snapshot, call=call, elapsed_seconds=elapsed, rounds=ring.round
+    )
 
 
 def _load(file: Path | None) -> Plan:

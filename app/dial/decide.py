@@ -1,27 +1,26 @@
 """From a request to what the caller gets next: apply the plan to the values of one request.
 
-Nothing here reads the store, so every process on every node decides the same, also while the store is away. Where the
-journal knows more than the report, a leg's hangup code above all, it decides again with the record's outcome.
+Nothing here reads the store: what the plan may know of it is in the snapshot, and a decision is made while the store is
+away too. Where the journal knows more than the report, a leg's hangup code above all, it decides again with the
+record's outcome and the same snapshot.
 """
-
-from datetime import UTC, datetime
 
 from app.dial.ticket import Ticket
 from app.plan.model import Plan
 from app.plan.next import Decision, Nothing, after, start
+from app.plan.snapshot import Snapshot
 from app.records.model.ids import dial_id_time, make_dial_id
 from app.voice.events import DialEnded, Event
 from app.voice.outcome import Outcome
 
 
-def decide_start(event: Event, plan: Plan) -> Decision:
+def decide_start(event: Event, plan: Plan, snapshot: Snapshot) -> Decision:
     """Return what a new call gets."""
-    now = datetime.fromtimestamp(event.at / 1000, UTC)
-    return start(plan, event.call, now=now)
+    return start(plan, event.call, snapshot)
 
 
 def decide_after(
-    event: DialEnded, outcome: Outcome, ticket: Ticket | None, plan: Plan, *, caller_is_gone: bool
+    event: DialEnded, outcome: Outcome, ticket: Ticket | None, plan: Plan, snapshot: Snapshot, *, caller_is_gone: bool
 ) -> Decision:
     """Return what follows a dial that has ended with this outcome.
 
@@ -29,9 +28,9 @@ def decide_after(
     """
     if caller_is_gone:
         return Nothing()
-    decision = _after(event, outcome, ticket, plan)
+    decision = _after(event, outcome, ticket, plan, snapshot)
     if isinstance(decision, Nothing) and outcome is Outcome.CALLER_GAVE_UP and _may_wait(event):
-        return _after(event, Outcome.UNKNOWN, ticket, plan)
+        return _after(event, Outcome.UNKNOWN, ticket, plan, snapshot)
     return decision
 
 
@@ -44,13 +43,14 @@ def _may_wait(event: DialEnded) -> bool:
     return event.cause != "ORIGINATOR_CANCEL" or event.status == "completed"
 
 
-def _after(event: DialEnded, outcome: Outcome, ticket: Ticket | None, plan: Plan) -> Decision:
+def _after(event: DialEnded, outcome: Outcome, ticket: Ticket | None, plan: Plan, snapshot: Snapshot) -> Decision:
     route = plan.route_named(ticket.route, event.call) if ticket else plan.route_for(event.call)
     return after(
         plan,
         route,
         ticket.step if ticket else "",
         outcome,
+        snapshot,
         call=event.call,
         elapsed_seconds=event.at / 1000 - ticket.started_at if ticket else 0,
         rounds=ticket.round if ticket else 0,

@@ -15,7 +15,9 @@ from app.context import Services, services
 from app.dial.decide import decide_after, decide_start, first_dial_id, next_dial_id
 from app.dial.replies import APOLOGY, Replies, Reply, xml_reply
 from app.dial.request import Webhook, current_webhook
+from app.dial.snapshot import snapshot_of
 from app.dial.store_receipt import make_receipt, store, store_notice, translate
+from app.plan.snapshot import Snapshot
 from app.records.model.receipt import StoredReceipt
 from app.records.model.state import Placement
 from app.voice.events import DialEnded, Event, Kind
@@ -79,7 +81,8 @@ def action(webhook: Webhook) -> Response:
     """Store how a dial ended and reply with what the caller gets next."""
     event = cast(DialEnded, translate(webhook))
     outcome = outcome_of(facts_of_report(event))
-    go_on = partial(_go_on, webhook, event, services(), replies())
+    shared = services()
+    go_on = partial(_go_on, webhook, event, shared, snapshot_of(event, shared), replies())
     receipt = make_receipt(webhook, event)._replace(decide_again=partial(_go_on_again, go_on, outcome))
     stored = store(webhook, receipt, go_on(outcome))
     return stored.reply
@@ -145,7 +148,7 @@ def replies() -> Replies:
 def _start(webhook: Webhook, event: Event) -> Reply:
     shared = services()
     return replies().write(
-        decide_start(event, shared.plan),
+        decide_start(event, shared.plan, snapshot_of(event, shared)),
         base_url=webhook.base_url,
         dial_id=lambda: first_dial_id(event, shared.config.secret_key),
         since=event.at // 1000,
@@ -156,6 +159,7 @@ def _go_on(
     webhook: Webhook,
     event: DialEnded,
     shared: Services,
+    snapshot: Snapshot,
     documents: Replies,
     outcome: Outcome,
     *,
@@ -165,7 +169,7 @@ def _go_on(
     # A request about a leg that is gone carries why it ended (seen in Plivo's open source ancestor).
     caller_is_gone = call_has_ended or "HangupCause" in webhook.first
     return documents.write(
-        decide_after(event, outcome, ticket, shared.plan, caller_is_gone=caller_is_gone),
+        decide_after(event, outcome, ticket, shared.plan, snapshot, caller_is_gone=caller_is_gone),
         base_url=webhook.base_url,
         dial_id=lambda: next_dial_id(event, ticket, shared.config.secret_key),
         since=ticket.started_at if ticket else event.at // 1000,

@@ -1,13 +1,13 @@
-"""Decide what the caller gets next: pure functions of the plan, the step and the outcome."""
+"""Decide what the caller gets next: pure functions of the plan, the facts of the call and a snapshot of the state."""
 
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
 
 from app.plan.callers import is_outgoing
 from app.plan.endings import Ending
 from app.plan.model import Plan, Route, Step, Target
 from app.plan.prompts import Phrases
+from app.plan.snapshot import Snapshot
 from app.plan.values import DIALLED, QUIET_OUTCOMES
 from app.voice.events import CallFacts
 from app.voice.numbers import identities
@@ -59,8 +59,8 @@ class Nothing:
 Decision = Ring | End | Nothing
 
 
-def start(plan: Plan, call: CallFacts, *, now: datetime) -> Decision:
-    """Decide what a new call gets at `now`, a moment that knows its time zone.
+def start(plan: Plan, call: CallFacts, snapshot: Snapshot) -> Decision:
+    """Decide what a new call gets.
 
     Block lists and opening hours are for people who call us; a call that the API placed passes both.
     """
@@ -68,13 +68,21 @@ def start(plan: Plan, call: CallFacts, *, now: datetime) -> Decision:
     if not is_outgoing(call):
         if route.blocked is not None and route.blocked.names(call.from_number):
             return _end(plan, route, route.blocked.ending, Why.BLOCKED)
-        if route.hours is not None and not route.hours.is_open(now):
-            return _lead(plan, route, route.hours.otherwise, Why.CLOSED, call, elapsed=0, rounds=0)
-    return _ring_or_end(plan, route, route.first_step, call, elapsed=0, rounds=0)
+        if route.hours is not None and not route.hours.is_open(snapshot.now):
+            return _lead(plan, route, route.hours.otherwise, Why.CLOSED, call, snapshot, elapsed=0, rounds=0)
+    return _ring_or_end(plan, route, route.first_step, call, snapshot, elapsed=0, rounds=0)
 
 
 def after(
-    plan: Plan, route: Route, step: str, outcome: Outcome, *, call: CallFacts, elapsed_seconds: float, rounds: int
+    plan: Plan,
+    route: Route,
+    step: str,
+    outcome: Outcome,
+    snapshot: Snapshot,
+    *,
+    call: CallFacts,
+    elapsed_seconds: float,
+    rounds: int,
 ) -> Decision:
     """Decide what follows a dial that has ended.
 
@@ -84,22 +92,31 @@ def after(
     rang = route.steps.get(step)
     named = rang.after.get(outcome) if rang is not None else None
     if named is not None:
-        return _lead(plan, route, named, Why.LED_HERE, call, elapsed=elapsed_seconds, rounds=rounds)
+        return _lead(plan, route, named, Why.LED_HERE, call, snapshot, elapsed=elapsed_seconds, rounds=rounds)
     if outcome in QUIET_OUTCOMES:
         return Nothing()
     if rang is None:
         return _end(plan, route, route.ending, Why.STEP_IS_GONE)
-    return _ring_or_end(plan, route, route.step_after(step), call, elapsed=elapsed_seconds, rounds=rounds)
+    return _ring_or_end(plan, route, route.step_after(step), call, snapshot, elapsed=elapsed_seconds, rounds=rounds)
 
 
-def _lead(plan: Plan, route: Route, name: str, why: Why, call: CallFacts, *, elapsed: float, rounds: int) -> Decision:
+def _lead(
+    plan: Plan, route: Route, name: str, why: Why, call: CallFacts, snapshot: Snapshot, *, elapsed: float, rounds: int
+) -> Decision:
     if name in route.steps:
-        return _ring_or_end(plan, route, route.steps[name], call, elapsed=elapsed, rounds=rounds)
+        return _ring_or_end(plan, route, route.steps[name], call, snapshot, elapsed=elapsed, rounds=rounds)
     return _end(plan, route, name, why)
 
 
 def _ring_or_end(
-    plan: Plan, route: Route, step: Step | None, call: CallFacts, *, elapsed: float, rounds: int
+    plan: Plan,
+    route: Route,
+    step: Step | None,
+    call: CallFacts,
+    snapshot: Snapshot,  # noqa: ARG001 - The targets of a step are chosen by it.
+    *,
+    elapsed: float,
+    rounds: int,
 ) -> Decision:
     """Ring the step, unless there is none or the caller has waited as long as the route allows.
 

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from app.dial.decide import decide_after
 from app.plan.next import Nothing, Ring
+from app.plan.snapshot import Snapshot
 from app.records.model.state import CallRecord, CallState, DialState, Placement
 from app.records.writing.derive import derive
 from app.records.writing.fold_receipt import fold_receipt
@@ -15,7 +16,7 @@ from app.voice.hangup_causes import CODES, NAMES
 from app.voice.outcome import Outcome, excludes_talk, facts_of_report, outcome_of
 from app.voice.parsing import parse
 from tests.field.conftest import ALICE, PLAN
-from tests.plan.support import plan_of
+from tests.plan.support import MONDAY_TEN, plan_of
 
 AT = 1_790_000_000_000
 TWO_STEPS = plan_of(PLAN)
@@ -102,7 +103,9 @@ def test_a_caller_who_may_be_on_the_line_gets_a_document(
     record, dial = record_of([*events, report])
     has_ended = record.call.ended_by is not None
 
-    decision = decide_after(report, Outcome(dial.outcome), None, TWO_STEPS, caller_is_gone=has_ended)
+    decision = decide_after(
+        report, Outcome(dial.outcome), None, TWO_STEPS, Snapshot(now=MONDAY_TEN), caller_is_gone=has_ended
+    )
 
     has_left = report.cause == "ORIGINATOR_CANCEL" and dial.outcome == Outcome.CALLER_GAVE_UP
     if not has_ended and dial.outcome != Outcome.ANSWERED and not has_left:

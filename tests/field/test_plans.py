@@ -6,6 +6,7 @@ import pytest
 
 from app.plan.model import Plan
 from app.plan.next import Ring, after, start
+from app.plan.snapshot import Snapshot
 from app.voice.outcome import Outcome
 from tests.plan.support import MONDAY_TEN, first, in_short, inbound, plan_of, problems_of
 from tests.server.calls import inbound as inbound_request
@@ -93,7 +94,7 @@ def test_e1_a_plan_that_rings_only_the_called_number_goes_on_as_if_it_were_unrea
         ring = ["+14155550113"]
         """)
 
-    decision = start(plan, inbound(called), now=MONDAY_TEN)
+    decision = start(plan, inbound(called), Snapshot(now=MONDAY_TEN))
 
     assert in_short(decision) == "c: +14155550113"
     assert isinstance(decision, Ring)
@@ -170,7 +171,14 @@ def test_e2_a_later_step_leaves_the_caller_out_too() -> None:
         """)
 
     decision = after(
-        plan, plan.routes["main"], "a", Outcome.MISSED, call=inbound(OURS, CALLER), elapsed_seconds=9, rounds=1
+        plan,
+        plan.routes["main"],
+        "a",
+        Outcome.MISSED,
+        Snapshot(now=MONDAY_TEN),
+        call=inbound(OURS, CALLER),
+        elapsed_seconds=9,
+        rounds=1,
     )
 
     assert in_short(decision) == "c: +14155550113"

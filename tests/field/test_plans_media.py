@@ -7,6 +7,7 @@ import pytest
 
 from app.plan.document import document, music_document
 from app.plan.next import start
+from app.plan.snapshot import Snapshot
 from tests.plan.support import MONDAY_TEN, URLS, inbound, plan_of, problems_of, speaking
 from tests.server.calls import inbound as inbound_request
 from tests.server.calls import new_uuid
@@ -90,7 +91,7 @@ def test_e6_what_plivo_takes_otherwise_than_meant_is_refused(text: str, problem:
 
 def test_e6_music_and_sounds_are_prompts_that_this_server_writes() -> None:
     plan = plan_of(STEP + "dial_music = { play = 'https://example.com/hold.mp3', loop = 0 }")
-    decision = start(plan, inbound(), now=MONDAY_TEN)
+    decision = start(plan, inbound(), Snapshot(now=MONDAY_TEN))
 
     assert f'dialMusic="{URLS.music_url}"' in document(decision, URLS)
     assert music_document(plan.routes["main"].steps["a"]) == (
@@ -105,7 +106,7 @@ def test_e6_music_and_sounds_are_prompts_that_this_server_writes() -> None:
 def test_e6_ssml_is_written_into_speak_as_it_stands(markup: str) -> None:
     plan = plan_of(f"routes.main.greeting = {{ ssml = '{markup}', voice = 'Polly.Amy', language = 'en-GB' }}\n{STEP}")
 
-    written = document(start(plan, inbound(), now=MONDAY_TEN), URLS)
+    written = document(start(plan, inbound(), Snapshot(now=MONDAY_TEN)), URLS)
 
     assert (
         '<Speak voice="Polly.Amy" language="en-GB">Dear <sub alias="mister">Mr</sub> A &amp; B</Speak><Dial '

@@ -7,6 +7,7 @@ import pytest
 
 from app.plan.document import document
 from app.plan.next import after, start
+from app.plan.snapshot import Snapshot
 from app.voice.outcome import Outcome
 from tests.plan.support import MONDAY_TEN, URLS, first, in_short, inbound, outbound, plan_of, problems_of
 from tests.server.calls import inbound as inbound_request
@@ -88,7 +89,7 @@ WEB1 = "sip:web1@phone.plivo.com"
 def test_e4_an_endpoint_of_ours_is_connected_to_the_number_it_dialled(called: str) -> None:
     plan = plan_of(DIALLING)
 
-    decision = start(plan, inbound(called, WEB1), now=MONDAY_TEN)
+    decision = start(plan, inbound(called, WEB1), Snapshot(now=MONDAY_TEN))
 
     assert in_short(decision) == "out: +442071838750"
     assert "<Number>+442071838750</Number>" in document(decision, URLS)
@@ -110,7 +111,16 @@ def test_e4_a_stranger_cannot_dial_out(called: str, caller: str | None) -> None:
     plan = plan_of(DIALLING)
     stranger = inbound(called, caller)
 
-    later = after(plan, plan.routes["dialling"], "gone", Outcome.MISSED, call=stranger, elapsed_seconds=9, rounds=1)
+    later = after(
+        plan,
+        plan.routes["dialling"],
+        "gone",
+        Outcome.MISSED,
+        Snapshot(now=MONDAY_TEN),
+        call=stranger,
+        elapsed_seconds=9,
+        rounds=1,
+    )
 
     assert first(plan, stranger) == "nobody"
     assert in_short(later) == "hangup"

@@ -4,6 +4,7 @@ import pytest
 
 from app.plan.document import document
 from app.plan.next import start
+from app.plan.snapshot import Snapshot
 from app.voice.speech import MAN_LANGUAGES, POLLY_LANGUAGES, POLLY_VOICES, WOMAN_LANGUAGES
 from tests.plan.support import MONDAY_TEN, URLS, inbound, plan_of, problems_of, speaking
 
@@ -58,7 +59,7 @@ def test_e5_a_voice_that_is_not_listed_is_refused(voice: str, instead: str) -> N
 def test_e5_what_is_listed_is_spoken(voice: str | None, language: str | None) -> None:
     keys = {key: value for key, value in {"voice": voice, "language": language}.items() if value is not None}
 
-    written = document(start(plan_of(speaking(**keys)), inbound(), now=MONDAY_TEN), URLS)
+    written = document(start(plan_of(speaking(**keys)), inbound(), Snapshot(now=MONDAY_TEN)), URLS)
 
     assert all(f'{key}="{value}"' in written for key, value in keys.items())
 
@@ -74,7 +75,7 @@ def test_e5_the_lists_have_as_many_entries_as_plivos() -> None:
 def test_e7_a_sip_address_with_parameters_is_a_target() -> None:
     plan = plan_of('[routes.main.steps.a]\nring = ["sip:alice@pbx.example.com;transport=tcp"]')
 
-    written = document(start(plan, inbound(), now=MONDAY_TEN), URLS)
+    written = document(start(plan, inbound(), Snapshot(now=MONDAY_TEN)), URLS)
 
     assert "<User>sip:alice@pbx.example.com;transport=tcp</User>" in written
 
@@ -82,7 +83,7 @@ def test_e7_a_sip_address_with_parameters_is_a_target() -> None:
 def test_e7_a_recording_may_go_on_whatever_key_is_pressed() -> None:
     plan = plan_of('routes.main.ending = "box"\n[endings.box]\nvoicemail = "Speak."\nfinish_on_key = "none"')
 
-    assert 'finishOnKey="none"' in document(start(plan, inbound(), now=MONDAY_TEN), URLS)
+    assert 'finishOnKey="none"' in document(start(plan, inbound(), Snapshot(now=MONDAY_TEN)), URLS)
 
 
 def test_e7_sentences_files_and_pauses_follow_each_other_in_one_prompt() -> None:
@@ -95,7 +96,7 @@ def test_e7_sentences_files_and_pauses_follow_each_other_in_one_prompt() -> None
         ]
         """)
 
-    assert document(start(plan, inbound(), now=MONDAY_TEN), URLS) == (
+    assert document(start(plan, inbound(), Snapshot(now=MONDAY_TEN)), URLS) == (
         '<Response><Speak>One.</Speak><Play>https://example.com/two.mp3</Play><Wait length="3"/>'
         '<Speak language="de-DE" loop="2">Vier.</Speak><Hangup/></Response>'
     )
@@ -105,7 +106,7 @@ def test_e7_sentences_files_and_pauses_follow_each_other_in_one_prompt() -> None
 def test_e7_what_the_caller_hears_last_may_be_repeated_without_end(key: str) -> None:
     plan = plan_of(f'routes.main.ending = "bye"\n[endings.bye]\nplay = "https://example.com/a.mp3"\n{key} = 0')
 
-    assert '<Play loop="0">' in document(start(plan, inbound(), now=MONDAY_TEN), URLS)
+    assert '<Play loop="0">' in document(start(plan, inbound(), Snapshot(now=MONDAY_TEN)), URLS)
 
 
 @pytest.mark.parametrize(

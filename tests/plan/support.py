@@ -11,6 +11,7 @@ from app.plan.document import Urls
 from app.plan.load import PlanError, load_plan, plan_from_tables
 from app.plan.model import Plan
 from app.plan.next import Decision, End, Ring, start
+from app.plan.snapshot import Snapshot
 from app.plan.values import DIALLED
 from app.voice.events import CallFacts
 
@@ -80,7 +81,7 @@ def in_short(decision: Decision) -> str:
 
 def first(plan: Plan, call: CallFacts) -> str:
     """Return in short what a call gets first."""
-    return in_short(start(plan, call, now=MONDAY_TEN))
+    return in_short(start(plan, call, Snapshot(now=MONDAY_TEN)))
 
 
 def speaking(**keys: str) -> str:

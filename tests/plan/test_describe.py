@@ -3,6 +3,7 @@
 from app.plan.describe import describe_decision, describe_plan, describe_route
 from app.plan.load import load_plan
 from app.plan.next import End, Nothing, Ring, Why, after, start
+from app.plan.snapshot import Snapshot
 from app.voice.outcome import Outcome
 from tests.plan.support import MONDAY_TEN, RECIPES, example_plans, inbound, plan_of
 
@@ -94,8 +95,10 @@ def test_a_password_is_never_drawn() -> None:
 def test_decisions_are_sentences() -> None:
     plan = load_plan(RECIPES / "ring-all.toml")
     route = plan.routes["main"]
-    first = start(plan, inbound(), now=MONDAY_TEN)
-    then = after(plan, route, "everybody", Outcome.MISSED, call=inbound(), elapsed_seconds=30, rounds=1)
+    first = start(plan, inbound(), Snapshot(now=MONDAY_TEN))
+    then = after(
+        plan, route, "everybody", Outcome.MISSED, Snapshot(now=MONDAY_TEN), call=inbound(), elapsed_seconds=30, rounds=1
+    )
 
     assert isinstance(first, Ring)
     assert isinstance(then, End)

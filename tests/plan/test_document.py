@@ -9,6 +9,7 @@ from app.plan.document import confirm_document, document, voicemail_taken_docume
 from app.plan.load import load_plan
 from app.plan.model import Plan
 from app.plan.next import End, Nothing, Why, start
+from app.plan.snapshot import Snapshot
 from app.voice import xml
 from tests.plan.plivo_rules import ATTRIBUTES, broken_rules
 from tests.plan.support import EXAMPLES, MONDAY_TEN, URLS, example_plans, inbound, plan_of, ring_of
@@ -46,7 +47,7 @@ def test_one_step_can_express_every_attribute_of_plivos_dial_number_and_user() -
 def test_a_ring_greets_records_and_dials_in_this_order() -> None:
     plan = PLANS["ring-all"]
 
-    written = document(start(plan, inbound(), now=MONDAY_TEN), URLS)
+    written = document(start(plan, inbound(), Snapshot(now=MONDAY_TEN)), URLS)
 
     assert [element.tag for element in ElementTree.fromstring(written)] == ["Speak", "Record", "Dial"]
     record = ElementTree.fromstring(written)[1].attrib

@@ -12,6 +12,7 @@ from app.plan.document import confirm_document, document, music_document, voicem
 from app.plan.load import PlanError, plan_from_tables
 from app.plan.model import Plan
 from app.plan.next import Decision, End, Nothing, Ring, after, start
+from app.plan.snapshot import Snapshot
 from app.plan.values import OUTCOME_WORDS
 from app.voice.outcome import Outcome
 from tests.plan.plivo_rules import broken_rules
@@ -159,7 +160,7 @@ def test_any_call_through_any_plan_ends_within_its_caps_and_hears_sound_document
         return
     route = plan.routes["main"]
     call = inbound(caller=caller)
-    decision: Decision = start(plan, call, now=now)
+    decision: Decision = start(plan, call, Snapshot(now=now))
     rang = 0
     for outcome in outcomes:
         assert broken_rules(document(decision, URLS)) == []
@@ -171,7 +172,14 @@ def test_any_call_through_any_plan_ends_within_its_caps_and_hears_sound_document
         assert broken_rules(confirm_document(decision.step), is_prompt=True) == []
         assert broken_rules(music_document(decision.step), is_prompt=True) == []
         decision = after(
-            plan, route, decision.step.name, outcome, call=call, elapsed_seconds=rang, rounds=decision.round
+            plan,
+            route,
+            decision.step.name,
+            outcome,
+            Snapshot(now=now),
+            call=call,
+            elapsed_seconds=rang,
+            rounds=decision.round,
         )
     assert isinstance(decision, Ring | End | Nothing)
     assert describe_plan(plan)

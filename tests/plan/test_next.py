@@ -7,6 +7,7 @@ import pytest
 from app.plan.endings import NOBODY
 from app.plan.model import Plan
 from app.plan.next import Decision, End, Nothing, Ring, Why, after, start
+from app.plan.snapshot import Snapshot
 from app.voice.outcome import Outcome
 from tests.plan.support import MONDAY_TEN, inbound, plan_of
 
@@ -67,7 +68,16 @@ def in_short(decision: Decision) -> str:
 
 
 def after_step(step: str, outcome: Outcome, *, elapsed: float = 10, rounds: int = 1, plan: Plan = PLAN) -> Decision:
-    return after(plan, plan.routes["main"], step, outcome, call=inbound(), elapsed_seconds=elapsed, rounds=rounds)
+    return after(
+        plan,
+        plan.routes["main"],
+        step,
+        outcome,
+        Snapshot(now=MONDAY_TEN),
+        call=inbound(),
+        elapsed_seconds=elapsed,
+        rounds=rounds,
+    )
 
 
 def test_the_table_knows_every_outcome() -> None:
@@ -80,7 +90,7 @@ def test_every_outcome_at_every_position_leads_where_the_table_says(outcome: Out
 
 
 def test_a_call_begins_with_the_greeting_and_the_first_step() -> None:
-    decision = start(PLAN, inbound(), now=MONDAY_TEN)
+    decision = start(PLAN, inbound(), Snapshot(now=MONDAY_TEN))
 
     desk = ROUTE.steps["desk"]
     assert decision == Ring(route=ROUTE, step=desk, targets=desk.ring, round=1, timeout=20, greeting=ROUTE.greeting)
@@ -158,8 +168,8 @@ def test_a_blocked_caller_is_refused_even_while_open() -> None:
     steps = { a = { ring = ["+14155550111"] } }
     """)
 
-    blocked = start(plan, inbound(caller="19005550100"), now=MONDAY_TEN)
-    welcome = start(plan, inbound(caller="+14155550102"), now=MONDAY_TEN)
+    blocked = start(plan, inbound(caller="19005550100"), Snapshot(now=MONDAY_TEN))
+    welcome = start(plan, inbound(caller="+14155550102"), Snapshot(now=MONDAY_TEN))
 
     assert blocked == End(name="rejected", ending=plan.ending_named("rejected"), why=Why.BLOCKED, route="main")
     assert in_short(welcome) == ">a"
@@ -175,8 +185,8 @@ def test_outside_the_hours_the_otherwise_counts(otherwise: str, expected: str) -
     steps = {{ a = {{ ring = ["+14155550111"] }}, b = {{ ring = ["+14155550112"] }} }}
     """)
 
-    closed = start(plan, inbound(caller=None), now=MONDAY_TEN)
-    opened = start(plan, inbound(caller=None), now=datetime(2026, 11, 23, 11, tzinfo=UTC))
+    closed = start(plan, inbound(caller=None), Snapshot(now=MONDAY_TEN))
+    opened = start(plan, inbound(caller=None), Snapshot(now=datetime(2026, 11, 23, 11, tzinfo=UTC)))
 
     assert in_short(closed) == expected
     assert in_short(opened) == ">a"
@@ -185,7 +195,7 @@ def test_outside_the_hours_the_otherwise_counts(otherwise: str, expected: str) -
 def test_a_route_without_steps_goes_to_its_ending() -> None:
     plan = plan_of('[routes.main]\nending = "busy"')
 
-    assert in_short(start(plan, inbound(caller=None), now=MONDAY_TEN)) == "busy"
+    assert in_short(start(plan, inbound(caller=None), Snapshot(now=MONDAY_TEN))) == "busy"
 
 
 def test_the_plan_of_dial_to_rings_everybody_once_and_then_says_that_nobody_is_there() -> None:
@@ -194,11 +204,18 @@ def test_the_plan_of_dial_to_rings_everybody_once_and_then_says_that_nobody_is_t
     )
     route = plan.routes["main"]
 
-    first = start(plan, inbound(caller="+1415"), now=MONDAY_TEN)
-    then = after(plan, route, "all", Outcome.MISSED, call=inbound(), elapsed_seconds=17, rounds=1)
+    first = start(plan, inbound(caller="+1415"), Snapshot(now=MONDAY_TEN))
+    then = after(
+        plan, route, "all", Outcome.MISSED, Snapshot(now=MONDAY_TEN), call=inbound(), elapsed_seconds=17, rounds=1
+    )
 
     assert isinstance(first, Ring)
     assert [target.address for target in first.step.ring] == ["+14155550111", "sip:a@phone.plivo.com"]
     assert (first.timeout, first.step.time_limit, first.route.caller_id) == (17, 600, "+14155550199")
     assert in_short(then) == NOBODY
-    assert isinstance(after(plan, route, "all", Outcome.ANSWERED, call=inbound(), elapsed_seconds=9, rounds=1), Nothing)
+    assert isinstance(
+        after(
+            plan, route, "all", Outcome.ANSWERED, Snapshot(now=MONDAY_TEN), call=inbound(), elapsed_seconds=9, rounds=1
+        ),
+        Nothing,
+    )

@@ -7,6 +7,7 @@ import pytest
 from app.plan.document import document
 from app.plan.load import load_plan
 from app.plan.next import Decision, End, Ring, after, start
+from app.plan.snapshot import Snapshot
 from app.voice.outcome import Outcome
 from tests.plan.plivo_rules import broken_rules
 from tests.plan.support import MONDAY_TEN, RECIPES, URLS, inbound
@@ -24,7 +25,7 @@ def walk(
     """Go through a recipe with these outcomes; return what the caller gets, in short."""
     plan = load_plan(RECIPES / f"{recipe}.toml")
     call = inbound(called, caller)
-    decision: Decision = start(plan, call, now=now)
+    decision: Decision = start(plan, call, Snapshot(now=now))
     taken, elapsed = [in_short(decision)], 0
     for outcome in outcomes.split():
         assert isinstance(decision, Ring)
@@ -34,6 +35,7 @@ def walk(
             decision.route,
             decision.step.name,
             Outcome(outcome),
+            Snapshot(now=now),
             call=call,
             elapsed_seconds=elapsed,
             rounds=decision.round,
