@@ -177,7 +177,7 @@ def test_the_page_is_dark_where_the_system_is(visitor: Visitor) -> None:
 def test_somebody_chooses_dark(visitor: Visitor) -> None:
     visitor.log_in()
 
-    visitor.page.get_by_label("Colours").select_option("dark")
+    visitor.page.get_by_role("button", name="Dark").click()
 
     visitor.page.locator('html[data-bs-theme="dark"]').wait_for(state="attached")
 

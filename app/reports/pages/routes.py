@@ -5,7 +5,7 @@ from dataclasses import replace
 from http import HTTPStatus
 from urllib.parse import quote
 
-from flask import Blueprint, Response, abort, make_response, render_template, request, session, url_for
+from flask import Blueprint, Response, abort, make_response, render_template, request, session
 from werkzeug.exceptions import HTTPException
 
 from app.context import services
@@ -18,7 +18,7 @@ from app.records.reading.read_session import read_session
 from app.records.reading.summaries import Summaries
 from app.reports.access.headers import add_headers
 from app.reports.access.login import ask_for_token, login, logout, redirect_to
-from app.reports.access.sessions import csrf_token, has_csrf_token, has_session
+from app.reports.access.sessions import has_csrf_token, has_session
 from app.reports.api.exports import spreadsheet_lines, stream_dials
 from app.reports.api.openapi import make_document
 from app.reports.api.problems import InvalidParameters, why_unavailable
@@ -26,12 +26,14 @@ from app.reports.api.queries import make_cursor, read_cursor
 from app.reports.pages import formatting
 from app.reports.pages.banners import find_banners
 from app.reports.pages.dashboard import find_cards, find_charts, find_recent
+from app.reports.pages.layout import THEMES, page_context
 from app.reports.pages.query import RANGES, DashboardQuery, read_dashboard_query
 from app.reports.pages.timeline import draw_timeline
 from app.voice.explanation import explain
 
 bp = Blueprint("reports", __name__, template_folder="templates", static_folder="static", static_url_path="/assets")
 bp.after_request(add_headers)
+bp.app_context_processor(page_context)
 bp.add_url_rule("/login", view_func=login, methods=("GET", "POST"))
 bp.add_url_rule("/logout", view_func=logout, methods=("POST",))
 bp.add_app_template_filter(json.loads, "from_json")
@@ -39,7 +41,6 @@ bp.add_app_template_filter(formatting.readable, "readable")
 bp.add_app_template_filter(lambda text: quote(text, safe=""), "path_segment")
 
 _OPEN = frozenset({"reports.login", "reports.logout", "reports.static"})
-THEMES = ("auto", "light", "dark")
 
 
 @bp.before_request
@@ -176,21 +177,4 @@ def _error_page(message: str, status: int) -> Response:
 
 
 def _page(template: str, **values: object) -> Response:
-    config = services().config
-    masked, zone = config.mask_numbers, config.timezone
-    return make_response(
-        render_template(
-            f"reports/{template}",
-            **values,
-            theme=session.get("theme", "auto"),
-            csrf=csrf_token(),
-            here=request.full_path.rstrip("?"),
-            home=url_for("reports.dashboard"),
-            zone=zone,
-            words=formatting,
-            number=lambda text: formatting.number(text, masked=masked),
-            hide=lambda text: formatting.hide_numbers(text, masked=masked),
-            clock=lambda at, **how: formatting.clock(at, zone, **how),
-            iso=lambda at: formatting.iso(at, zone),
-        )
-    )
+    return make_response(render_template(f"reports/{template}", **values))
