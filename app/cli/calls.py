@@ -15,7 +15,8 @@ from werkzeug.datastructures import MultiDict
 
 from app.cli.dials import RecordsGroup, open_for_owner
 from app.context import services
-from app.records.reading.calls import CallFilters, ListedCall, count_outcomes, find_calls
+from app.records.reading.call_filters import CallFilters
+from app.records.reading.calls import ListedCall, count_outcomes, find_calls
 from app.records.reading.queries import FoundCall, find_call
 from app.records.reading.read_session import read_session
 from app.reports.api.call_queries import CallFilterQuery

@@ -5,6 +5,8 @@ without a sequence, and new rows go to the end of the index. Times are milliseco
 random values are those on call UUIDs and nonces, and a rare one on request UUIDs that differ.
 """
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -35,6 +37,7 @@ _Key = BigInteger().with_variant(Integer(), "sqlite")
 SUFFIX_LENGTH = 4
 HAS_NONCE = "nonce_key IS NOT NULL"  # The condition of the partial index on nonces.
 REQUEST_DIFFERS = "request_uuid <> call_uuid"  # The condition of the partial index on request UUIDs.
+HAS_NO_DIAL = "dial_count = 0"  # The condition of the partial indexes on numbers of calls without a dial.
 
 
 def suffix_of(column: str) -> str:
@@ -43,6 +46,10 @@ def suffix_of(column: str) -> str:
     Both databases index this expression: people search for a number by its last digits.
     """
     return f"substr('0000' || {column}, length({column}) + 1)"
+
+
+def _where(condition: str) -> dict[str, Any]:
+    return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
 
 
 receipts = Table(
@@ -69,7 +76,7 @@ receipts = Table(
     Column("placement", Text),  # a JSON object: the dial or the ending that our reply started
     Column("nonce_key", BigInteger),  # 63 bits of the hash of a valid signature's nonce
     Index(None, "call_key", "digest", unique=True),
-    Index(None, "nonce_key", sqlite_where=text(HAS_NONCE), postgresql_where=text(HAS_NONCE)),
+    Index(None, "nonce_key", **_where(HAS_NONCE)),
 )
 
 calls = Table(
@@ -80,15 +87,12 @@ calls = Table(
     *(Column(name, Text) for name in ("from_number", "to_number", "direction", "call_status", "caller_name")),
     *(Column(name, Text) for name in ("forwarded_from", "request_uuid")),
     Column("started_at", BigInteger, nullable=False),
-    Column("answered_at", BigInteger),
-    Column("ended_at", BigInteger),
+    *(Column(name, BigInteger) for name in ("answered_at", "ended_at")),
     Column("ended_by", Text),  # the source of the end: webhook or cdr
-    Column("hangup_cause", Text),
-    Column("hangup_name", Text),
+    *(Column(name, Text) for name in ("hangup_cause", "hangup_name")),
     Column("hangup_code", Integer),
     Column("hangup_source", Text),
-    Column("duration", Integer),
-    Column("bill_duration", Integer),
+    *(Column(name, Integer) for name in ("duration", "bill_duration")),
     Column("cost", Text),
     Column("heard_from", Text, nullable=False),  # the best source that named it: webhook, phlo or cdr
     Column("turned_away", Text),  # by the plan: blocked or closed
@@ -102,7 +106,10 @@ calls = Table(
     Index(None, "outcome", "call_key"),
     Index(None, "call_uuid", unique=True),
     # Usually equal; a partial index saves a random write.
-    Index(None, "request_uuid", sqlite_where=text(REQUEST_DIFFERS), postgresql_where=text(REQUEST_DIFFERS)),
+    Index(None, "request_uuid", **_where(REQUEST_DIFFERS)),
+    # Calls with dials are found by the numbers of their dials.
+    Index("ix_calls_ending_of_from_number", text(suffix_of("from_number")), "from_number", **_where(HAS_NO_DIAL)),
+    Index("ix_calls_ending_of_to_number", text(suffix_of("to_number")), "to_number", **_where(HAS_NO_DIAL)),
 )
 
 dials = Table(
@@ -133,10 +140,8 @@ dials = Table(
     Column("hangup_name", Text),
     Column("hangup_code", Integer),
     Column("hangup_source", Text),
-    Column("answered_at", BigInteger),
-    Column("ended_at", BigInteger),
-    Column("ring_seconds", Integer),
-    Column("talk_seconds", Integer),
+    *(Column(name, BigInteger) for name in ("answered_at", "ended_at")),
+    *(Column(name, Integer) for name in ("ring_seconds", "talk_seconds")),
     Index(None, "dial_id", unique=True),
     Index(None, "call_key"),
     # Lists are newest first, by key; each filter walks its own index in that order.
@@ -164,17 +169,12 @@ legs = Table(
     Column("dial_id", Text, nullable=False),
     Column("target", Text),
     Column("position", Integer),
-    Column("answered_at", BigInteger),
-    Column("connected_at", BigInteger),
-    Column("answer_time", BigInteger),
-    Column("ended_at", BigInteger),
+    *(Column(name, BigInteger) for name in ("answered_at", "connected_at", "answer_time", "ended_at")),
     Column("ended_by", Text),
-    Column("hangup_cause", Text),
-    Column("hangup_name", Text),
+    *(Column(name, Text) for name in ("hangup_cause", "hangup_name")),
     Column("hangup_code", Integer),
     Column("hangup_source", Text),
-    Column("duration", Integer),
-    Column("bill_duration", Integer),
+    *(Column(name, Integer) for name in ("duration", "bill_duration")),
     Column("cost", Text),
     Column("digits", Text),  # the patterns pressed, each once, comma-separated
     sqlite_with_rowid=False,

@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, and_, func, literal_column, select
+from sqlalchemy import Column, ColumnElement, Connection, and_, func, literal_column, select, text
 
 from app.records.model.ids import first_key
-from app.records.model.tables import SUFFIX_LENGTH, calls, dials, rollups, suffix_of
+from app.records.model.tables import HAS_NO_DIAL, SUFFIX_LENGTH, calls, dials, rollups, suffix_of
 
 _MOST_VALUES = 1000
 _WRITTEN_NUMBER = re.compile(r"[0-9 ().+/-]+", re.ASCII)
@@ -154,15 +154,46 @@ def _is(connection: Connection, column: Column[str | None], number: str) -> Colu
 
 
 def _ends_with(column: Column[str | None], end: str) -> ColumnElement[bool]:
-    return literal_column(suffix_of(f"dials.{column.name}")) == end.rjust(SUFFIX_LENGTH, "0")[-SUFFIX_LENGTH:]
+    return (
+        literal_column(suffix_of(f"{column.table.name}.{column.name}"))
+        == end.rjust(SUFFIX_LENGTH, "0")[-SUFFIX_LENGTH:]
+    )
 
 
-def _search(connection: Connection, text: str) -> Branches:
-    if not _WRITTEN_NUMBER.fullmatch(text) or _UUID.fullmatch(text):
-        return _named(connection, text)
-    digits = "".join(character for character in text if character.isdigit())
-    if len(digits) < SUFFIX_LENGTH:
-        return _named(connection, text)  # An emergency number or a short code.
+def call_is_numbered(connection: Connection, column: Column[str | None], number: str) -> ColumnElement[bool]:
+    """Return the condition that a call without a dial has this number."""
+    return and_(text(HAS_NO_DIAL), _has_number(connection, column, number))
+
+
+def call_is_searched(searched: str) -> Branches:
+    """Return the conditions that a search finds a call: any call by its UUID, one without a dial by its numbers."""
+    digits = _digits(searched)
+    ends = digits or searched
+    return [
+        calls.c.call_uuid == searched,
+        *(
+            and_(
+                text(HAS_NO_DIAL),
+                _ends_with(column, ends),
+                column.endswith(ends, autoescape=True) if digits else column == ends,
+            )
+            for column in (calls.c.from_number, calls.c.to_number)
+        ),
+    ]
+
+
+def _digits(searched: str) -> str:
+    """Return the digits of a searched phone number; empty for a UUID, a name, a short code."""
+    if not _WRITTEN_NUMBER.fullmatch(searched) or _UUID.fullmatch(searched):
+        return ""
+    digits = "".join(character for character in searched if character.isdigit())
+    return digits if len(digits) >= SUFFIX_LENGTH else ""  # Else an emergency number or a short code.
+
+
+def _search(connection: Connection, searched: str) -> Branches:
+    digits = _digits(searched)
+    if not digits:
+        return _named(connection, searched)
     return [
         *(
             walk
@@ -177,16 +208,16 @@ def _search(connection: Connection, text: str) -> Branches:
     ]
 
 
-def _named(connection: Connection, text: str) -> Branches:
-    """Return the walks for text that is no phone number: a SIP user, a call UUID, a dial id."""
-    call_key = connection.scalar(select(calls.c.call_key).where(calls.c.call_uuid == text))
-    dial_key = connection.scalar(select(dials.c.dial_key).where(dials.c.dial_id == text))
+def _named(connection: Connection, name: str) -> Branches:
+    """Return the walks for a text that is no phone number: a SIP user, a call UUID, a dial id."""
+    call_key = connection.scalar(select(calls.c.call_key).where(calls.c.call_uuid == name))
+    dial_key = connection.scalar(select(dials.c.dial_key).where(dials.c.dial_id == name))
     return [
         *([dials.c.call_key == call_key] if call_key is not None else []),
         *([dials.c.dial_key == dial_key] if dial_key is not None else []),
-        _has_number(connection, dials.c.from_number, text),
-        _has_number(connection, dials.c.to_number, text),
-        *(_is_group(*one) for one in _target_groups(connection) if text in json.loads(one[1])),
+        _has_number(connection, dials.c.from_number, name),
+        _has_number(connection, dials.c.to_number, name),
+        *(_is_group(*one) for one in _target_groups(connection) if name in json.loads(one[1])),
     ]
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
-from app.records.reading.calls import CallFilters
+from app.records.reading.call_filters import CallFilters
 from app.reports.api.queries import LARGEST_PAGE, NoQuery, Number, Text, milliseconds, parse_moment, require_offset
 from app.voice.outcome import CallOutcome
 
@@ -57,6 +57,10 @@ class CallFilterQuery(NoQuery):
     cause: Text | None = Field(None, description="Plivo's `DialHangupCause` of one of its dials.")
     target: Number | None = Field(None, description="A number or SIP user that one of its dials rang.")
 
+    q: Number | None = Field(
+        None, description="Search: a number, at least its last four digits, a call's UUID or a dial's id."
+    )
+
     def to_filters(self) -> CallFilters:
         """Return the filters for the store; times in milliseconds since 1970 UTC."""
         return CallFilters(
@@ -71,6 +75,7 @@ class CallFilterQuery(NoQuery):
             status=self.status,
             cause=self.cause,
             target=self.target,
+            search=self.q,
         )
 
 

@@ -11,7 +11,8 @@ from typing import TypeVar
 from flask import Response, current_app, request
 
 from app.context import services
-from app.records.reading.calls import CallFilters, ListedCall, find_calls
+from app.records.reading.call_filters import CallFilters
+from app.records.reading.calls import ListedCall, find_calls
 from app.records.reading.filters import DialFilters
 from app.records.reading.queries import FoundDial, find_dials
 from app.records.reading.read_session import read_session
