@@ -37,6 +37,7 @@ from app.records.store.store import Store
 from app.records.writing.journal import Journal
 from app.reports.access.tokens import has_bearer_token
 from app.reports.api.views import dial_view
+from app.reports.errors import error_reply
 from app.reports.setup import use_reports
 from app.server.prefix import PathPrefix
 from config import Config
@@ -136,15 +137,15 @@ def _is_plivos(path: str) -> bool:
     return path == PREFIX or path.startswith(f"{PREFIX}/")
 
 
-def _http_error(error: HTTPException) -> Response | HTTPException:
+def _http_error(error: HTTPException) -> Response:
     if not _is_plivos(request.path):
-        return error
+        return error_reply(error)
     reply = xml_reply(status=error.code or 500)
     if isinstance(error, MethodNotAllowed) and error.valid_methods:
         reply.headers["Allow"] = ", ".join(sorted(error.valid_methods))
     return reply
 
 
-def _unexpected_error(error: Exception) -> Response | HTTPException:
+def _unexpected_error(error: Exception) -> Response:
     log.error("request_failed", exc_info=error, extra={"path": request.path})
     return _http_error(InternalServerError())

@@ -17,10 +17,9 @@ from tests.reports.conftest import REPORTS_TOKEN, Caller
 TOKEN = {"Authorization": f"Bearer {REPORTS_TOKEN}"}
 
 
-def test_the_document_needs_the_token_and_names_every_route(lite_caller: Caller) -> None:
-    document = lite_caller.client.get("/openapi.json", headers=TOKEN).json
+def test_the_document_names_every_route(lite_caller: Caller) -> None:
+    document = lite_caller.client.get("/openapi.json").json
 
-    assert lite_caller.client.get("/openapi.json").status_code == 401
     assert document
     assert document["openapi"].startswith("3.1")
     routes = {

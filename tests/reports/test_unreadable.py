@@ -115,14 +115,16 @@ def test_a_reader_learns_that_the_file_is_missing(open_caller: Open, sqlite_url:
     detail, page = read_errors(open_caller(sqlite_url))
 
     assert detail == "There is no database at the path in DATABASE_URL. Restore it, or run flask --app wsgi db upgrade."
-    assert f"{detail} Calls are still served." in page
+    assert detail in page
+    assert "Calls are still answered." in page
 
 
 def test_a_reader_learns_how_tables_are_made(open_caller: Open, empty_url: str) -> None:
     detail, page = read_errors(open_caller(empty_url))
 
     assert detail == "The tables are not those of this version. Run flask --app wsgi db upgrade."
-    assert f"{detail} Calls are still served." in page
+    assert detail in page
+    assert "Calls are still answered." in page
 
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)

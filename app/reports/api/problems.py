@@ -3,9 +3,10 @@
 import json
 from http import HTTPStatus
 
-from flask import Response, current_app, request
+from flask import Request, Response, current_app, request
 from werkzeug.exceptions import HTTPException
 
+from app.context import bearer_of
 from app.records.model.receipt import StoreUnavailable
 from app.records.reading.filters import TooMany
 from app.records.reading.read_session import StoreUnreadable
@@ -13,6 +14,11 @@ from app.reports.api.models import ProblemView
 
 _SHOWN = 100  # Characters of a refused value that are repeated.
 _RETRY_SECONDS = "5"
+_DETAILS = {
+    404: "There is no such resource; /openapi.json lists all.",
+    405: "This resource takes other methods; the Allow header lists them.",
+    500: "Something went wrong on our side; look for request_failed with the id in X-Request-ID in the log.",
+}
 
 
 class InvalidParameters(Exception):
@@ -32,17 +38,29 @@ def problem(status: int, detail: str, errors: dict[str, str] | None = None) -> R
         errors=[{"parameter": name, "detail": reason} for name, reason in (errors or {}).items()],
     )
     # Plain ASCII: a refused value may be text that no encoding can write.
-    response = current_app.response_class(
+    return current_app.response_class(
         json.dumps(document.model_dump()), status=status, mimetype="application/problem+json"
     )
-    if status == HTTPStatus.UNAUTHORIZED:
-        response.headers["WWW-Authenticate"] = 'Bearer realm="dialstatus"'
+
+
+def unauthorized(request: Request) -> Response:
+    """Return a 401 that says whether the token is missing or wrong (RFC 6750, section 3)."""
+    challenge = 'Bearer realm="dialstatus"'
+    if bearer_of(request) is not None:
+        what, challenge = "The bearer token is wrong.", f'{challenge}, error="invalid_token"'
+    elif request.headers.get("Authorization"):
+        what = "The Authorization header holds no bearer token."
+    else:
+        what = "The Authorization header is missing."
+    response = problem(401, f"{what} Send Authorization: Bearer with the value of REPORTS_TOKEN.")
+    response.headers["WWW-Authenticate"] = challenge
     return response
 
 
 def on_http_error(error: HTTPException) -> Response:
     """Return the problem document of an HTTP error such as 404, with its Allow and Retry-After headers."""
-    response = problem(error.code or 500, error.description or "")
+    own = error.description if error.description != type(error).description else None
+    response = problem(error.code or 500, own or _DETAILS.get(error.code or 500, error.description or ""))
     for name, value in error.get_headers(request.environ):
         if name in {"Allow", "Retry-After"}:
             response.headers[name] = value

@@ -1,7 +1,6 @@
 """The blueprint `api`: records as JSON and files, for programs."""
 
 import json
-from typing import Never
 from zoneinfo import ZoneInfo
 
 from flask import Blueprint, Response, current_app, request
@@ -51,10 +50,10 @@ bp.after_request(add_headers)
 
 @bp.before_request
 def require_token() -> Response | None:
-    """Refuse a request that brings neither the token nor a session."""
-    if has_bearer_token(request) or has_session():
+    """Refuse a request that brings neither the token nor a session; the description of the API is open."""
+    if request.endpoint == "api.openapi" or has_bearer_token(request) or has_session():
         return None
-    return problems.problem(401, "Send the header Authorization: Bearer with the value of REPORTS_TOKEN.")
+    return problems.unauthorized(request)
 
 
 @bp.get(f"{PREFIX}/dials")
@@ -136,12 +135,6 @@ def openapi() -> Response:
     """Return the OpenAPI document."""
     document = make_document(request.script_root or "/")
     return current_app.response_class(json.dumps(document), mimetype="application/json")
-
-
-@bp.get("/api/<anything:_rest>")
-def nothing(_rest: str) -> Never:
-    """Return 404 as a problem document too."""
-    raise NotFound("There is no such resource; /openapi.json lists all.")
 
 
 def _json(view: View) -> Response:

@@ -23,6 +23,7 @@ from app.reports.api.exports import spreadsheet_lines, stream_dials
 from app.reports.api.openapi import make_document
 from app.reports.api.problems import InvalidParameters, why_unavailable
 from app.reports.api.queries import make_cursor, read_cursor
+from app.reports.errors import error_page, message_page
 from app.reports.pages import formatting
 from app.reports.pages.banners import find_banners
 from app.reports.pages.dashboard import find_cards, find_charts, find_recent
@@ -34,6 +35,7 @@ from app.voice.explanation import explain
 bp = Blueprint("reports", __name__, template_folder="templates", static_folder="static", static_url_path="/assets")
 bp.after_request(add_headers)
 bp.app_context_processor(page_context)
+bp.register_error_handler(HTTPException, error_page)
 bp.add_url_rule("/login", view_func=login, methods=("GET", "POST"))
 bp.add_url_rule("/logout", view_func=logout, methods=("POST",))
 bp.add_app_template_filter(json.loads, "from_json")
@@ -61,7 +63,9 @@ def require_session() -> Response | None:
 @bp.errorhandler(StoreUnavailable)
 def store_unavailable(error: StoreUnavailable) -> Response:
     """Return the error page that says why the store cannot be read."""
-    response = _error_page(f"{why_unavailable(error)} Calls are still served.", HTTPStatus.SERVICE_UNAVAILABLE)
+    response = message_page(
+        why_unavailable(error), status=HTTPStatus.SERVICE_UNAVAILABLE, advice="Calls are still answered."
+    )
     response.headers["Retry-After"] = "5"
     return response
 
@@ -69,13 +73,8 @@ def store_unavailable(error: StoreUnavailable) -> Response:
 @bp.errorhandler(InvalidParameters)
 def invalid_parameters(error: InvalidParameters) -> Response:
     """Return the error page that names what is wrong in the address."""
-    return _error_page("; ".join(f"{name}: {reason}" for name, reason in error.errors.items()), HTTPStatus.BAD_REQUEST)
-
-
-@bp.errorhandler(HTTPException)
-def http_error(error: HTTPException) -> Response:
-    """Return the error page of an HTTP error such as 404."""
-    return _error_page(error.description or "", error.code or HTTPStatus.INTERNAL_SERVER_ERROR)
+    reasons = "; ".join(f"{name}: {reason}" for name, reason in error.errors.items())
+    return message_page(reasons, status=HTTPStatus.BAD_REQUEST, advice="Correct the address.")
 
 
 @bp.get("/")
@@ -168,12 +167,6 @@ def _dashboard(template: str, *, with_charts: bool) -> Response:
         banners=find_banners(config, anomalies, spooled=services().spool.size()),
         explain=explain,
     )
-
-
-def _error_page(message: str, status: int) -> Response:
-    response = _page("error.html", message=message)
-    response.status_code = status
-    return response
 
 
 def _page(template: str, **values: object) -> Response:
