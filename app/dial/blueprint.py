@@ -9,7 +9,7 @@ from app.context import EXTENSION, Services
 from app.dial import routes
 from app.dial.callback_urls import PREFIX
 from app.dial.deferred_response import count_reply
-from app.dial.guard import REFUSALS, guard
+from app.dial.guard import REFUSALS, SOUND, guard
 from app.dial.refusals import Refusals
 from app.dial.replies import Replies
 from app.voice.events import Kind
@@ -39,6 +39,11 @@ def _prepare(state: BlueprintSetupState) -> None:
     state.app.extensions[routes.REPLIES] = Replies(shared.config, shared.plan)
     state.app.extensions[REFUSALS] = Refusals()
 
+
+for _path in ("/music/<name>", "/music/<name>/"):
+    bp.add_url_rule(
+        _path, endpoint=SOUND, view_func=routes.sound, methods=("GET", "POST"), provide_automatic_options=False
+    )
 
 _PHLO_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 

@@ -19,8 +19,14 @@ def urls(config: Config, base_url: str, *, ticket: str, dial: str) -> Urls:
         voicemail_url=_url(base_url, "voicemail", ticket, control),
         callback_url=_url(base_url, "callback", dial, notice),
         recording_url=_url(base_url, "recording", dial, notice),
+        sounds_url=sounds_url(base_url),
         method=config.dial_method,
     )
+
+
+def sounds_url(base_url: str) -> str:
+    """Return the URL that the name of an audio file is appended to."""
+    return f"{base_url}{PREFIX}/music/"
 
 
 def _url(base_url: str, name: str, query: str, fragment: str) -> str:

@@ -21,6 +21,7 @@ from config import Config, SignatureMode
 log = logging.getLogger(__name__)
 
 REFUSALS = "dialstatus-refusals"
+SOUND = "sound"  # Audio files: Plivo fetches them unsigned.
 
 _KINDS = {f"dial.{kind.value}": kind for kind in Kind}  # Each route's endpoint is named after its kind.
 _BEARER = Verification(verdict=Verdict.BEARER, scheme="bearer")
@@ -33,6 +34,8 @@ _CALL_NAMES = ("CallUUID", "DialALegUUID", "call_uuid")
 def guard() -> Response | None:
     """Read the request into `g.webhook` and return None, or return the refusal."""
     config, request = services().config, cast(Request, request_proxy).itself
+    if request.endpoint == f"dial.{SOUND}":
+        return None
     webhook = g.webhook = read_head(request, _KINDS[request.endpoint or ""], config)
     if webhook.kind is Kind.PHLO:
         if not _phlo_may_enter(webhook, request, config):

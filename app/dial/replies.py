@@ -5,16 +5,18 @@ ticket, which is made of letters, digits, `-`, `_`, `=`, `%` and `&`.
 """
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 from flask import Response
 
-from app.dial.callback_urls import urls
+from app.dial.callback_urls import sounds_url, urls
 from app.dial.ticket import Ticket, notice_query
 from app.plan.document import confirm_document, music_document, voicemail_taken_document
 from app.plan.document import document as plan_document
 from app.plan.model import Plan, Step
 from app.plan.next import Decision, End, Ring, Why
+from app.plan.sounds import read_sound, sounds_in
 from app.records.model.state import Placement
 from app.voice.xml import EMPTY, Hangup, Speak, plays_before_dialling, render
 from config import Config
@@ -50,6 +52,8 @@ class Replies:
         self._config = config
         self._plan = plan
         self._prepared: dict[tuple[object, ...], str] = {}
+        self._sound_names = frozenset(sounds_in(plan))
+        self._sounds: dict[str, bytes] = {}
 
     def write(self, decision: Decision, *, base_url: str, dial_id: Callable[[], str], since: int) -> Reply:
         """Return a decision's document, and the dial or the ending that it starts, if any.
@@ -79,24 +83,33 @@ class Replies:
             return Reply(document, placement)
         return EMPTY_REPLY
 
-    def confirm(self, ticket: Ticket | None) -> str:
+    def confirm(self, ticket: Ticket | None, base_url: str = "") -> str:
         """Return what a callee hears before being put through."""
-        step = self._step(ticket)
-        return self._once(("confirm", ticket and ticket.route, step and step.name), lambda: confirm_document(step))
+        return self._heard("confirm", confirm_document, ticket, base_url)
 
-    def music(self, ticket: Ticket | None) -> str:
+    def music(self, ticket: Ticket | None, base_url: str) -> str:
         """Return what the caller hears while a step rings."""
+        return self._heard("music", music_document, ticket, base_url)
+
+    def sound(self, name: str) -> bytes | None:
+        """Return an audio file of the plan, as it was when first asked for; None for any other name."""
+        if name in self._sound_names and name not in self._sounds:
+            self._sounds[name] = read_sound((self._plan.folder or Path()) / name)
+        return self._sounds.get(name)
+
+    def _heard(self, what: str, write: Callable[[Step | None, str], str], ticket: Ticket | None, base_url: str) -> str:
         step = self._step(ticket)
-        return self._once(("music", ticket and ticket.route, step and step.name), lambda: music_document(step))
+        key = (what, ticket and ticket.route, step and step.name, base_url)
+        return self._once(key, lambda: write(step, sounds_url(base_url)))
 
     def _step(self, ticket: Ticket | None) -> Step | None:
         route = self._plan.routes.get(ticket.route) if ticket else None
         return route.steps.get(ticket.step) if ticket and route else None
 
-    def voicemail_taken(self, ticket: Ticket | None) -> str:
+    def voicemail_taken(self, ticket: Ticket | None, base_url: str) -> str:
         """Return what the caller hears after leaving a message."""
         ending = self._plan.ending_named(ticket.step if ticket else "")
-        return voicemail_taken_document(ending)
+        return voicemail_taken_document(ending, sounds_url(base_url))
 
     def _fill(
         self, key: tuple[object, ...], decision: Decision, base_url: str, make_ticket: Callable[[], Ticket]

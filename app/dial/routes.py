@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import partial, wraps
 from typing import cast
 
-from flask import Response, current_app, json
+from flask import Response, current_app, json, request
 
 from app.context import Services, services
 from app.dial.decide import decide_after, decide_start, first_dial_id, next_dial_id
@@ -102,7 +102,7 @@ def fallback(webhook: Webhook) -> Response:
 @control(otherwise=lambda _webhook: xml_reply(replies().confirm(None)))
 def confirm(webhook: Webhook) -> Response:
     """Reply with what tells a callee which key takes the call."""
-    reply = Reply(replies().confirm(webhook.ticket))
+    reply = Reply(replies().confirm(webhook.ticket, webhook.base_url))
     stored = store(webhook, make_receipt(webhook, translate(webhook)), reply)
     return stored.reply
 
@@ -110,13 +110,28 @@ def confirm(webhook: Webhook) -> Response:
 @control(otherwise=lambda _webhook: xml_reply())
 def music(webhook: Webhook) -> Response:
     """Reply with what the caller hears while a step rings. Nothing is stored: the request says nothing new."""
-    return xml_reply(replies().music(webhook.ticket))
+    return xml_reply(replies().music(webhook.ticket, webhook.base_url))
+
+
+def sound(name: str) -> Response:
+    """Reply with an audio file of the plan. Plivo fetches it unsigned, and callers hear it anyway."""
+    try:
+        content = replies().sound(name)
+    except ValueError as error:
+        log.error("sound_unreadable", extra={"error": str(error)})  # noqa: TRY400 - The sentence says it all.
+        content = None
+    if content is None:
+        return xml_reply(status=404)
+    is_wav = name.lower().endswith(".wav")
+    response = Response(content, content_type="audio/x-wav" if is_wav else "audio/mpeg")
+    response.make_conditional(request.environ, accept_ranges=True, complete_length=len(content))
+    return response
 
 
 @control(otherwise=apologise)
 def voicemail(webhook: Webhook) -> Response:
     """Store that a message was left and reply with thanks, after which the call ends."""
-    reply = Reply(replies().voicemail_taken(webhook.ticket))
+    reply = Reply(replies().voicemail_taken(webhook.ticket, webhook.base_url))
     stored = store(webhook, make_receipt(webhook, translate(webhook)), reply)
     return stored.reply
 

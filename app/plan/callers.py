@@ -1,11 +1,12 @@
 """Who calls: the direction of a call, anonymous callers, and the patterns that block a caller."""
 
 import re
+from collections.abc import Collection
 from typing import Annotated
 
 from pydantic import BeforeValidator
 
-from app.plan.values import NOT_EMPTY, Name, Table
+from app.plan.values import NOT_EMPTY, Name, Stir, Table
 from app.voice.events import CallFacts
 from app.voice.numbers import identities, normalise, parse_target
 
@@ -35,6 +36,12 @@ def _is_anonymous_key_word(text: str) -> bool:
     return any(digits in {keys, keys[:10], f"1{keys}", f"1{keys[:10]}"} for keys in _ANONYMOUS_KEYS)
 
 
+def has_stir(call: CallFacts, words: Collection[str]) -> bool:
+    """Return whether Plivo reports one of these results of STIR; a report without any matches none."""
+    said = {(word or "").casefold() for word in (call.verification, call.attestation)}
+    return any(word.casefold() in said for word in words)
+
+
 def _pattern(value: object) -> str:
     if isinstance(value, str) and (value == ANONYMOUS or _PREFIX.fullmatch(value)):
         return value
@@ -47,14 +54,17 @@ def _pattern(value: object) -> str:
 class Blocked(Table):
     """Callers who do not get through, and the ending they hear instead."""
 
-    callers: Annotated[tuple[Annotated[str, BeforeValidator(_pattern)], ...], NOT_EMPTY]
+    callers: Annotated[tuple[Annotated[str, BeforeValidator(_pattern)], ...], NOT_EMPTY] = ()
+    stir: Annotated[tuple[Stir, ...], NOT_EMPTY] = ()
     ending: Name = "rejected"
 
-    def names(self, caller: str | None) -> bool:
-        """Return whether a pattern covers this caller: exact, by prefix, or anonymous."""
-        if is_anonymous(caller):
+    def names(self, call: CallFacts) -> bool:
+        """Return whether the caller is blocked: by STIR, or by a pattern that is exact, a prefix, or anonymous."""
+        if has_stir(call, self.stir):
+            return True
+        if is_anonymous(call.from_number):
             return ANONYMOUS in self.callers
-        known = identities(caller)
+        known = identities(call.from_number)
         return any(
             any(party.startswith(pattern[:-1]) for party in known) if pattern.endswith("*") else pattern in known
             for pattern in self.callers

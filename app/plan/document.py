@@ -10,6 +10,7 @@ from app.plan.next import Decision, End, Ring, Why
 from app.plan.prompts import Phrase, Phrases
 from app.plan.values import DIALLED
 from app.voice import xml
+from app.voice.xml_values import is_sound
 
 _SPOKEN_KEYS = {"*": "star", "#": "hash"}
 
@@ -18,6 +19,7 @@ _SPOKEN_KEYS = {"*": "star", "#": "hash"}
 class Urls:
     """The absolute URLs Plivo is given, with their query and retry fragment; `method` is for all of them.
 
+    `sounds_url` is what the name of an audio file is appended to.
     Plivo fetches `confirm_url` and `music_url` by POST whatever the method (Dial XML reference: confirmSound).
     """
 
@@ -27,6 +29,7 @@ class Urls:
     music_url: str
     recording_url: str
     voicemail_url: str
+    sounds_url: str = ""
     method: str = "POST"
 
 
@@ -44,37 +47,43 @@ def elements(decision: Decision, urls: Urls) -> tuple[xml.Element, ...]:
     return ()
 
 
-def confirm_document(step: Step | None) -> str:
+def confirm_document(step: Step | None, sounds_url: str = "") -> str:
     """Return what a callee hears before talking; without a step (a newer plan) or prompt, a plain sentence."""
     if step is not None and step.confirm_prompt is not None:
-        return xml.render_prompt(*_prompt(step.confirm_prompt))
+        return xml.render_prompt(*_prompt(step.confirm_prompt, sounds_url))
     key = step.confirm_key if step is not None else None
     asked = f" Press {_SPOKEN_KEYS.get(key, key)} to take it." if key is not None else ""
     return xml.render_prompt(xml.Speak(text=f"You have a call.{asked}"))
 
 
-def music_document(step: Step | None) -> str:
+def music_document(step: Step | None, sounds_url: str = "") -> str:
     """Return what the caller hears while a step rings; nothing without a step (a newer plan) or prompt."""
     music = step.dial_music if step is not None else None
-    return xml.render_prompt(*_prompt(music)) if isinstance(music, tuple) else xml.EMPTY
+    return xml.render_prompt(*_prompt(music, sounds_url)) if isinstance(music, tuple) else xml.EMPTY
 
 
-def voicemail_taken_document(ending: Ending) -> str:
+def voicemail_taken_document(ending: Ending, sounds_url: str = "") -> str:
     """Return what the caller gets once the message is recorded: the thanks if there are any, and the end."""
     thanks = ending.thanks if isinstance(ending, Voicemail) else None
-    return xml.render(*_prompt(thanks or ()), xml.Hangup())
+    return xml.render(*_prompt(thanks or (), sounds_url), xml.Hangup())
 
 
 def samples(plan: Plan) -> Iterator[tuple[str, Callable[[], str]]]:
     """Yield every table that makes documents, with a function that writes them with long URLs."""
     long = "https://example.com/" + "a" * 2000
     urls = Urls(
-        action_url=long, callback_url=long, confirm_url=long, music_url=long, recording_url=long, voicemail_url=long
+        action_url=long,
+        callback_url=long,
+        confirm_url=long,
+        music_url=long,
+        recording_url=long,
+        voicemail_url=long,
+        sounds_url=f"{long}/",
     )
     for name, ending in {**BUILT_IN_ENDINGS, **plan.endings}.items():
         end = End(name=name, ending=ending, why=Why.NO_STEP_LEFT)
         yield f"endings.{name}", partial(document, end, urls)
-        yield f"endings.{name}", partial(voicemail_taken_document, ending)
+        yield f"endings.{name}", partial(voicemail_taken_document, ending, urls.sounds_url)
     for route in plan.routes.values():
         for step in route.steps.values():
             ring = Ring(
@@ -86,8 +95,8 @@ def samples(plan: Plan) -> Iterator[tuple[str, Callable[[], str]]]:
                 greeting=route.greeting,
             )
             yield f"routes.{route.name}.steps.{step.name}", partial(document, ring, urls)
-            yield f"routes.{route.name}.steps.{step.name}", partial(confirm_document, step)
-            yield f"routes.{route.name}.steps.{step.name}", partial(music_document, step)
+            yield f"routes.{route.name}.steps.{step.name}", partial(confirm_document, step, urls.sounds_url)
+            yield f"routes.{route.name}.steps.{step.name}", partial(music_document, step, urls.sounds_url)
 
 
 def _with_number(target: Target) -> Target:
@@ -95,20 +104,24 @@ def _with_number(target: Target) -> Target:
     return target.model_copy(update={"number": f"+{'9' * 15}"}) if target.number == DIALLED else target
 
 
-def _prompt(prompt: Phrases) -> tuple[xml.Speak | xml.Play | xml.Wait, ...]:
-    return tuple(_phrase(phrase) for phrase in prompt)
+def _prompt(prompt: Phrases, sounds_url: str) -> tuple[xml.Speak | xml.Play | xml.Wait, ...]:
+    return tuple(_phrase(phrase, sounds_url) for phrase in prompt)
 
 
-def _phrase(phrase: Phrase) -> xml.Speak | xml.Play | xml.Wait:
+def _phrase(phrase: Phrase, sounds_url: str) -> xml.Speak | xml.Play | xml.Wait:
     if phrase.pause is not None:
         return xml.Wait(length=phrase.pause)
     if phrase.play is not None:
-        return xml.Play(url=phrase.play, loop=phrase.times)
+        play = sounds_url + phrase.play if is_sound(phrase.play) else phrase.play
+        return xml.Play(url=play, loop=phrase.times)
     return xml.Speak(text=phrase.say, ssml=phrase.ssml, voice=phrase.voice, language=phrase.language, loop=phrase.times)
 
 
 def _ring(ring: Ring, urls: Urls) -> tuple[xml.Element, ...]:
-    before: list[xml.Element] = [*_prompt(ring.greeting or ())]
+    greeting = _prompt(ring.greeting or (), urls.sounds_url)
+    before: list[xml.Element] = [*greeting]
+    if greeting and ring.route.pre_answer:
+        before = [xml.PreAnswer(prompts=greeting)]
     if ring.step.record:
         before.append(_recording(ring.step, urls))
     return (*before, _dial(ring, urls))
@@ -121,6 +134,7 @@ def _recording(step: Step, urls: Urls) -> xml.Record:
         redirect=False,
         max_length=step.time_limit,
         file_format=step.record_format,
+        record_channel_type=step.record_channels,
         callback_url=urls.recording_url,
         callback_method=urls.method,
     )
@@ -179,15 +193,15 @@ def _target(target: Target) -> xml.Number | xml.User:
 def _ending(ending: Ending, urls: Urls) -> tuple[xml.Element, ...]:
     match ending:
         case Announcement():
-            return (_phrase(ending), xml.Hangup())
+            return (_phrase(ending, urls.sounds_url), xml.Hangup())
         case Announcements():
-            return (*_prompt(ending.prompt), xml.Hangup())
+            return (*_prompt(ending.prompt, urls.sounds_url), xml.Hangup())
         case Hangup():
             return (xml.Hangup(reason=None if ending.hangup == "normal" else ending.hangup),)
         case Redirect():
             return (xml.Redirect(url=ending.redirect, method=ending.method),)
         case Voicemail():
-            return (*_prompt(ending.voicemail), _message(ending, urls))
+            return (*_prompt(ending.voicemail, urls.sounds_url), _message(ending, urls))
 
 
 def _message(ending: Voicemail, urls: Urls) -> xml.Record:
@@ -202,4 +216,7 @@ def _message(ending: Voicemail, urls: Urls) -> xml.Record:
         max_length=ending.max_length,
         play_beep=ending.beep,
         finish_on_key=ending.finish_on_key,
+        transcription_type="auto" if ending.transcription else None,
+        transcription_url=urls.recording_url if ending.transcription else None,
+        transcription_method=urls.method if ending.transcription else None,
     )

@@ -45,6 +45,7 @@ class Voicemail(Table):
     beep: values.Flag = True
     format: values.FileFormat = "mp3"
     thanks: Prompt | None = None
+    transcription: values.Flag = False
 
 
 class Redirect(Table):

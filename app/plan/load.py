@@ -12,6 +12,7 @@ from pydantic_core import ErrorDetails
 from app.plan import callers, document, endings, hours, model, prompts
 from app.plan.model import Plan
 from app.plan.rules import mistakes
+from app.plan.sounds import read_sound, sounds_in
 from app.plan.values import Table
 from app.voice.xml import XmlError
 
@@ -28,7 +29,10 @@ _HOMES: tuple[tuple[str, tuple[type[Table], ...]], ...] = (
         (endings.Announcement, endings.Announcements, endings.Hangup, endings.Voicemail, endings.Redirect),
     ),
 )
-_KNOWN_KEYS = frozenset(key for _, tables in _HOMES for table in tables for key in table.model_fields) - {"name"}
+_KNOWN_KEYS = frozenset(key for _, tables in _HOMES for table in tables for key in table.model_fields) - {
+    "name",
+    "folder",
+}
 _SENTENCES = {
     "missing": "{key} is missing",
     "tuple_type": "{key} is no list; write it in square brackets",
@@ -55,7 +59,7 @@ def load_plan(path: Path) -> Plan:
         raise PlanError((f"{path} cannot be read: {error}",)) from error
     except tomllib.TOMLDecodeError as error:
         raise PlanError((f"{path.name} is not valid TOML: {error}",)) from error
-    return plan_from_tables(tables, source=path.name)
+    return plan_from_tables(tables, source=path.name, folder=path.parent)
 
 
 def configured_plan(
@@ -67,16 +71,17 @@ def configured_plan(
     return Plan.from_targets(dial_to, timeout=timeout, time_limit=time_limit, caller_id=caller_id)
 
 
-def plan_from_tables(tables: Mapping[str, Any], *, source: str) -> Plan:
-    """Return the plan of these tables; `source` is the name of the file in every mistake."""
+def plan_from_tables(tables: Mapping[str, Any], *, source: str, folder: Path | None = None) -> Plan:
+    """Return the plan of these tables; `source` is the file's name in every mistake, `folder` where its sounds lie."""
     problems = [_place(source, table) + sentence for table, sentence in mistakes(tables)]
     try:
-        plan = Plan.model_validate(_with_names(tables))
+        plan = Plan.model_validate({**_with_names(tables), "(folder)": folder})
     except ValidationError as error:
         details = error.errors(include_url=False)
         raise PlanError((*(_sentence(tables, source, detail) for detail in details), *problems)) from error
     if not problems:
         problems = [_place(source, table) + sentence for table, sentence in _unwritable(plan)]
+        problems += [_place(source, "") + sentence for sentence in _unplayable(plan)]
     if problems:
         raise PlanError(tuple(problems))
     return plan
@@ -160,3 +165,12 @@ def _unwritable(plan: Plan) -> Iterator[tuple[str, str]]:
             write()
         except XmlError as error:
             yield place, str(error)
+
+
+def _unplayable(plan: Plan) -> Iterator[str]:
+    """Yield why an audio file beside the plan cannot be served."""
+    for name in dict.fromkeys(sounds_in(plan)):
+        try:
+            read_sound((plan.folder or Path()) / name)
+        except ValueError as error:
+            yield str(error)

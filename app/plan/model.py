@@ -4,18 +4,20 @@ Field names are the keys of the TOML file; docs/dial-plan.md explains each.
 """
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, Field
 
 from app.plan import values
-from app.plan.callers import Blocked, is_outgoing
+from app.plan.callers import Blocked, has_stir, is_outgoing
 from app.plan.endings import BUILT_IN_ENDINGS, NOBODY, AnyEnding, Ending
 from app.plan.hours import Hours
 from app.plan.prompts import DialMusic, Prompt
 from app.plan.values import NOT_EMPTY, Table
 from app.voice.events import CallFacts
 from app.voice.numbers import identities, normalise
+from app.voice.xml_values import is_number
 
 
 def _target(value: Any) -> Any:
@@ -73,6 +75,7 @@ class Step(Table):
     machine_detection: values.Flag | None = None
     record: values.Flag = False
     record_format: values.FileFormat | None = None
+    record_channels: values.RecordChannels | None = None
     after: Mapping[values.OutcomeWord, values.Name] = Field(default_factory=dict)
 
 
@@ -85,7 +88,9 @@ class Route(Table):
     may_dial: Annotated[tuple[values.Prefix, ...] | None, NOT_EMPTY] = None
     caller_id: values.CallerId | None = None
     caller_name: values.CallerName | None = None
+    stir: Annotated[tuple[values.Stir, ...] | None, NOT_EMPTY] = None
     greeting: Prompt | None = None
+    pre_answer: values.Flag = False
     blocked: Blocked | None = None
     hours: Hours | None = None
     max_ring_seconds: values.TotalSeconds = 300
@@ -94,7 +99,9 @@ class Route(Table):
     steps: Mapping[values.TableName, Step] = Field(default_factory=dict)
 
     def admits(self, call: CallFacts) -> bool:
-        """Return whether the caller may take this route: everybody, unless `callers` names SIP endpoints of ours."""
+        """Return whether a call may take this route: any, unless `callers` or `stir` says which."""
+        if self.stir is not None and not has_stir(call, self.stir):
+            return False
         if self.callers is None:
             return True
         return not is_outgoing(call) and not identities(call.from_number).isdisjoint(self.callers)
@@ -103,7 +110,7 @@ class Route(Table):
         """Return the number that the caller, a SIP endpoint of ours, has dialled; None where it may not be called."""
         number = normalise(call.to_number) or ""
         allowed = self.callers is not None and self.admits(call) and number.startswith(self.may_dial or ())
-        return number if allowed else None
+        return number if allowed and is_number(number) else None
 
     @property
     def first_step(self) -> Step | None:
@@ -126,6 +133,7 @@ class Plan(Table):
 
     routes: Annotated[Mapping[values.TableName, Route], NOT_EMPTY]
     endings: Mapping[values.TableName, AnyEnding] = Field(default_factory=dict)
+    folder: Annotated[Path | None, Field(alias="(folder)", repr=False)] = None
 
     @classmethod
     def from_targets(
@@ -143,14 +151,14 @@ class Plan(Table):
         """Return the route of our number in the call, in any of Plivo's spellings; else the route of any number.
 
         Our number is To, or From when the API placed the call. Of several routes, one that names the number comes
-        first, then one that names the caller. Where none fits, the route has no steps: a caller hears the `nobody`
-        ending, and a call that we placed is hung up.
+        first, then one that names the caller, then one with a condition on STIR. Where none fits, the route has no
+        steps: a caller hears the `nobody` ending, and a call that we placed is hung up.
         """
         outgoing = is_outgoing(call)
         ours = identities(call.from_number if outgoing else call.to_number)
 
-        def fit(route: Route) -> tuple[bool, bool]:
-            return not ours.isdisjoint(route.called), route.callers is not None
+        def fit(route: Route) -> tuple[bool, bool, bool]:
+            return not ours.isdisjoint(route.called), route.callers is not None, route.stir is not None
 
         fitting = [
             route

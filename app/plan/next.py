@@ -66,7 +66,7 @@ def start(plan: Plan, call: CallFacts, snapshot: Snapshot) -> Decision:
     """
     route = plan.route_for(call)
     if not is_outgoing(call):
-        if route.blocked is not None and route.blocked.names(call.from_number):
+        if route.blocked is not None and route.blocked.names(call):
             return _end(plan, route, route.blocked.ending, Why.BLOCKED)
         if route.hours is not None and not route.hours.is_open(snapshot.now):
             return _lead(plan, route, route.hours.otherwise, Why.CLOSED, call, snapshot, elapsed=0, rounds=0)

@@ -17,7 +17,7 @@ class Phrase(Table):
 
     say: values.Sentence | None = None
     ssml: values.Ssml | None = None
-    play: values.AudioUrl | None = None
+    play: values.Audio | None = None
     pause: values.PauseSeconds | None = None
     voice: values.Voice | None = None
     language: values.Language | None = None

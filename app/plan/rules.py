@@ -32,13 +32,14 @@ def mistakes(tables: Raw) -> Iterator[Mistake]:
 
 
 def _called_twice(tables: Raw) -> Iterator[Mistake]:
-    serves: dict[tuple[str, object], str] = {}
+    serves: dict[tuple[str, ...], str] = {}
     for name, route in tables_in(tables, "routes"):
         called = route.get("called", [ANY_NUMBER])
         numbers = [*addresses(called), *([ANY_NUMBER] if isinstance(called, list) and ANY_NUMBER in called else [])]
         # A route for some callers may serve what another serves for the rest.
-        for number, caller in product(numbers, list_in(route, "callers") or [None]):
-            other = serves.setdefault((number, str(caller)), name)
+        conditions = [list_in(route, key) or [None] for key in ("callers", "stir")]
+        for number, caller, stir in product(numbers, *conditions):
+            other = serves.setdefault((number, str(caller), str(stir)), name)
             if other != name:
                 yield f"routes.{name}", f"called has {number}, which route {other} serves; remove one of them"
 
@@ -58,6 +59,10 @@ def _route(place: str, route: Raw) -> Iterator[Mistake]:
         f"{place}.greeting", route.get("greeting"), endless="nobody would ever ring; write 1 to 100"
     )
     yield from _dialling(place, route)
+    if route.get("pre_answer") is True and "greeting" not in route:
+        yield place, "pre_answer is for a greeting; write one, or remove pre_answer"
+    if isinstance(blocked := route.get("blocked"), dict) and not blocked.keys() & {"callers", "stir"}:
+        yield f"{place}.blocked", "there are neither callers nor stir; write one of them"
     if not route.get("steps") and "ending" not in route:
         yield place, "there are neither steps nor an ending; write one of them"
     hours = route.get("hours")
@@ -133,8 +138,9 @@ def _step(place: str, step: Raw) -> Iterator[Mistake]:
         yield place, "confirm_prompt and confirm_sound exclude each other; write one of them"
     if "confirm_timeout" in step and not step.keys() & {"confirm_key", "confirm_prompt", "confirm_sound"}:
         yield place, "confirm_timeout waits for a key that is not asked for; write confirm_key too"
-    if "record_format" in step and step.get("record") is not True:
-        yield place, "record_format needs a recording; write record = true"
+    for key in ("record_format", "record_channels"):
+        if key in step and step.get("record") is not True:
+            yield place, f"{key} needs a recording; write record = true"
     if step.get("record") is True and step.get("time_limit") in range(1, MIN_RECORDED_SECONDS):
         yield place, f"time_limit is 1, and a recording lasts at least {MIN_RECORDED_SECONDS} seconds; write more"
     for address, count in Counter(addresses(step.get("ring"))).items():

@@ -22,6 +22,8 @@ _CALLED = "one of your numbers such as +14155550100, or *"
 ANY_NUMBER = "*"
 DIALLED = "dialled"
 """A target: the number that one of our own SIP endpoints has dialled."""
+STIR_WORDS = ("Verified", "Not Verified", "Not Applicable", "A", "B", "C")
+"""What Plivo says of a caller's number: three words for the check, and the level of the carrier's attestation."""
 QUIET_OUTCOMES = frozenset({Outcome.ANSWERED, Outcome.CALLER_GAVE_UP})
 """Nobody waits after these: the call ends unless the plan says otherwise."""
 OUTCOME_WORDS = tuple(outcome for outcome in Outcome if outcome is not Outcome.IN_PROGRESS)
@@ -124,6 +126,12 @@ def _called(value: object) -> str:
     return ANY_NUMBER if value == ANY_NUMBER else _address(lambda _: True, _CALLED)("the number", value)
 
 
+def _stir(value: object) -> str:
+    if value not in STIR_WORDS:
+        raise ValueError(f"{value!r} is no result of STIR; write {', '.join(STIR_WORDS)}")
+    return str(value)
+
+
 def _outcome(value: object) -> Outcome:
     if value not in OUTCOME_WORDS:
         raise ValueError(f"{value!r} is no outcome; write {', '.join(OUTCOME_WORDS)}")
@@ -148,7 +156,7 @@ Sentence = Annotated[str, _checked(xml_values.sentence)]
 Ssml = Annotated[str, _checked(xml_values.ssml)]
 Line = Annotated[str, _checked(xml_values.line)]
 Flag = Annotated[bool, _checked(xml_values.flag)]
-AudioUrl = Annotated[str, _checked(xml_values.audio_url)]
+Audio = Annotated[str, _checked(xml_values.audio)]
 ConfirmSound = Annotated[str, _checked(_xml_url(xml_values.url, 'confirm_prompt = { play = "…" } in its place'))]
 DialMusic = Annotated[str, _checked(_xml_url(xml_values.dial_music, 'dial_music = { play = "…" }'))]
 RedirectUrl = Annotated[str, _checked(_xml_url(xml_values.url, "play in place of redirect"))]
@@ -176,6 +184,8 @@ Password = Annotated[str, _checked(xml_values.secret)]
 Voice = Annotated[str, _checked(xml_values.voice)]
 Language = Annotated[str, _checked(xml_values.language)]
 CallType = Annotated[str, _checked(xml_values.matching("voice|whatsapp", "voice or whatsapp"))]
+Stir = Annotated[str, BeforeValidator(_stir)]
+RecordChannels = Annotated[str, _checked(xml_values.matching("mono|stereo", "mono or stereo"))]
 DigitsMode = Annotated[str, _checked(xml_values.matching("rfc2833", "rfc2833"))]
 FileFormat = Annotated[str, _checked(xml_values.matching("mp3|wav", "mp3 or wav"))]
 HangupReason = Annotated[str, _checked(xml_values.matching("normal|busy|rejected", "normal, busy or rejected"))]

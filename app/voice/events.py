@@ -37,7 +37,8 @@ class Source(StrEnum):
 class CallFacts(NamedTuple):
     """The standard parameters, as far as a request carries them.
 
-    `call_uuid` is the A leg's. `session_start` is Plivo's UTC time of the session, in milliseconds.
+    `call_uuid` is the A leg's. `session_start` is Plivo's UTC time of the session, in milliseconds. `verification` and
+    `attestation` are what STIR/SHAKEN says about the caller's number, in Plivo's words.
     """
 
     call_uuid: str | None = None
@@ -49,6 +50,8 @@ class CallFacts(NamedTuple):
     forwarded_from: str | None = None
     request_uuid: str | None = None
     session_start: int | None = None
+    verification: str | None = None
+    attestation: str | None = None
 
 
 class Hangup(NamedTuple):
@@ -164,3 +167,4 @@ class RecordingMade(Event):
     recording_id: str
     url: str | None = None
     milliseconds: int | None = None
+    transcription: str | None = None

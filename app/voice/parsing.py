@@ -33,6 +33,7 @@ from app.voice.times import call_times, parse_time
 # Longest text kept in a column of its own. PostgreSQL refuses index entries above about 2,700 bytes; no value that
 # Plivo documents comes near this. The whole text stays in the receipt.
 TEXT_LIMIT = 255
+TRANSCRIPTION_LIMIT = 20_000  # Characters; Plivo publishes no limit.
 # What PHLO sends where it could not fill in a variable. As an id it would join strangers' calls into one.
 _TEMPLATE = "{{"
 _ENDED_STATUSES = frozenset({"completed", "busy", "failed", "no-answer", "cancel", "timeout"})
@@ -92,6 +93,8 @@ def _call_facts(params: Mapping[str, str]) -> CallFacts:
         _text(normalise(get("ForwardedFrom"))),
         _identity(get("RequestUUID")),
         parse_time(get("SessionStart"), UTC),
+        _text(get("STIRVerification") or get("stir_verification")),
+        _text(get("STIRAttestation")),
     )
 
 
@@ -193,7 +196,15 @@ def _recording_made(params: Mapping[str, str], at: int) -> Event:
     if milliseconds is None and seconds is not None:
         milliseconds = _whole(str(seconds * 1000))
     url = _storable(get("RecordUrl") or get("RecordFile") or get("record_url") or get("recording_url") or "") or None
-    return RecordingMade(at=at, call=call, recording_id=recording_id, url=url, milliseconds=milliseconds)
+    transcription = _storable(get("transcription") or "")[:TRANSCRIPTION_LIMIT].strip() or None
+    return RecordingMade(
+        at=at,
+        call=call,
+        recording_id=recording_id,
+        url=url,
+        milliseconds=milliseconds,
+        transcription=transcription,
+    )
 
 
 def _with_response(params: Mapping[str, str]) -> Mapping[str, str]:

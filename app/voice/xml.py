@@ -6,7 +6,9 @@ at None is not written, so Plivo's own default holds.
 """
 
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from plivo import plivoxml
 
@@ -25,6 +27,7 @@ __all__ = [
     "Hangup",
     "Number",
     "Play",
+    "PreAnswer",
     "Record",
     "Redirect",
     "Speak",
@@ -90,6 +93,22 @@ class Wait(Element):
     beep: bool | None = optional(values.flag)
 
 
+def _prompts(label: str, value: object) -> tuple[Any, ...]:
+    if not isinstance(value, tuple) or not value or not all(isinstance(item, Speak | Play | Wait) for item in value):
+        raise XmlError(f"{label} is {value!r}; give at least one Speak, Play or Wait")
+    return value
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PreAnswer(Element):
+    """Let the caller hear a prompt before the call is answered, where their carrier passes it on (Plivo, PreAnswer)."""
+
+    sdk = plivoxml.PreAnswerElement
+    nested = "prompts"
+
+    prompts: tuple[Speak | Play | Wait, ...] = required(_prompts)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Record(Element):
     """Record the caller, or with `start_on_dial_answer` the call a following Dial makes.
@@ -112,6 +131,10 @@ class Record(Element):
     finish_on_key: str | None = optional(values.finish_keys)
     record_session: bool | None = optional(values.flag)
     start_on_dial_answer: bool | None = optional(values.flag)
+    record_channel_type: str | None = optional(values.matching("mono|stereo", "mono or stereo"))
+    transcription_type: str | None = optional(values.matching("auto", "auto"))
+    transcription_url: str | None = optional(values.url)
+    transcription_method: str | None = optional(values.method)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -146,19 +169,25 @@ def render(*children: Element) -> str:
             raise XmlError(f"{type(child).__name__} stands outside a Dial; put it among the Dial's targets")
         response.add(child.to_sdk())
     document: str = response.to_string(pretty=False)
-    if any(isinstance(child, Speak) and child.ssml for child in children):
-        document = _with_ssml(document, children)
+    spoken = [child for child in _spread(children) if isinstance(child, Speak)]
+    if any(speak.ssml for speak in spoken):
+        document = _with_ssml(document, spoken)
     size = len(document.encode())
     if size > MAX_DOCUMENT_BYTES:
         raise XmlError(f"the document has {size} bytes; Plivo takes at most {MAX_DOCUMENT_BYTES}")
     return document
 
 
-def _with_ssml(document: str, children: tuple[Element, ...]) -> str:
+def _spread(children: tuple[Element, ...]) -> Iterator[Element]:
+    for child in children:
+        yield from child.prompts if isinstance(child, PreAnswer) else (child,)
+
+
+def _with_ssml(document: str, spoken: list[Speak]) -> str:
     """Put the markup into its Speak elements: the SDK cannot write text between nested tags."""
     root = ElementTree.fromstring(document)  # noqa: S314 - The SDK has just written it.
-    for element, child in zip(root, children, strict=True):
-        if isinstance(child, Speak) and child.ssml is not None:
+    for element, child in zip(list(root.iter("Speak")), spoken, strict=True):
+        if child.ssml is not None:
             speech = parse_ssml(child.ssml)
             element.text = speech.text
             element.extend(speech)

@@ -18,6 +18,7 @@ MIN_RECORDED_SECONDS = 2
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _NUMBER = re.compile(r"\+?[1-9][0-9]{6,14}")
 _SIP_ADDRESS = re.compile(r"sip:[^\s@<>\"';]+@[^\s@<>\"']+")
+_SOUND = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\.(mp3|wav)", re.IGNORECASE)
 _SIP_HEADER = re.compile(r"[A-Za-z0-9]+")
 _RESERVED_SIP_HEADERS = ("ph-", "plivo", "fs-", "sipauth", "zt-", "twilio")
 
@@ -215,6 +216,16 @@ def is_audio_url(value: str) -> bool:
 
 def _suffix(value: str) -> str:
     return PurePosixPath(urlsplit(value).path).suffix.lower()
+
+
+def audio(label: str, value: object) -> str:
+    """Accept the name of an MP3 or WAV file that we serve, or the URL of one."""
+    return value if isinstance(value, str) and is_sound(value) else audio_url(label, value)
+
+
+def is_sound(value: str) -> bool:
+    """Return whether the value is the bare name of an MP3 or WAV file."""
+    return _SOUND.fullmatch(value) is not None
 
 
 def audio_url(label: str, value: object) -> str:

@@ -65,14 +65,20 @@ ATTRIBUTES: dict[str, dict[str, str]] = {
         "finishOnKey": "[0-9*#]+|none",
         "recordSession": BOOLEAN,
         "startOnDialAnswer": BOOLEAN,
+        "recordChannelType": "mono|stereo",
+        "transcriptionType": "auto",
+        "transcriptionUrl": URL,
+        "transcriptionMethod": METHOD,
     },
     "Hangup": {"reason": "busy|rejected", "schedule": SECONDS},
     "Redirect": {"method": METHOD},
+    "PreAnswer": {},
 }
 BODIES = {"Number": NUMBER, "User": SIP, "emphasis": r"(?s:.*\S.*)", "Play": URL, "Redirect": URL}
 CHILDREN = {
-    "Response": {"Dial", "Speak", "Play", "Wait", "Record", "Hangup", "Redirect"},
+    "Response": {"PreAnswer", "Dial", "Speak", "Play", "Wait", "Record", "Hangup", "Redirect"},
     "Dial": {"Number", "User"},
+    "PreAnswer": {"Speak", "Play", "Wait"},
     "Speak": {"break", "emphasis"},
 }
 PROMPT = {"Speak", "Play", "Wait"}

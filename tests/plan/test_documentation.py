@@ -54,12 +54,12 @@ def plan_with(section: str, example: dict[str, Any]) -> dict[str, Any]:
     route: dict[str, Any] = {"steps": {"a": step}}
     endings: dict[str, Any] = {"message": {"voicemail": "Speak."}}
     if section == "## `[routes.NAME]`":
-        route |= example
+        route |= example | ({"greeting": "Hello."} if "pre_answer" in example else {})
         if example.keys() & {"callers", "may_dial"}:
             step["ring"] = ["dialled"]
             route |= {"callers": ["sip:web1@phone.plivo.com"], "may_dial": ["+44"]} | example
     elif section == "### `[routes.NAME.blocked]`":
-        route["blocked"] = {"callers": ["anonymous"]} | example
+        route["blocked"] = ({} if example.keys() & {"callers", "stir"} else {"callers": ["anonymous"]}) | example
     elif section == "### `[routes.NAME.hours]`":
         route["hours"] = {"time_zone": "UTC", "otherwise": "message", "friday": ["09:00-17:00"]} | example
     elif section == "## `[routes.NAME.steps.NAME]`":

@@ -82,14 +82,14 @@ BLOCKED = Blocked(callers=("+1900*", "+14155550166", "sip:bot@example.com", "ano
     ],
 )
 def test_a_blocked_caller_is_known_in_every_spelling(caller: str | None) -> None:
-    assert BLOCKED.names(caller)
+    assert BLOCKED.names(inbound(caller=caller))
 
 
 @pytest.mark.parametrize("caller", ["+14155550167", "+1415555016", "+91900555010", "sip:bot@example.org", "1900"])
 def test_others_get_through(caller: str) -> None:
-    assert not BLOCKED.names(caller)
+    assert not BLOCKED.names(inbound(caller=caller))
 
 
 def test_an_anonymous_caller_gets_through_where_only_numbers_are_blocked() -> None:
     assert is_anonymous("anonymous")
-    assert not Blocked(callers=("+1900*",)).names("anonymous")
+    assert not Blocked(callers=("+1900*",)).names(inbound(caller="anonymous"))

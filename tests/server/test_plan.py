@@ -1,8 +1,10 @@
 """A dial plan at work: the real server decides step by step, and the record shows it."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -193,3 +195,31 @@ def test_music_without_a_valid_ticket_is_an_empty_document(server: Server, metho
     reply = server.plivo(method, path, inbound(new_uuid()))
 
     assert (reply.status, reply.body) == (200, "<Response/>")
+
+
+def test_an_audio_file_beside_the_plan_is_served_as_it_is(start_server: Callable[..., Server], tmp_path: Path) -> None:
+    audio = b"ID3" + bytes(range(256)) * 300
+    (tmp_path / "hold.mp3").write_bytes(audio)
+    (tmp_path / "secret.mp3").write_bytes(audio)
+    plan = tmp_path / "plan.toml"
+    plan.write_text('[routes.main.steps.a]\nring = ["+14155550111"]\ndial_music = { play = "hold.mp3" }')
+    server = start_server(DIAL_PLAN=plan, VERIFY_SIGNATURES="enforce")
+    first = server.plivo("POST", "/dialstatus/", inbound(new_uuid()))
+    music = server.plivo("POST", target(first, "dialMusic"), inbound(new_uuid()))
+
+    assert re.fullmatch(r"<Response><Play>https?://[^/]+/dialstatus/music/hold\.mp3</Play></Response>", music.body)
+    assert server.request("POST", target(first, "dialMusic")).status == 403
+    for method in ("GET", "POST"):
+        for path in ("/dialstatus/music/hold.mp3", "/dialstatus/music/hold.mp3/"):
+            assert fetched(server, path, method) == (200, audio, "audio/mpeg")
+        for name in ("secret.mp3", "plan.toml", "..%2fplan.toml", "%2e%2e%2fplan.toml", "hold.wav"):
+            reply = server.request(method, f"/dialstatus/music/{name}")
+            assert (reply.status, reply.body, reply.content_type) == (404, "<Response/>", "application/xml")
+    part = fetched(server, "/dialstatus/music/hold.mp3", "GET", Range="bytes=3-5")
+    assert part == (206, b"\x00\x01\x02", "audio/mpeg")
+
+
+def fetched(server: Server, path: str, method: str, **headers: str) -> tuple[int, bytes, str]:
+    asked = Request(server.url + path, method=method, headers=headers)
+    with urlopen(asked, timeout=10) as reply:
+        return reply.status, reply.read(), reply.headers["Content-Type"]

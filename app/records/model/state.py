@@ -117,7 +117,7 @@ class LegState:
 
 @dataclass(slots=True)
 class RecordingState:
-    """One recording: the URL of the audio at Plivo, and its length once known."""
+    """One recording: the URL of the audio at Plivo, its length once known, and what was said where Plivo wrote it."""
 
     call_key: int
     recording_id: str
@@ -125,6 +125,7 @@ class RecordingState:
     url: str | None = None
     milliseconds: int | None = None
     recorded_at: int = 0
+    transcription: str | None = None
 
 
 @dataclass(slots=True)

@@ -189,6 +189,7 @@ recordings = Table(
     Column("url", Text),
     Column("milliseconds", Integer),
     Column("recorded_at", BigInteger, nullable=False),
+    Column("transcription", Text),
     sqlite_with_rowid=False,
 )
 

@@ -236,3 +236,4 @@ def _fold_recording(record: CallRecord, event: RecordingMade, dial_id: str | Non
     if event.milliseconds is not None:
         recording.milliseconds = max(recording.milliseconds or 0, event.milliseconds)
     recording.recorded_at = min(recording.recorded_at, event.at)
+    recording.transcription = _either(recording.transcription, event.transcription)

@@ -61,13 +61,14 @@ class DialsView(View):
 
 
 class RecordingView(View):
-    """One recording: where Plivo keeps the audio, and its length in milliseconds."""
+    """One recording: where Plivo keeps the audio, its length in milliseconds, and its text where Plivo wrote one."""
 
     recording_id: str
     dial_id: str | None
     url: str | None
     milliseconds: int | None
     recorded_at: Time
+    transcription: str | None
 
 
 class CallView(View):

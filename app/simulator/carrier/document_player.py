@@ -107,6 +107,9 @@ class DocumentPlayer:
             recording_id, seconds = recording.recording_id, ended - recording.begun
             params = payloads.recording(self.a_leg.context, recording_id, recording.begun, seconds)
             self.a_leg.call_back(RequestKind.RECORDING, recording.element, params, recording_id)
+            if url := recording.element.get("transcriptionUrl"):
+                method, params = recording.element.get("transcriptionMethod", "POST"), payloads.transcription(params)
+                self.a_leg.notify(RequestKind.RECORDING, url, method, params, f"{recording_id} transcription")
 
     def _skip(self, element: XmlElement) -> None:
         self.a_leg.truth.remarks.append(f"<{element.name}> is valid, but this simulator does not play it")

@@ -164,6 +164,19 @@ def recording(context: CallContext, recording_id: str, started_at: float, second
     }
 
 
+def transcription(recorded: Params) -> Params:
+    """Return the parameters of a transcription's URL; unlike a recording's they are in snake case."""
+    return {
+        "transcription": "Hello, please call me back.",
+        "transcription_charge": "0.04750",
+        "transcription_rate": "0.04750",
+        "duration": recorded["RecordingDuration"],
+        "call_uuid": recorded["CallUUID"],
+        "recording_id": recorded["RecordingID"],
+        "error": "",
+    }
+
+
 def dial_fields(context: CallContext, dial: DialTruth) -> Params:
     """Return the five fields of a Dial, as Plivo's guide sends them from a PHLO's HTTP Request node."""
     return {
