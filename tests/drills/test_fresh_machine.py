@@ -1,6 +1,8 @@
-"""README's two commands on a fresh machine: a minimal Debian with what README asks for, and nothing else."""
+"""README's two commands, and the image's steps, on a fresh machine: a minimal Debian with what README asks for."""
 
+import json
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -25,6 +27,12 @@ ENTER = """
 mount -t proc proc "$1/proc" && mount --rbind /dev "$1/dev" &&
 exec chroot --userspec=newcomer "$1" /usr/bin/env -i HOME=/home/newcomer PATH=/usr/bin:/bin PORT="$2" \
     sh -c 'cd ~/dialstatus && exec make "$0"' "$3"
+"""
+# What a container has: a root that cannot be written to, but for /data and /tmp.
+CONTAINER = """
+mount --bind "$1" "$1" && mount -t proc proc "$1/proc" && mount --rbind /dev "$1/dev" &&
+mount --bind "$1/data" "$1/data" && mount -t tmpfs tmpfs "$1/tmp" && mount -o remount,bind,ro "$1" &&
+cd / && exec chroot --userspec=dialstatus "$1" /usr/bin/env -i "${@:3}" sh -c 'cd /srv/dialstatus && exec "$@"' sh $2
 """
 
 pytestmark = pytest.mark.drill
@@ -131,3 +139,48 @@ def test_make_test_passes(debian: Path, tell: Tell) -> None:
 
     assert running.returncode == 0, printed[-5000:]
     assert " passed" in printed
+
+
+def image() -> tuple[list[str], list[str], list[str]]:
+    """Return the Dockerfile's RUN steps, its environment as NAME=value, and its command."""
+    text = (ROOT / "deploy/Dockerfile").read_text()
+    [environment] = re.findall(r"^ENV (.+)$", text, re.MULTILINE)
+    [command] = re.findall(r"^CMD (.+)$", text, re.MULTILINE)
+    path, *others = environment.split()
+    return (
+        re.findall(r"^RUN (.+)$", text, re.MULTILINE),
+        [path.replace("$PATH", "/usr/bin:/bin"), *others],
+        json.loads(command),
+    )
+
+
+def test_the_image_s_steps_serve_from_a_root_that_cannot_be_written_to(debian: Path, tell: Tell) -> None:
+    steps, environment, command = image()
+    port = free_port()
+    copy_repository(debian / "srv/dialstatus")
+    for step in steps:
+        done = subprocess.run(
+            ["chroot", debian, "sh", "-ec", f"cd /srv/dialstatus; {step}"], capture_output=True, text=True, timeout=900
+        )
+        assert done.returncode == 0, f"{step}\n{done.stdout[-2000:]}{done.stderr[-2000:]}"
+
+    started = time.monotonic()
+    running = subprocess.Popen(
+        [*NAMESPACE, "bash", "-c", CONTAINER, "bash", str(debian), " ".join(command), *environment, f"PORT={port}"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        while ask(f"http://127.0.0.1:{port}/healthz") is None:
+            assert running.poll() is None, running.stdout and running.stdout.read()
+            assert time.monotonic() - started < 60, "the image's command does not serve after a minute"
+            time.sleep(0.2)
+        tell(f"the image's command served after {time.monotonic() - started:.1f} s")
+        document = ask(f"http://127.0.0.1:{port}/dialstatus/?CallUUID=1&From=14155550100&To=14155550199")
+    finally:
+        printed = end(running)
+
+    assert document is not None, printed
+    assert "<Number>+15551234567</Number>" in document
+    assert (debian / "data/dialstatus.db").exists()
