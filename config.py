@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from settings import checks, declaration
 from settings.checks import EXAMPLE_NUMBER
 from settings.declaration import ConfigError
+from settings.notify import NotifySettings
 from settings.parsers import ROOT
 from settings.plivo import PlivoSettings, SignatureMode
 from settings.server import LogFormat, ServerSettings
@@ -36,11 +37,11 @@ VERSION: str = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class Config(ServerSettings, PlivoSettings):
+class Config(ServerSettings, NotifySettings, PlivoSettings):
     """Every setting, checked. Make one with `Config.load()`; its repr leaves secrets out.
 
-    A setting is declared in `settings/plivo.py` or `settings/server.py`; `make settings` then writes it into the README
-    and `.env.example`.
+    A setting is declared in `settings/plivo.py`, `notify.py` or `server.py`; `make settings` then writes it into the
+    README and `.env.example`.
     """
 
     warnings: tuple[str, ...] = ()

@@ -23,7 +23,8 @@ from app.dial.blueprint import bp as dial_bp
 from app.dial.callback_urls import PREFIX
 from app.dial.replies import xml_reply
 from app.dial.request import Request
-from app.notify.event_delivery import use_outgoing
+from app.notify.dispatch import Descriptions
+from app.notify.sending import use_sending
 from app.ops.counts import Counts
 from app.ops.health import bp as health_bp
 from app.ops.metrics import bp as metrics_bp
@@ -36,7 +37,7 @@ from app.records.spool.spool import Spool
 from app.records.store.store import Store
 from app.records.writing.journal import Journal
 from app.reports.access.tokens import has_bearer_token
-from app.reports.api.views import dial_view
+from app.reports.api.views import dial_view, listed_call_view
 from app.reports.errors import error_reply
 from app.reports.setup import use_reports
 from app.server.prefix import PathPrefix
@@ -89,7 +90,13 @@ def create_app(config: Config, shared: Services | None = None) -> Flask:
     app.extensions[EXTENSION] = shared or make_services(config)
     use_request_ids(app)
     use_metrics(app, has_bearer_token)
-    use_outgoing(app, lambda found: dial_view(found).model_dump_json())
+    use_sending(
+        app,
+        Descriptions(
+            call=lambda found: listed_call_view(found).model_dump_json(),
+            dial=lambda found: dial_view(found).model_dump_json(),
+        ),
+    )
     app.register_blueprint(dial_bp)
     app.register_blueprint(health_bp)
     app.register_blueprint(metrics_bp)

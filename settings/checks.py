@@ -10,7 +10,8 @@ from typing import Any
 from urllib.parse import quote
 
 from settings.declaration import unquote
-from settings.parsers import HOW_TO_SIGN, token
+from settings.notify import HOW_TO_SIGN
+from settings.parsers import token
 from settings.urls import is_loopback, is_private
 
 EXAMPLE_NUMBER = "+15551234567"  # The number in Plivo's guide: nobody answers it.

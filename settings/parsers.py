@@ -1,6 +1,5 @@
 """Parsers of settings: from text to value. Each raises ValueError with what to write instead."""
 
-import base64
 import ipaddress
 import re
 from collections.abc import Callable
@@ -12,7 +11,6 @@ import phonenumbers
 from settings.declaration import Parser
 
 ROOT = Path(__file__).resolve().parents[1]  # Relative paths start here, whatever directory a command is run in.
-HOW_TO_SIGN = "write whsec_ and 24 to 64 random bytes in base64, as Standard Webhooks has it"
 
 
 def integer(low: int, high: int) -> Parser:
@@ -119,17 +117,6 @@ def target(text: str) -> str:
 def targets(text: str) -> tuple[str, ...]:
     """Return targets separated by commas, each once."""
     return tuple(dict.fromkeys(target(part.strip()) for part in text.split(",")))
-
-
-def events_secret(text: str) -> str:
-    """Return a signing secret in the form of Standard Webhooks."""
-    try:
-        key = base64.b64decode(text.removeprefix("whsec_"), validate=True)
-    except ValueError:
-        key = b""
-    if not text.startswith("whsec_") or not 24 <= len(key) <= 64:
-        raise ValueError(HOW_TO_SIGN)
-    return text
 
 
 def directory(text: str) -> Path:

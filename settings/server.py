@@ -75,18 +75,6 @@ class ServerSettings:
     mask_numbers: Annotated[
         bool, Setting("false", "Show only the last four digits of numbers on the dashboard.", parsers.boolean)
     ]
-    events_url: Annotated[
-        str | None,
-        Setting(None, "URL that each ended dial is posted to.", urls.events_url, "no events are sent", secret=True),
-    ]
-    events_secret: Annotated[
-        str | None,
-        Setting(None, "Signs those events (Standard Webhooks): `whsec_…`.", parsers.events_secret, secret=True),
-    ]
-    events_allow_private: Annotated[
-        bool,
-        Setting("false", "Allow an `EVENTS_URL` on a private network or on this machine.", parsers.boolean),
-    ]
     workers: Annotated[int, Setting("2", "Server processes.", parsers.integer(1, 256))]
     threads: Annotated[
         int,

@@ -26,7 +26,7 @@ _SPECIAL = tuple(
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
-def _split_url(text: str) -> SplitResult:
+def split_url(text: str) -> SplitResult:
     """Return the parts of an absolute http or https URL. Raises ValueError."""
     url = urlsplit(text)
     name = url.hostname or ""
@@ -41,7 +41,7 @@ def public_url(text: str) -> str:
     """Return the URL at which Plivo reaches this server, without a slash at its end."""
     what = "write only what Plivo calls this server, such as https://calls.example.com, without user, ? and #"
     try:
-        url = _split_url(text)
+        url = split_url(text)
     except ValueError as error:
         raise ValueError(what) from error
     if "@" in url.netloc or "?" in text or "#" in text:
@@ -106,17 +106,6 @@ def _address_of(host: str) -> Address | None:
         except (OSError, UnicodeError):
             return None
     return (isinstance(address, ipaddress.IPv6Address) and _wrapped_address(address)) or address
-
-
-def events_url(text: str) -> str:
-    """Return the URL that events are posted to."""
-    try:
-        url = _split_url(text)
-    except ValueError as error:
-        raise ValueError("write an absolute URL such as https://crm.example.com/hooks/dials") from error
-    if "@" in url.netloc:
-        raise ValueError("write it without a user: the signature says who sent it")
-    return text
 
 
 _DATABASE_FORMS = (

@@ -60,7 +60,7 @@ METRICS = (
     ),
     Metric(name="orphan_receipts", kind="gauge", help="Receipts of the last day that name no call."),
     Metric(name="spool_receipts", kind="gauge", help="Receipts that wait on local disk for the store."),
-    Metric(name="outgoing_waiting", kind="gauge", help="Events that EVENTS_URL has not accepted yet."),
+    Metric(name="outgoing_waiting", kind="gauge", help="Events that an address has not accepted yet."),
     Metric(name="build_info", kind="gauge", help="Always 1.", labels=("version", "python")),
 )
 # Export zeros at start: Prometheus sees no increase when a series first appears.

@@ -9,7 +9,7 @@ from flask import Flask
 from sqlalchemy.exc import DBAPIError
 
 from app.context import EXTENSION, Refused, Services
-from app.notify.event_delivery import event_delivery
+from app.notify.sending import sending
 from app.plan.load import PlanError
 from app.records.maintenance.derive_calls import CallDerivation
 from app.records.maintenance.retention import Retention
@@ -70,7 +70,7 @@ def start(app: Flask) -> None:
     config = shared.config
     jobs = app.extensions[_JOBS] = (
         shared.drainer,
-        event_delivery(app),
+        sending(app),
         Retention(shared.store, days=config.retention_days, zone=config.timezone, directory=config.instance_dir),
         RollupJob(shared.store, config.timezone),
         CallDerivation(shared.store),

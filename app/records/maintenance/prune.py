@@ -19,6 +19,7 @@ from app.records.maintenance.check import delete_states
 from app.records.model.ids import first_key
 from app.records.model.receipt import StoreUnavailable
 from app.records.model.tables import calls, dials, legs, receipts, recordings, rollup_periods, rollups
+from app.records.model.tables_events import announced, deliveries, events, outbox
 from app.records.rollups.counting import update_rollups
 from app.records.rollups.periods import Level
 from app.records.spool.spool import Spool
@@ -174,9 +175,10 @@ def _delete(store: Store, call_keys: Iterable[int]) -> None:
         for call_key in call_keys:
             writer.cursor.execute(sql.call_by_key, (call_key,))  # Locks the call on PostgreSQL.
             writer.cursor.execute(f"DELETE FROM receipts WHERE call_key = {sql.mark}", (call_key,))  # noqa: S608
-            for table in ("outbox", "late_changes"):
-                of_call = f"SELECT dial_key FROM dials WHERE call_key = {sql.mark}"  # noqa: S608
-                writer.cursor.execute(f"DELETE FROM {table} WHERE dial_key IN ({of_call})", (call_key,))  # noqa: S608
+            for table in (outbox, deliveries, events, announced):
+                writer.cursor.execute(f"DELETE FROM {table.name} WHERE call_key = {sql.mark}", (call_key,))  # noqa: S608
+            of_call = f"SELECT dial_key FROM dials WHERE call_key = {sql.mark}"  # noqa: S608
+            writer.cursor.execute(f"DELETE FROM late_changes WHERE dial_key IN ({of_call})", (call_key,))  # noqa: S608
             delete_states(writer.cursor, sql, call_key)
         writer.commit()
     except store.errors as error:

@@ -21,11 +21,10 @@ def now() -> int:
     return time.time_ns() // 1_000_000
 
 
-class _KeyMaker:
-    """Makes the row keys of this process; keys of one millisecond ascend in random steps.
+class KeyMaker:
+    """Makes row keys for one thread; keys of one millisecond ascend in random steps.
 
-    SQLite appends ascending keys to full pages and so writes fewer pages. Not thread-safe: only the journal's thread
-    makes keys.
+    SQLite appends ascending keys to full pages and so writes fewer pages. Not thread-safe.
     """
 
     def __init__(self) -> None:
@@ -43,7 +42,7 @@ class _KeyMaker:
         return self._last
 
 
-make_key = _KeyMaker().make
+make_key = KeyMaker().make  # Only the journal's thread makes keys with it.
 
 
 def first_key(at: int) -> int:

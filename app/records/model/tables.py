@@ -32,7 +32,7 @@ metadata = MetaData(
 )
 
 # In SQLite only an INTEGER primary key is the rowid; BIGINT would add a second index.
-_Key = BigInteger().with_variant(Integer(), "sqlite")
+KEY = BigInteger().with_variant(Integer(), "sqlite")
 
 SUFFIX_LENGTH = 4
 HAS_NONCE = "nonce_key IS NOT NULL"  # The condition of the partial index on nonces.
@@ -55,7 +55,7 @@ def _where(condition: str) -> dict[str, Any]:
 receipts = Table(
     "receipts",
     metadata,
-    Column("receipt_key", _Key, primary_key=True, autoincrement=False),
+    Column("receipt_key", KEY, primary_key=True, autoincrement=False),
     Column("call_key", BigInteger, nullable=False),
     Column("digest", LargeBinary, nullable=False),  # 16 bytes; identifies the receipt within its call
     Column("kind", Text, nullable=False),
@@ -82,7 +82,7 @@ receipts = Table(
 calls = Table(
     "calls",
     metadata,
-    Column("call_key", _Key, primary_key=True, autoincrement=False),
+    Column("call_key", KEY, primary_key=True, autoincrement=False),
     Column("call_uuid", Text, nullable=False),
     *(Column(name, Text) for name in ("from_number", "to_number", "direction", "call_status", "caller_name")),
     *(Column(name, Text) for name in ("forwarded_from", "request_uuid")),
@@ -115,7 +115,7 @@ calls = Table(
 dials = Table(
     "dials",
     metadata,
-    Column("dial_key", _Key, primary_key=True, autoincrement=False),
+    Column("dial_key", KEY, primary_key=True, autoincrement=False),
     Column("dial_id", Text, nullable=False),
     Column("call_key", BigInteger, ForeignKey("calls.call_key"), nullable=False),
     Column("route", Text),
@@ -197,18 +197,8 @@ recordings = Table(
 readiness = Table(
     "readiness",
     metadata,
-    Column("readiness_key", _Key, primary_key=True, autoincrement=False),
+    Column("readiness_key", KEY, primary_key=True, autoincrement=False),
     Column("proved_at", BigInteger, nullable=False),
-)
-
-# Ended dials whose event is still to be sent; empty unless EVENTS_URL is set.
-outbox = Table(
-    "outbox",
-    metadata,
-    Column("dial_key", _Key, primary_key=True, autoincrement=False),
-    Column("due_at", BigInteger, nullable=False),
-    Column("attempts", Integer, nullable=False),
-    Index(None, "due_at"),
 )
 
 # Rollups of past hours and days keep figures fast at any size. A period is rolled up once it is over; a dial that
@@ -246,6 +236,6 @@ rollups = Table(
 late_changes = Table(
     "late_changes",
     metadata,
-    Column("change_key", _Key, primary_key=True, autoincrement=False),
+    Column("change_key", KEY, primary_key=True, autoincrement=False),
     Column("dial_key", BigInteger, nullable=False),
 )

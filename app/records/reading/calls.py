@@ -53,6 +53,12 @@ def find_longest(connection: Connection, filters: CallFilters, by: str, *, limit
     return _read(connection, list(connection.scalars(ranked)))
 
 
+def find_call_by_key(connection: Connection, call_key: int) -> ListedCall | None:
+    """Return one call by its row key."""
+    known = connection.scalar(select(calls.c.call_key).where(calls.c.call_key == call_key))
+    return _read(connection, [call_key])[0] if known is not None else None
+
+
 def count_outcomes(connection: Connection, filters: CallFilters) -> Counter[str]:
     """Return how many of the calls that match have each outcome. Reads every call of the time range."""
     where = all_conditions(connection, filters)

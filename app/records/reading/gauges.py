@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import func, select
+from sqlalchemy import Connection, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.records.model.ids import first_key, now
 from app.records.model.receipt import StoreUnavailable
-from app.records.model.tables import dials, outbox
+from app.records.model.tables import dials
+from app.records.model.tables_events import deliveries, outbox
 from app.records.reading.incomplete import count_orphans
 from app.records.store.store import Store
 from app.voice.outcome import Outcome
@@ -20,7 +21,7 @@ _NEWEST = 1000
 class Gauges:
     """The current state of the records.
 
-    `outgoing` counts the events still to be sent, `orphan_receipts` the receipts of the last day that name no call.
+    `outgoing` counts the deliveries still to be made, `orphan_receipts` the receipts of the last day that name no call.
     `newest_report_at` is in milliseconds since 1970 UTC, and None when
     no dial among the newest has a report.
     """
@@ -43,9 +44,14 @@ def read_gauges(store: Store) -> Gauges:
         with store.engine.connect() as connection:
             return Gauges(
                 open_dials=connection.execute(open_dials).scalar_one(),
-                outgoing=connection.execute(select(func.count()).select_from(outbox)).scalar_one(),
+                outgoing=_count_outgoing(connection),
                 orphan_receipts=count_orphans(connection, since=now() - _DAY),
                 newest_report_at=connection.execute(select(func.max(newest.c.reported_at))).scalar_one(),
             )
     except (SQLAlchemyError, OSError) as error:
         raise StoreUnavailable("the store cannot be reached") from error
+
+
+def _count_outgoing(connection: Connection) -> int:
+    queued = connection.scalar(select(func.count()).select_from(outbox)) or 0
+    return queued + (connection.scalar(select(func.count()).where(deliveries.c.state == "waiting")) or 0)

@@ -12,7 +12,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from sqlalchemy import Table
 
-from app.records.model import tables
+from app.records.model import tables, tables_events
 from app.records.model.state import CallState, DialState, LegState, RecordingState
 
 State = TypeVar("State")
@@ -96,9 +96,11 @@ class Statements:
             f"UPDATE receipts SET deliveries = {placeholder}, last_received_at = {placeholder} "  # noqa: S608
             f"WHERE receipt_key = {placeholder}"
         )
-        self.announce = (
-            f"INSERT INTO outbox (dial_key, due_at, attempts) VALUES ({', '.join([placeholder] * 3)}) "  # noqa: S608
-            "ON CONFLICT (dial_key) DO UPDATE SET due_at = excluded.due_at, attempts = 0"
+        columns = [column.name for column in tables_events.outbox.columns]
+        marks = ", ".join([placeholder] * len(columns))
+        self.queue_event = (
+            f"INSERT INTO outbox ({', '.join(columns)}) VALUES ({marks}) "  # noqa: S608
+            "ON CONFLICT (subject_key, type) DO UPDATE SET due_at = excluded.due_at"
         )
         self.late_change = f"INSERT INTO late_changes (change_key, dial_key) VALUES ({placeholder}, {placeholder})"  # noqa: S608
         self.spool_place = f"SELECT brought FROM spools WHERE spool_id = {placeholder}"  # noqa: S608

@@ -3,11 +3,12 @@
 Reports read through the SQLAlchemy engine. A journal writes through one connection of the driver.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Protocol
 
-from sqlalchemy import make_url
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import Connection, make_url
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from app.records.model.receipt import StoreUnavailable
 from app.records.store import postgresql, sqlite
@@ -71,6 +72,25 @@ class Store:
             raise
         except self.errors as error:
             raise StoreUnavailable("the store cannot be reached") from error
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """Yield a connection in a transaction, committed at the end of the block. Raises `StoreUnavailable`.
+
+        For what background jobs and pages write; receipts go through a journal.
+        """
+        try:
+            with self.engine.connect() as connection:
+                if self.is_sqlite:
+                    connection.exec_driver_sql("BEGIN IMMEDIATE")
+                    yield connection
+                    connection.exec_driver_sql("COMMIT")
+                else:
+                    connection.execution_options(isolation_level="READ COMMITTED")
+                    with connection.begin():
+                        yield connection
+        except (SQLAlchemyError, OSError) as error:
+            raise StoreUnavailable("the store did not take a change") from error
 
     def close(self) -> None:
         """Close the connections of the engine; writers close their own."""

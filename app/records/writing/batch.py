@@ -12,15 +12,15 @@ from app.records.model.ids import LATE_AFTER, first_key, make_key, now, orphan_u
 from app.records.model.receipt import REUSED_NONCE, Receipt, StoredReceipt
 from app.records.model.state import CallRecord, DialState
 from app.records.store.statements import Cursor, RowMapper, Statements
+from app.records.writing.announce import announce_calls, announce_dials
 from app.records.writing.derive import derive
 from app.records.writing.fold_receipt import decide_again, fold_receipt, log_full, new_record
+from app.records.writing.outbox import event_row
 from app.records.writing.receipt_rows import ReceiptRows
 from app.voice.events import DialEnded, LegEvent, RecordingMade
 
 log = logging.getLogger(__name__)
 
-# Milliseconds between the end of a dial and its event: the last reports on its legs arrive in between.
-SETTLING = 2000
 _FIELDS = [field.name for field in fields(DialState)]
 _ENDED_AT, _OUTCOME, _ANSWERED_BY = map(_FIELDS.index, ("ended_at", "outcome", "answered_by"))
 
@@ -38,6 +38,7 @@ class Batch:
         self._changed: dict[str, CallRecord] = {}
         self._owners: dict[str, CallRecord] = {}  # By dial id.
         self._call_keys: dict[str, int] = {}  # By dial id, where the receipt names another call.
+        self._events: list[tuple[Any, ...]] = []  # Rows of the outbox.
         self.ended: list[DialState] = []  # The dials that ended in this batch.
 
     def look_up(self, receipts: Sequence[Receipt]) -> None:
@@ -77,9 +78,16 @@ class Batch:
             self._sql.recordings,
             [item for record in self._changed.values() for item in record.recordings.values()],
         )
-        if self._announce and (to_send := self.ended + corrected):
-            due_at = now() + SETTLING
-            self._cursor.executemany(self._sql.announce, [(dial.dial_key, due_at, 0) for dial in to_send])
+        if self._announce:
+            self._events += announce_dials(self.ended + corrected)
+            self._events += announce_calls(self._changed.values(), self._stored)
+        if self._events:
+            self._cursor.executemany(self._sql.queue_event, self._events)
+
+    def queue_event(self, type_: str, **about: Any) -> None:
+        """Queue an event in this transaction, where anybody gets events; see `event_row`."""
+        if self._announce:
+            self._events.append(event_row(type_, **about))
 
     def _add(self, receipt: Receipt) -> StoredReceipt:
         digest = receipt.digest()

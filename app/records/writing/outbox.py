@@ -1,79 +1,156 @@
-"""The outbox: ended dials whose event is still to be sent.
+"""The outbox: what has happened and is not yet an event.
 
-The journal adds a dial in the transaction that ends it or changes its outcome, so that no event is lost or invented. A
-sender claims dials for a while; when its process dies, they fall due again. A dial that changes while it is being sent
-gets another due time, by which the sender's claim no longer removes it.
+It is filled in the transaction that stores what happened, so that no event is lost or invented. `publish` turns a row
+into events and their deliveries, and a row that changes meanwhile stays for the next round.
 """
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
+from random import getrandbits
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, func, or_, select, update
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import Connection, delete, func, insert, select, update
 
-from app.records.model.ids import now
-from app.records.model.receipt import StoreUnavailable
-from app.records.model.tables import outbox, receipts
+from app.records.model.ids import KeyMaker, first_key, now
+from app.records.model.tables import receipts
+from app.records.model.tables_events import announced, deliveries, events, outbox
 from app.records.store.store import Store
+
+_make_key = KeyMaker().make  # Only the one thread that publishes makes keys with it.
+
+
+class EventType(StrEnum):
+    """What an event is about."""
+
+    CALL_ENDED = "call.ended"
+    CALL_CORRECTED = "call.corrected"
+    DIAL_ENDED = "dial.ended"
+    MESSAGE_LEFT = "message.left"
+    FOLLOWUP_OPENED = "followup.opened"
+    FOLLOWUP_CLOSED = "followup.closed"
+    TARGET_DOWN = "target.down"
+    TARGET_UP = "target.up"
+    WEBHOOKS_QUIET = "webhooks.quiet"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Claim:
-    """One dial to send; `attempts` includes the current one, `due_at` is when the claim expires."""
+class Queued:
+    """A row of the outbox. `body` is None for a call or a dial, whose event is made from the records."""
 
-    dial_key: int
-    attempts: int
+    subject_key: int
+    type: str
+    subject: str | None
+    call_key: int | None
+    route: str | None
+    body: str | None
     due_at: int
 
 
-def claim(store: Store, *, limit: int, lease: int) -> list[Claim]:
-    """Claim due dials, oldest first, for `lease` milliseconds. Raises `StoreUnavailable`."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Announcement:
+    """What was last announced of a call."""
+
+    call_key: int
+    outcome: str
+    answered_by: str | None
+    message_id: str | None
+    revision: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewEvent:
+    """An event to publish; `addresses` holds each address and when it may be sent there, in milliseconds."""
+
+    type: str
+    subject: str
+    call_key: int | None
+    route: str | None
+    revision: int
+    body: str
+    addresses: Mapping[str, int]
+
+
+def event_row(
+    type_: str,
+    *,
+    subject: str | None = None,
+    body: Mapping[str, Any] | None = None,
+    subject_key: int | None = None,
+    call_key: int | None = None,
+    route: str | None = None,
+    due_at: int | None = None,
+) -> tuple[Any, ...]:
+    """Return a row of the outbox, for `Statements.queue_event`.
+
+    A call or a dial has a `subject_key` and one row of a type. Every other event has a `subject`, which is the id of
+    what it is about, and a `body`, which becomes its `data`; it falls due at once.
+    """
     at = now()
-    is_due = outbox.c.due_at <= at
-    oldest = select(outbox.c.dial_key).where(is_due).order_by(outbox.c.due_at).limit(limit)
-    claiming = (
-        update(outbox)
-        # Checked again here: of two processes that chose the same rows, the second finds them claimed.
-        .where(outbox.c.dial_key.in_(oldest), is_due)
-        .values(due_at=at + lease, attempts=outbox.c.attempts + 1)
-        .returning(outbox.c.dial_key, outbox.c.attempts)
+    key = subject_key if subject_key is not None else first_key(at) | getrandbits(22)
+    text = None if body is None else json.dumps(body)
+    return (key, type_, subject, call_key, route, text, at if due_at is None else due_at)
+
+
+def queue_event(
+    connection: Connection,
+    type_: str,
+    *,
+    subject: str,
+    body: Mapping[str, Any],
+    call_key: int | None = None,
+    route: str | None = None,
+) -> None:
+    """Queue an event in the transaction of a connection; inside a batch use `Batch.queue_event`."""
+    row = event_row(type_, subject=subject, body=body, call_key=call_key, route=route)
+    connection.execute(insert(outbox).values(row))
+
+
+def due_events(connection: Connection, *, limit: int) -> list[Queued]:
+    """Return the rows of the outbox that are due, oldest first."""
+    due = select(outbox).where(outbox.c.due_at <= now()).order_by(outbox.c.due_at, outbox.c.subject_key).limit(limit)
+    return [Queued(**row) for row in connection.execute(due).mappings()]
+
+
+def announcement_of(connection: Connection, call_key: int) -> Announcement | None:
+    """Return what was last announced of a call."""
+    row = connection.execute(select(announced).where(announced.c.call_key == call_key)).mappings().first()
+    return Announcement(**row) if row else None
+
+
+def publish(store: Store, rows: Iterable[tuple[Queued, Sequence[NewEvent], Announcement | None]]) -> None:
+    """Replace rows of the outbox by their events, in one transaction. Raises `StoreUnavailable`."""
+    with store.transaction() as connection:
+        for queued, made, announcement in rows:
+            unchanged = (outbox.c.subject_key == queued.subject_key, outbox.c.type == queued.type)
+            taken = connection.execute(delete(outbox).where(*unchanged, outbox.c.due_at == queued.due_at))
+            if not taken.rowcount:
+                continue  # It has changed, or another process took it.
+            for event in made:
+                _insert(connection, event)
+            if announcement is not None:
+                _remember(connection, announcement)
+
+
+def _insert(connection: Connection, event: NewEvent) -> None:
+    key = _make_key(now())
+    columns = ("type", "subject", "call_key", "route", "revision", "body")
+    connection.execute(insert(events).values(event_key=key, **{name: getattr(event, name) for name in columns}))
+    waiting = {"event_key": key, "call_key": event.call_key, "state": "waiting", "attempts": 0}
+    connection.execute(
+        insert(deliveries),
+        [{**waiting, "address": address, "due_at": due_at} for address, due_at in event.addresses.items()],
     )
-    try:
-        with store.engine.connect() as connection:
-            # Most of the time nothing is due, and a read takes no write lock.
-            if connection.execute(oldest.limit(1)).first() is None:
-                return []
-            rows = connection.execute(claiming)
-            return [Claim(dial_key=key, attempts=attempts, due_at=at + lease) for key, attempts in rows]
-    except (SQLAlchemyError, OSError) as error:
-        raise StoreUnavailable("the store did not let the outbox be claimed") from error
 
 
-def remove(store: Store, claims: Sequence[Claim]) -> None:
-    """Remove dials that were sent or given up, unless they changed since. Raises `StoreUnavailable`."""
-    if not claims:
-        return
-    try:
-        with store.engine.connect() as connection:
-            connection.execute(delete(outbox).where(or_(*map(_is_unchanged, claims))))
-    except (SQLAlchemyError, OSError) as error:
-        raise StoreUnavailable("the store did not let the outbox be emptied") from error
-
-
-def postpone(store: Store, one: Claim, *, seconds: float) -> None:
-    """Make a dial due again later, unless it changed since. Raises `StoreUnavailable`."""
-    try:
-        with store.engine.connect() as connection:
-            due_at = now() + round(seconds * 1000)
-            connection.execute(update(outbox).where(_is_unchanged(one)).values(due_at=due_at))
-    except (SQLAlchemyError, OSError) as error:
-        raise StoreUnavailable("the store did not let the outbox be changed") from error
+def _remember(connection: Connection, one: Announcement) -> None:
+    values = {name: getattr(one, name) for name in ("outcome", "answered_by", "message_id", "revision")}
+    changed = connection.execute(update(announced).where(announced.c.call_key == one.call_key).values(values))
+    if not changed.rowcount:
+        connection.execute(insert(announced).values(call_key=one.call_key, **values))
 
 
 def count_receipts(connection: Connection, call_key: int) -> int:
     """Return the number of receipts of a call: the revision of its events, since only a receipt changes an outcome."""
     return connection.scalar(select(func.count()).where(receipts.c.call_key == call_key)) or 0
-
-
-def _is_unchanged(one: Claim) -> ColumnElement[bool]:
-    return and_(outbox.c.dial_key == one.dial_key, outbox.c.due_at == one.due_at)

@@ -35,9 +35,14 @@ def listen() -> Iterator[Listen]:
         receiver.close()
 
 
-def events_to(url: str) -> dict[str, str]:
+def events_to(url: str, types: str = "dial.ended") -> dict[str, str]:
     """Return the settings that send events to a receiver on this machine."""
-    return {"EVENTS_URL": f"{url}/hooks?for=dials", "EVENTS_SECRET": SECRET, "EVENTS_ALLOW_PRIVATE": "true"}
+    return {
+        "EVENTS_URL": f"{url}/hooks?for=dials",
+        "EVENTS_SECRET": SECRET,
+        "EVENTS_TYPES": types,
+        "EVENTS_ALLOW_PRIVATE": "true",
+    }
 
 
 def report(server: Server, call_uuid: str | None = None, status: str = "busy") -> str:
@@ -205,6 +210,69 @@ def test_without_a_receiver_the_outbox_stays_empty(start_server: Start, tmp_path
     assert connection.execute("SELECT count(*) FROM dials").fetchone() == (1,)
     assert connection.execute("SELECT count(*) FROM outbox").fetchone() == (0,)
     connection.close()
+
+
+CALLS = "call.ended,call.corrected,message.left"
+
+
+def hang_up(server: Server, call_uuid: str, **more: str) -> None:
+    """Report the end of a call."""
+    hangup = inbound(call_uuid, CallStatus="completed", Event="Hangup", HangupCauseCode="4010", HangupSource="Plivo")
+    assert server.plivo("POST", "/dialstatus/hangup/", {**hangup, **more}).status == 200
+
+
+def test_a_call_is_one_event_once_it_is_over(start_server: Start, database_url: str, listen: Listen) -> None:
+    receiver = listen()
+    server = start_server(DATABASE_URL=database_url, WORKERS=2, **events_to(receiver.url, CALLS))
+    call_uuid = new_uuid()
+    server.plivo("POST", "/dialstatus/", inbound(call_uuid))
+    report(server, call_uuid)
+    hang_up(server, call_uuid)
+
+    until(lambda: receiver.deliveries)
+    until(lambda: total(server, "dialstatus_outgoing_waiting") == 0)
+
+    (delivery,) = receiver.deliveries
+    event = delivery.event
+    assert (event["type"], event["subject"], event["data"]["outcome"]) == ("call.ended", call_uuid, "busy")
+    (call,) = server.api("/calls").json()["calls"]
+    assert event["data"] == call
+    assert event["timestamp"] == call["ended_at"]
+
+
+def test_a_call_without_a_dial_is_an_event(start_server: Start, listen: Listen) -> None:
+    receiver = listen()
+    server = start_server(WORKERS=1, **events_to(receiver.url, CALLS))
+    call_uuid = new_uuid()
+    hang_up(server, call_uuid, HangupSource="Caller", HangupCauseCode="1000", CallStatus="no-answer")
+    until(lambda: receiver.deliveries)
+    assert receiver.deliveries[0].event["data"]["outcome"] == "caller_gave_up"
+
+
+def test_a_later_report_corrects_the_event_and_a_message_is_an_event_of_its_own(
+    start_server: Start, database_url: str, listen: Listen
+) -> None:
+    receiver = listen()
+    server = start_server(DATABASE_URL=database_url, WORKERS=1, **events_to(receiver.url, CALLS))
+    call_uuid = new_uuid()
+    server.plivo("POST", "/dialstatus/", inbound(call_uuid))
+    report(server, call_uuid)
+    hang_up(server, call_uuid)
+    until(lambda: receiver.deliveries)
+    recording = {"RecordingID": "r1", "RecordUrl": "https://example.com/r1.mp3", "RecordingDuration": "12"}
+    recording |= {"RecordingDurationMs": "12000", "Event": "RecordStop"}
+    assert server.plivo("POST", "/dialstatus/recording/", inbound(call_uuid, **recording)).status == 200
+
+    until(lambda: len(receiver.deliveries) == 3)
+    until(lambda: total(server, "dialstatus_outgoing_waiting") == 0)
+
+    ended, corrected, left = (delivery.event for delivery in receiver.deliveries)
+    assert [ended["type"], corrected["type"], left["type"]] == ["call.ended", "call.corrected", "message.left"]
+    assert ended["subject"] == corrected["subject"] == left["subject"] == call_uuid
+    assert ended["revision"] < corrected["revision"] == left["revision"]
+    assert corrected["data"]["outcome"] == "message_left"
+    assert left["data"]["message"]["milliseconds"] == 12_000
+    assert len({delivery.message_id for delivery in receiver.deliveries}) == 3
 
 
 def test_a_name_is_reached_at_its_second_address_if_the_first_refuses(listen: Listen) -> None:

@@ -1,0 +1,41 @@
+"""Which changes of a batch are announced, as rows of the outbox."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from operator import attrgetter
+from typing import Any
+
+from app.records.model.ids import now
+from app.records.model.state import CallRecord, CallState, DialState
+from app.records.writing.outbox import EventType, event_row
+from app.voice.events import Source
+from app.voice.outcome import CallOutcome
+
+# Milliseconds between an end and its event: the last reports arrive in between.
+SETTLING = 2000
+# The same where an answered call has no hangup notice yet: it may never come, or the caller may be rung on.
+_UNCONFIRMED = 20_000
+# What a call's event is about; a change to any of them announces the call again.
+_announced_of = attrgetter("outcome", "answered_by", "recording_id", "ended_by")
+
+
+def announce_dials(dials: Iterable[DialState]) -> Iterator[tuple[Any, ...]]:
+    """Yield a row for each dial."""
+    due_at = now() + SETTLING
+    for dial in dials:
+        yield event_row(EventType.DIAL_ENDED, subject_key=dial.dial_key, call_key=dial.call_key, due_at=due_at)
+
+
+def announce_calls(records: Iterable[CallRecord], stored: Mapping[int, tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
+    """Yield a row for each call that has an outcome, if that is new or has changed; the sender sees whether it is over.
+
+    `stored` holds the rows as read, by id() of the state.
+    """
+    for record in records:
+        call, before = record.call, stored.get(id(record.call))
+        if call.outcome == CallOutcome.IN_PROGRESS:
+            continue
+        if before is not None and _announced_of(CallState(*before)) == _announced_of(call):
+            continue
+        is_confirmed = call.ended_by is not None or call.heard_from == Source.PHLO
+        due_at = now() + (SETTLING if is_confirmed else _UNCONFIRMED)
+        yield event_row(EventType.CALL_ENDED, subject_key=call.call_key, call_key=call.call_key, due_at=due_at)

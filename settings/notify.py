@@ -1,0 +1,73 @@
+"""Settings: events for programs, notices for people."""
+
+import base64
+from dataclasses import dataclass
+from typing import Annotated
+
+from settings import parsers
+from settings.declaration import Setting
+from settings.urls import split_url
+
+HOW_TO_SIGN = "write whsec_ and 24 to 64 random bytes in base64, as Standard Webhooks has it"
+# As in `app.records.writing.outbox`, which cannot be imported without loading the application.
+EVENT_TYPES = (
+    *("call.ended", "call.corrected", "dial.ended", "message.left", "followup.opened", "followup.closed"),
+    *("target.down", "target.up", "webhooks.quiet"),
+)
+
+
+def events_url(text: str) -> str:
+    """Return the URL that events are posted to."""
+    try:
+        url = split_url(text)
+    except ValueError as error:
+        raise ValueError("write an absolute URL such as https://crm.example.com/hooks/dials") from error
+    if "@" in url.netloc:
+        raise ValueError("write it without a user: the signature says who sent it")
+    return text
+
+
+def events_secret(text: str) -> str:
+    """Return a signing secret in the form of Standard Webhooks."""
+    try:
+        key = base64.b64decode(text.removeprefix("whsec_"), validate=True)
+    except ValueError:
+        key = b""
+    if not text.startswith("whsec_") or not 24 <= len(key) <= 64:
+        raise ValueError(HOW_TO_SIGN)
+    return text
+
+
+def event_types(text: str) -> tuple[str, ...]:
+    """Return types of events, each once."""
+    found = parsers.words(text)
+    if unknown := [one for one in found if one not in EVENT_TYPES]:
+        raise ValueError(f"{unknown[0]} is no type of event; write any of {', '.join(EVENT_TYPES)}")
+    return found
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class NotifySettings:
+    """Who is sent what."""
+
+    events_url: Annotated[
+        str | None,
+        Setting(
+            None,
+            "URL that events such as `call.ended` are posted to; for several see `[events]` of the dial plan.",
+            events_url,
+            "no events are sent",
+            secret=True,
+        ),
+    ]
+    events_secret: Annotated[
+        str | None, Setting(None, "Signs those events (Standard Webhooks): `whsec_…`.", events_secret, secret=True)
+    ]
+    events_types: Annotated[
+        tuple[str, ...] | None,
+        Setting(None, "Types of those events, comma separated.", event_types, "all types", several=True),
+    ]
+    events_allow_private: Annotated[
+        bool,
+        Setting("false", "Allow events to go to a private network or to this machine.", parsers.boolean),
+    ]
