@@ -40,22 +40,26 @@ help:  ## List the targets
 run: .venv/run  ## Serve on http://127.0.0.1:5000
 	@$(BIN)/gunicorn -c gunicorn.conf.py wsgi:app
 
-demo: .venv/run  ## Serve with an example plan, play some hundred calls of the last days, and show them
+demo: .venv/run  ## Serve with an example plan, play fourteen days of calls and one that lasts, and show them
 	@$(BIN)/python -c 'import socket, sys; port = sys.argv[1]; \
 		taken = port.isdigit() and int(port) < 65536 and not socket.socket().connect_ex(("127.0.0.1", int(port))); \
 		sys.exit(taken and f"Port {port} is taken by another server; write a free one, such as PORT={int(port) % 65535 + 1} make demo")' \
 		$${PORT:-5000}
-	@export INSTANCE_DIR=instance/demo DIAL_PLAN=docs/plans/one-after-another.toml SIMULATED_TIME=true \
+	@export INSTANCE_DIR=instance/demo DIAL_PLAN=docs/demo-plan.toml SIMULATED_TIME=true \
 		VERIFY_SIGNATURES=off PLIVO_AUTH_TOKEN= HOST=127.0.0.1 PUBLIC_URL= TRUSTED_PROXIES=0 DATABASE_URL= \
 		REPORTS_TOKEN= LOG_LEVEL=WARNING PORT=$${PORT:-5000}; \
+	rm -f instance/demo/dialstatus.db*; \
 	$(BIN)/gunicorn -c gunicorn.conf.py wsgi:app & server=$$!; \
-	trap 'kill $$server 2>/dev/null; wait $$server' EXIT; trap 'exit 0' INT TERM; \
+	trap 'kill $$server $$lasting 2>/dev/null; wait $$server' EXIT; trap 'exit 0' INT TERM; \
 	until $(BIN)/python -c 'import sys, urllib.request; urllib.request.urlopen(sys.argv[1])' \
 		http://127.0.0.1:$$PORT/healthz 2>/dev/null; do \
 		kill -0 $$server 2>/dev/null || exit 1; sleep 0.2; done; \
-	$(BIN)/flask --app wsgi simulate --calls 400 --spread-days 7; \
+	echo "Playing the calls of fourteen days ..."; \
+	simulate="$(BIN)/flask --app wsgi simulate --caller-names"; days="--spread-days 14 --concurrency 4"; \
+	{ $$simulate --calls 400 $$days --seed 14 && $$simulate --calls 200 $$days --seed 15 --to +14155550198; } >/dev/null || exit 1; \
+	$$simulate long-talk --real-time --from +14155550143 >/dev/null & lasting=$$!; \
 	echo; echo "See the calls: http://127.0.0.1:$$PORT/login?token=$$(cat instance/demo/reports_token)"; \
-	echo "Ctrl-C ends the demo. Its records stay in instance/demo."; \
+	echo "Ctrl-C ends the demo. Its records stay in instance/demo until the next one."; \
 	wait $$server
 
 test: .venv/dev  ## Run the tests (under ten minutes on two processors)

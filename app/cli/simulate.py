@@ -121,6 +121,7 @@ def _make_run(options: Options, scenarios: dict[str, Scenario]) -> Run:
         spread_days=options.spread_days,
         real_time=options.real_time,
         repeats_uuids=options.repeats_uuids,
+        names_callers=options.names_callers,
     )
 
 

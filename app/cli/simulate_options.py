@@ -49,6 +49,7 @@ class Options:
     rate: float
     other_number: str | None
     own_number: str
+    names_callers: bool
     seed: int | None
     repeats_uuids: bool
     token: str | None = field(repr=False)
@@ -171,6 +172,7 @@ PARAMS: list[click.Parameter] = [
         show_default=True,
         help="Your number: the one that is called, or calls in an outbound call.",
     ),
+    click.Option(["--caller-names", "names_callers"], is_flag=True, help="Give most callers a name, as CNAM does."),
     click.Option(["--seed"], type=int, help="Repeat a run: the same calls and faults, with new UUIDs."),
     click.Option(["--repeat-uuids", "repeats_uuids"], is_flag=True, help="Repeat UUIDs and nonces too; needs --seed."),
     click.Option(["--token"], help="Plivo auth token to sign with.  [default: PLIVO_AUTH_TOKEN]"),

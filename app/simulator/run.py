@@ -23,6 +23,20 @@ from app.simulator.wire.transport import Transport
 
 # Relative number of calls in each hour of the day: quiet nights, busy mornings.
 _CALLS_BY_HOUR = (1, 1, 1, 1, 1, 2, 4, 8, 14, 18, 18, 16, 12, 14, 17, 16, 14, 11, 8, 6, 4, 3, 2, 1)
+# What carriers with CNAM say of callers: at most fifteen characters, in capitals.
+_CALLER_NAMES = (
+    "BLUE DOOR CAFE",
+    "HARBOUR DENTAL",
+    "ELM ST GARAGE",
+    "GREEN PHARMACY",
+    "NORTH GATE INN",
+    "CITY LIBRARY",
+    "OAK HILL SCHOOL",
+    "RIVER BAKERY",
+    "STATION TAXI",
+    "WEST END BOOKS",
+)
+_NAMED_SHARE = 3  # One caller in this many has no name.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +65,7 @@ class Run:
     spread_days: float = 0.0
     repeats_uuids: bool = False
     real_time: bool = False
+    names_callers: bool = False
 
 
 def play(run: Run, on_end: Callable[[CallTruth], None]) -> list[CallTruth]:
@@ -105,6 +120,7 @@ def _play_one(run: Run, index: int, begun_at: datetime) -> tuple[CallTruth, Faul
         begun_at=begun_at,
         zone=run.zone,
         outbound=scenario.called is not None,
+        caller_name=_name_of(from_number) if run.names_callers else None,
     )
     truth = CallTruth(
         call_uuid="",
@@ -119,6 +135,11 @@ def _play_one(run: Run, index: int, begun_at: datetime) -> tuple[CallTruth, Faul
     )
     context.call_uuid = truth.call_uuid = a_leg.make_uuid()
     return play_call(a_leg), delivery
+
+
+def _name_of(number: str) -> str | None:
+    last = int(number[-2:]) if number[-2:].isdecimal() else 0
+    return _CALLER_NAMES[last % len(_CALLER_NAMES)] if last % _NAMED_SHARE else None
 
 
 def _take_done(pending: set[Future[None]], at_most: int) -> set[Future[None]]:

@@ -1,6 +1,7 @@
 """The dashboard warns of what is wrong, and stays quiet while all is well."""
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -40,6 +41,12 @@ def test_unchecked_signatures_are_a_warning_until_they_are_enforced(lite_caller:
 
     assert [banner.title for banner in unchecked] == ["Signatures are not enforced"]
     assert checked == []
+
+
+def test_a_demonstration_that_this_machine_alone_reaches_is_no_warning(tmp_path: Path) -> None:
+    demo = Config.load({"INSTANCE_DIR": str(tmp_path), "DIAL_TO": "+14155550123", "SIMULATED_TIME": "true"})
+
+    assert find_banners(demo, HEALTHY, spooled=0) == []
 
 
 def test_calls_without_any_report_are_a_warning_until_one_arrives(caller: Caller) -> None:

@@ -52,6 +52,15 @@ def test_a_call_without_mistakes_is_shown_and_exits_0(server: ScriptedServer) ->
     assert "--seed 4" in result.output
 
 
+def test_callers_have_names_if_asked_for_and_keep_them(server: ScriptedServer) -> None:
+    named = {}
+    for caller in ("+14155550143", "+14155550142", "+14155550143"):
+        run(server, "busy", "--from", caller, "--caller-names")
+        named[caller] = server.received[-1].params["CallerName"]
+
+    assert named == {"+14155550143": "GREEN PHARMACY", "+14155550142": "+14155550142"}
+
+
 def test_a_wrong_server_exits_1_and_prints_the_remedy(server: ScriptedServer) -> None:
     server.replies["/action/"] = ScriptedReply(body="OK", content_type="text/html")
 

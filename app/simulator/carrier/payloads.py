@@ -22,7 +22,10 @@ BILLING_PULSE = 60
 
 @dataclass(slots=True, kw_only=True)
 class CallContext:
-    """What all requests of one call have in common. Times in seconds from `begun_at`."""
+    """What all requests of one call have in common. Times in seconds from `begun_at`.
+
+    Without a `caller_name` Plivo repeats the caller's number.
+    """
 
     call_uuid: str
     from_number: str
@@ -31,6 +34,7 @@ class CallContext:
     zone: ZoneInfo
     outbound: bool = False
     answered_at: float | None = None
+    caller_name: str | None = None
 
     def at(self, seconds: float) -> datetime:
         """Return the simulated time, in UTC."""
@@ -57,7 +61,7 @@ class CallContext:
             "ParentAuthID": PARENT_AUTH_ID,
         }
         if not self.outbound:
-            params["CallerName"] = self.from_number
+            params["CallerName"] = self.caller_name or self.from_number
         elif self.answered_at is not None:
             params |= {"ALegUUID": self.call_uuid, "ALegRequestUUID": self.call_uuid}
         if self.outbound:
