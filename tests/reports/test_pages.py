@@ -1,7 +1,6 @@
 """The pages: what they say about calls, and that nothing a caller sends can harm them."""
 
 import re
-from datetime import UTC, datetime, timedelta
 from html import unescape
 
 import pytest
@@ -146,88 +145,6 @@ def test_a_search_for_too_few_digits_says_how_many_to_enter(reader: Caller) -> N
     assert "at least its last four digits" in reader.client.get("/?q=12").text
 
 
-def test_a_call_is_explained_in_plain_words(reader: Caller) -> None:
-    call_uuid, dial_id = reader.call()
-    reader.post(
-        f"/dialstatus/callback/?dial={dial_id}",
-        CallUUID=call_uuid,
-        DialAction="hangup",
-        DialBLegUUID="b-leg",
-        DialBLegTo="14155550123",
-        DialBLegHangupCauseCode="2020",
-    )
-    reader.end(call_uuid, dial_id, "no-answer", DialRingStatus="false", Odd="<script>alert(1)</script>")
-
-    page = reader.client.get(f"/calls/{call_uuid}").text
-
-    assert "could not be reached" in page
-    assert "What to do:" in page
-    assert "&lt;script&gt;alert(1)" in page
-    assert "<script>alert" not in page
-    assert "Plivo reported how the dial ended" in page
-
-
-def test_a_cause_is_shown_if_it_says_more_than_the_outcome(reader: Caller) -> None:
-    busy, _ = reader.ended_call("busy", DialHangupCause="USER_BUSY")
-    failed, _ = reader.ended_call("failed", DialHangupCause="SWITCH_CONGESTION")
-
-    busy_page, failed_page = (reader.client.get(f"/calls/{call_uuid}").text for call_uuid in (busy, failed))
-
-    assert "The line was busy." not in busy_page
-    assert "Call back later, or add another number as the next step." in busy_page
-    assert "network was full." in failed_page
-
-
-@pytest.mark.parametrize(
-    ("action", "meaning"),
-    [
-        ("answer", "Somebody picked up: +14155550123"),
-        ("connected", "Caller and callee were connected: +14155550123"),
-        ("hangup", "A leg ended: +14155550123"),
-        ("digits", "Keys were pressed"),
-        ("dance", "Plivo reported on a leg"),
-    ],
-)
-def test_each_report_on_a_leg_has_its_own_words(lite_caller: Caller, action: str, meaning: str) -> None:
-    lite_caller.log_in()
-    call_uuid, dial_id = lite_caller.call()
-    leg = {"DialBLegUUID": "b-leg", "DialBLegTo": "14155550123", "DialDigitsMatch": "1"}
-    lite_caller.post(f"/dialstatus/callback/?dial={dial_id}", CallUUID=call_uuid, DialAction=action, **leg)
-
-    page = lite_caller.client.get(f"/calls/{call_uuid}").text
-
-    assert f"<strong>{meaning}</strong>" in page
-
-
-def test_a_call_names_each_receipt_for_replay(reader: Caller) -> None:
-    call_uuid, _ = reader.ended_call("busy")
-    receipts = reader.read(f"calls/{call_uuid}")["receipts"]
-
-    page = reader.client.get(f"/calls/{call_uuid}").text
-
-    assert receipts
-    assert all(receipt["receipt_id"] in page for receipt in receipts)
-
-
-def test_a_call_shows_plivos_duration_and_when_it_was_answered(reader: Caller) -> None:
-    call_uuid, _ = reader.ended_call("busy")
-    begun = datetime.now(UTC).replace(microsecond=0)
-    reader.post(
-        "/dialstatus/hangup/",
-        CallUUID=call_uuid,
-        Event="Hangup",
-        CallStatus="completed",
-        Duration="25",
-        AnswerTime=f"{begun + timedelta(seconds=30):%Y-%m-%d %H:%M:%S}",
-        EndTime=f"{begun + timedelta(seconds=55):%Y-%m-%d %H:%M:%S}",
-    )
-
-    page = reader.client.get(f"/calls/{call_uuid}").text
-
-    assert "25 s according to Plivo" in unescape(page)
-    assert 'aria-label="not answered yet, then answered"' in page
-
-
 @pytest.mark.parametrize("call_uuid", ["a/b", "a/../b", "/a", "a/", "a//b", "a\nb", "a?b#c", "ü%2Fb", "a b"])
 def test_a_call_with_any_uuid_can_be_opened(lite_caller: Caller, call_uuid: str) -> None:
     lite_caller.log_in()
@@ -239,19 +156,6 @@ def test_a_call_with_any_uuid_can_be_opened(lite_caller: Caller, call_uuid: str)
     assert page.status_code == 200
     assert call_uuid in unescape(page.text)
     assert lite_caller.ask(link[1:]).json["call"]["call_uuid"] == call_uuid  # type: ignore[index]
-
-
-def test_an_unknown_call_is_a_404(reader: Caller) -> None:
-    response = reader.client.get("/calls/nothing")
-
-    assert response.status_code == 404
-    assert "There is no call with this UUID" in response.text
-
-
-def test_a_call_known_from_one_late_report_is_shown(reader: Caller) -> None:
-    reader.post("/dialstatus/hangup/", CallUUID="lonely", CallStatus="completed", Event="Hangup", From="", To="")
-
-    assert reader.client.get("/calls/lonely").status_code == 200
 
 
 def test_a_page_says_that_the_store_cannot_be_read(lite_caller: Caller) -> None:

@@ -3,6 +3,9 @@
 import re
 from collections.abc import Mapping
 from datetime import datetime, tzinfo
+from functools import lru_cache
+
+import phonenumbers
 
 from app.voice.events import DigitsPressed, Event, Kind, LegAnswered, LegConnected, LegEvent, LegHungUp
 from app.voice.numbers import mask
@@ -53,6 +56,8 @@ SIGNATURES = {
     "unchecked": "signature not checked",
 }
 _ABSENT = "–"
+_NUMERALS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+_E164 = re.compile(r"\+[0-9]{8,15}", re.ASCII)
 # In our own URLs the number after `since=` is a time.
 _NUMBER_IN_TEXT = re.compile(r"(?<![\w-])(?<!since=)\+?[0-9]{8,15}(?![\w-])", re.ASCII)
 
@@ -70,12 +75,22 @@ def duration(seconds: int | None) -> str:
     return f"{hours:,} h {minutes} min" if minutes and hours < 10 else f"{hours:,} h"
 
 
+def milliseconds(lasted: int | None) -> str:
+    """Return milliseconds as `duration` writes seconds."""
+    return duration(None if lasted is None else round(lasted / 1000))
+
+
 def clock(at: int | None, zone: tzinfo, *, pattern: str = "%-d %b %Y, %H:%M:%S") -> str:
     """Return milliseconds since 1970 UTC as a local time; a dash for None and for what no calendar has."""
     try:
         return _ABSENT if at is None else datetime.fromtimestamp(at / 1000, zone).strftime(pattern)
     except (ValueError, OverflowError, OSError):
         return _ABSENT
+
+
+def precise(at: int | None, zone: tzinfo) -> str:
+    """Return milliseconds since 1970 UTC as a local time of day to the millisecond."""
+    return _ABSENT if at is None else f"{clock(at, zone, pattern='%H:%M:%S')}.{at % 1000:03d}"
 
 
 def iso(at: int, zone: tzinfo) -> str:
@@ -87,8 +102,27 @@ def iso(at: int, zone: tzinfo) -> str:
 
 
 def number(text: str | None, *, masked: bool) -> str:
-    """Return a number, or only its last four digits."""
-    return ((mask(text) if masked else text) or _ABSENT) if text else _ABSENT
+    """Return a number as people write it (`+1 415-555-0100`), or only its last four digits."""
+    if not text:
+        return _ABSENT
+    return (mask(text) or _ABSENT) if masked else _grouped(text)
+
+
+@lru_cache(maxsize=4096)  # Pages repeat the same few numbers.
+def _grouped(text: str) -> str:
+    if not _E164.fullmatch(text):
+        return text
+    try:
+        parsed = phonenumbers.parse(text)
+    except phonenumbers.NumberParseException:
+        return text
+    return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.INTERNATIONAL)
+
+
+def count(how_many: int, noun: str) -> str:
+    """Return a number of things in words up to ten, such as `three phones`, `1,200 calls`."""
+    written = _NUMERALS[how_many] if how_many < len(_NUMERALS) else f"{how_many:,}"
+    return f"{written} {noun}{'' if how_many == 1 else 's'}"
 
 
 def hide_numbers(text: str, *, masked: bool) -> str:

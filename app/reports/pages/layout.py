@@ -25,7 +25,7 @@ class Place:
 def page_context() -> dict[str, Any]:
     """Return what templates of every blueprint find beside their own values."""
     config = services().config
-    masked, zone = config.mask_numbers, config.timezone
+    zone = config.timezone
     return {
         "theme": session.get("theme", "auto"),
         "csrf": csrf_token(),
@@ -34,11 +34,23 @@ def page_context() -> dict[str, Any]:
         "places": _places(),
         "zone": zone,
         "words": formatting,
-        "number": lambda text: formatting.number(text, masked=masked),
-        "hide": lambda text: formatting.hide_numbers(text, masked=masked),
+        "number": show_number,
+        "hide": hide_numbers,
         "clock": lambda at, **how: formatting.clock(at, zone, **how),
         "iso": lambda at: formatting.iso(at, zone),
+        "precise": lambda at: formatting.precise(at, zone),
+        "masks": config.mask_numbers,
     }
+
+
+def show_number(text: str | None) -> str:
+    """Return a number as pages write it, masked where MASK_NUMBERS says so."""
+    return formatting.number(text, masked=services().config.mask_numbers)
+
+
+def hide_numbers(text: str) -> str:
+    """Return free text with the numbers in it masked where MASK_NUMBERS says so."""
+    return formatting.hide_numbers(text, masked=services().config.mask_numbers)
 
 
 def _places() -> list[Place]:

@@ -12,6 +12,7 @@ from app.context import services
 from app.records.model.ids import now
 from app.records.model.receipt import StoreUnavailable
 from app.records.reading.anomalies import find_anomalies
+from app.records.reading.calls import message_of
 from app.records.reading.filters import with_target_groups
 from app.records.reading.queries import find_call
 from app.records.reading.read_session import read_session
@@ -26,11 +27,14 @@ from app.reports.api.queries import make_cursor, read_cursor
 from app.reports.errors import error_page, message_page
 from app.reports.pages import formatting
 from app.reports.pages.banners import find_banners
+from app.reports.pages.curl import curl_command
 from app.reports.pages.dashboard import find_cards, find_charts, find_recent
-from app.reports.pages.layout import THEMES, page_context
+from app.reports.pages.layout import THEMES, hide_numbers, page_context, show_number
 from app.reports.pages.query import RANGES, DashboardQuery, read_dashboard_query
+from app.reports.pages.story import describe_call
 from app.reports.pages.timeline import draw_timeline
 from app.voice.explanation import explain
+from app.voice.numbers import mask
 
 bp = Blueprint("reports", __name__, template_folder="templates", static_folder="static", static_url_path="/assets")
 bp.after_request(add_headers)
@@ -101,11 +105,16 @@ def call(call_uuid: str) -> Response:
         found = find_call(connection, call_uuid)
     if found is None:
         abort(HTTPStatus.NOT_FOUND, "There is no call with this UUID.")
+    config, message, at = services().config, message_of(found.call, found.recordings), now()
+    story = describe_call(found.call, [each.dial for each in found.dials], message, show_number=show_number, now=at)
+    server = (config.public_url or request.url_root).rstrip("/")
     return _page(
         "call.html",
         found=found,
-        dials={each.dial.dial_id: each for each in found.dials},
-        timeline=draw_timeline(found, now=now()),
+        story=story,
+        message=message,
+        timeline=draw_timeline(found, now=at),
+        curl=lambda receipt: curl_command(receipt, server, hide_numbers),
         explain=explain,
     )
 
@@ -116,7 +125,7 @@ def dials_csv() -> Response:
     config = services().config
     return stream_dials(
         lambda batches: spreadsheet_lines(
-            batches, config.timezone, lambda text: formatting.number(text, masked=config.mask_numbers)
+            batches, config.timezone, lambda text: (mask(text) or "") if config.mask_numbers else text
         ),
         "text/csv",
         "dials.csv",
