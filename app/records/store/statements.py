@@ -84,6 +84,14 @@ class Statements:
         self.recordings_of_call = self.recordings.select_by("call_key")
         self.recordings_of_calls = self.recordings.select_among("call_key", among)
         self.calls_of_dials = f"SELECT dial_id, call_key FROM dials WHERE dial_id {among}"  # noqa: S608
+        self._add_receipts(placeholder, among)
+        self._add_marks(placeholder)
+        self.find_columns = [
+            f"SELECT {', '.join(column.name for column in table.columns)} FROM {table.name} LIMIT 0"  # noqa: S608
+            for table in (tables.receipts, tables.calls, tables.dials, tables.legs, tables.recordings)
+        ]
+
+    def _add_receipts(self, placeholder: str, among: str) -> None:
         columns = [column.name for column in tables.receipts.columns]
         marks = ", ".join([placeholder] * len(columns))
         self.receipt = f"INSERT INTO receipts ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608
@@ -96,6 +104,9 @@ class Statements:
             f"UPDATE receipts SET deliveries = {placeholder}, last_received_at = {placeholder} "  # noqa: S608
             f"WHERE receipt_key = {placeholder}"
         )
+
+    def _add_marks(self, placeholder: str) -> None:
+        """Make the statements on the outbox, late changes, spools and readiness."""
         columns = [column.name for column in tables_events.outbox.columns]
         marks = ", ".join([placeholder] * len(columns))
         self.queue_event = (
@@ -108,15 +119,10 @@ class Statements:
             f"INSERT INTO spools (spool_id, brought) VALUES ({placeholder}, {placeholder}) "  # noqa: S608
             "ON CONFLICT (spool_id) DO UPDATE SET brought = excluded.brought"
         )
-
         self.prove_write = (
             f"INSERT INTO readiness (readiness_key, proved_at) VALUES (1, {placeholder}) "  # noqa: S608
             "ON CONFLICT (readiness_key) DO UPDATE SET proved_at = excluded.proved_at"
         )
-        self.find_columns = [
-            f"SELECT {', '.join(column.name for column in table.columns)} FROM {table.name} LIMIT 0"  # noqa: S608
-            for table in (tables.receipts, tables.calls, tables.dials, tables.legs, tables.recordings)
-        ]
 
     def insert(self, cursor: Cursor, sql: str, rows: Sequence[Sequence[Any]]) -> None:
         """Insert rows with one of the INSERT statements."""
