@@ -2,11 +2,9 @@
 
 import logging
 from collections.abc import Callable
-from pathlib import Path
 from typing import cast
 
 from flask import Flask
-from sqlalchemy.exc import DBAPIError
 
 from app.context import EXTENSION, Refused, Services
 from app.notify.sending import sending
@@ -15,10 +13,9 @@ from app.records.maintenance.derive_calls import CallDerivation
 from app.records.maintenance.retention import Retention
 from app.records.model.receipt import StoreUnavailable
 from app.records.rollups.job import RollupJob
-from app.records.store.migrate import upgrade
+from app.records.store.prepare_tables import prepare_tables
 from app.records.store.readiness import prove_write
 from app.records.store.store import Store
-from app.records.store.version import is_current
 from config import ConfigError
 
 log = logging.getLogger(__name__)
@@ -57,8 +54,8 @@ def prepare(store: Store) -> None:
     machines may share, are changed by `flask db upgrade` alone.
     """
     try:
-        if store.is_sqlite and not _has_current_tables(store):
-            upgrade(store)
+        if store.is_sqlite:
+            prepare_tables(store)
         prove_write(store)
     except StoreUnavailable as error:
         log.error("store_not_ready", extra={"reason": str(error)})  # noqa: TRY400  # The reason says all.
@@ -87,14 +84,3 @@ def stop(app: Flask) -> None:
     shared.journal.close()
     shared.spool.close()
     shared.meter.stop()
-
-
-def _has_current_tables(store: Store) -> bool:
-    # A file that is being made cannot be read yet; the upgrade waits its turn.
-    if not Path(str(store.url.database)).exists():
-        return False
-    try:
-        with store.engine.connect() as connection:
-            return is_current(connection)
-    except DBAPIError:
-        return False

@@ -17,6 +17,7 @@ from app.records.model.receipt import StoreUnavailable
 from app.records.model.tables import metadata, rollups
 from app.records.rollups.counting import update_rollups
 from app.records.store import migrate, version
+from app.records.store.prepare_tables import prepare_tables
 from app.records.store.store import Store
 from app.records.writing.journal import Journal
 from tests.records.scenarios import ALICE, BOB, Call
@@ -27,6 +28,7 @@ PAST = now() - 3 * 24 * HOUR
 UPGRADE = """
 import sys
 from app.records.store import migrate
+from app.records.store.prepare_tables import prepare_tables
 from app.records.store.store import Store
 sys.stdin.readline()
 migrate.upgrade(Store(sys.argv[1], timeout=0.8))
@@ -58,6 +60,51 @@ def test_an_upgrade_creates_exactly_the_tables_of_the_code(empty: Store) -> None
     assert is_current(empty)
     with empty.engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+def test_the_tables_that_a_server_creates_are_those_of_the_migrations(
+    open_store: Callable[..., Store], tmp_path: Path
+) -> None:
+    created, migrated = (open_store(f"sqlite:///{tmp_path}/{name}.db") for name in ("created", "migrated"))
+
+    prepare_tables(created)
+    migrate.upgrade(migrated)
+
+    assert is_current(created)
+    assert described(created) == described(migrated)
+
+
+def described(store: Store) -> dict[str, object]:
+    """Return the columns of every table, in no order, and the SQL of every index of a SQLite store."""
+    found: dict[str, object] = {}
+    with store.engine.connect() as connection:
+        for kind, name, sql in connection.exec_driver_sql("SELECT type, name, sql FROM sqlite_master").fetchall():
+            if kind == "table":
+                columns = connection.exec_driver_sql(f"PRAGMA table_xinfo({name})").fetchall()
+                keys = connection.exec_driver_sql(f"PRAGMA foreign_key_list({name})").fetchall()
+                found[name] = ({tuple(column)[1:] for column in columns}, keys, "WITHOUT ROWID" in sql)
+            else:
+                found[name] = sql and " ".join(sql.split())
+    return found
+
+
+def test_a_server_migrates_older_tables_and_refuses_newer_ones(store: Store) -> None:
+    if not store.is_sqlite:
+        pytest.skip("a server leaves the tables of PostgreSQL alone")
+    migrate.downgrade(store, "0005")
+    prepare_tables(store)
+    assert is_current(store)
+    with store.engine.connect() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+
+    with pytest.raises(StoreUnavailable, match="the tables belong to a newer version; run that version"):
+        prepare_tables(store)
+
+
+def test_a_server_does_not_load_alembic() -> None:
+    loads = "import app, app.server.lifecycle, app.server.worker, sys; sys.exit('alembic' in sys.modules)"
+
+    assert subprocess.run([sys.executable, "-c", loads], cwd=ROOT, check=False).returncode == 0
 
 
 def test_a_second_upgrade_changes_nothing(store: Store) -> None:
