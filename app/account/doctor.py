@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from app.account.access import Access, our_addresses
 from app.account.errors import AccountError
-from app.account.local_checks import Check, failed, local_checks, passed, skipped
+from app.account.local_checks import Check, check_server, failed, local_checks, passed, skipped
 from app.account.remote_checks import account_checks, outside_checks
 from app.context import Services, services
 from settings.urls import is_private
@@ -24,6 +24,7 @@ def examine(
     """
     config = shared.config
     yield from local_checks(shared)
+    yield check_server(config, access.timeout)
     public_url, check = check_public_url(shared, access, url)
     yield check
     if public_url:

@@ -1,5 +1,7 @@
 """What `flask doctor` checks on this machine, with or without a Plivo account."""
 
+import http.client
+import json
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -14,7 +16,7 @@ from app.records.reading.incomplete import count_orphans
 from app.records.reading.read_session import read_session
 from app.records.store.readiness import prove_write
 from app.records.store.version import is_current
-from config import SignatureMode
+from config import VERSION, Config, SignatureMode
 
 # Soon full below this: a gigabyte is about a million reports.
 LEAST_FREE_BYTES = 500 * 1024 * 1024
@@ -164,3 +166,28 @@ def check_signatures(shared: Services) -> Check:
     if not shared.config.plivo_auth_tokens:
         return skipped("signatures", "not checked: PLIVO_AUTH_TOKEN is not set, so anybody may post reports")
     return failed("signatures", f"VERIFY_SIGNATURES is {mode.value}", "Set VERIFY_SIGNATURES=enforce.")
+
+
+def check_server(config: Config, timeout: float) -> Check:
+    """Check that this version of the server answers on HOST and PORT; `timeout` is in seconds."""
+    host = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}.get(config.host, config.host)  # noqa: S104 - Only compared.
+    address = f"{host}:{config.port}"
+    connection = http.client.HTTPConnection(host.strip("[]"), config.port, timeout=timeout)
+    try:
+        connection.request("GET", f"{config.path_prefix}/healthz")
+        reply = connection.getresponse()
+        found = json.loads(reply.read(1000)) if reply.status == 200 else None
+    except ConnectionRefusedError:
+        return failed("server", f"nothing answers on {address}, so no call is answered", "Start it: `make run`.")
+    except (OSError, http.client.HTTPException, ValueError):
+        found = None
+    finally:
+        connection.close()
+    if not isinstance(found, dict) or "version" not in found:
+        return failed(
+            "server", f"something else answers on {address}", "Write another PORT, or end what listens there."
+        )
+    if found["version"] != VERSION:
+        said = f"version {found['version']} answers on {address}; this checkout is {VERSION}"
+        return failed("server", said, "Restart the server.")
+    return passed("server", f"version {VERSION} answers on {address}")

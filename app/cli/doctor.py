@@ -128,7 +128,7 @@ def _check_bearer(request: Request, token: str | None) -> Check:
     return passed("bearer", "PHLO_TOKEN; a PHLO signs nothing")
 
 
-@click.command()
+@click.command(short_help="Print the versions of Dialstatus and its libraries.")
 def version() -> None:
     """Print the version of Dialstatus and of the libraries that serve it."""
     libraries = " ".join(f"{name} {metadata.version(name)}" for name in ("flask", "gunicorn", "sqlalchemy", "plivo"))

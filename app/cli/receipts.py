@@ -42,7 +42,7 @@ class _ReceiptsGroup(AppGroup):
             raise click.ClickException(str(error)) from error
 
 
-receipts = _ReceiptsGroup("receipts", help="Compare what was received with Plivo's reference; list what names no call.")
+receipts = _ReceiptsGroup("receipts", help="Compare receipts with Plivo's reference; list lost ones.")
 
 
 @receipts.command("orphans")
@@ -63,7 +63,7 @@ def list_orphans(age: str, limit: int) -> None:
 @click.option("--since", "age", default="30d", show_default=True, help="How far back, such as 12h or 7d.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def report_drift(age: str, as_json: bool) -> None:
-    """Compare what Plivo really sent with what the reference expects.
+    """Compare what Plivo sent with what its reference says.
 
     The report holds no numbers, ids, names, tokens or URLs: paste it into a bug tracker, so that the reference becomes
     truer.

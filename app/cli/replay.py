@@ -20,10 +20,14 @@ from app.simulator.wire.transport import RemoteTargetError, send_again
 _USAGE, _UNREACHABLE = 2, 3
 
 
-@click.command()
+@click.command(short_help="Send a stored receipt again and print the reply.")
 @click.argument("receipt_id", type=click.IntRange(min=0))
 @click.option("--to", "url", metavar="URL", help="The server.  [default: this checkout's]")
-@click.option("--token", metavar="TEXT", help="Auth token to sign with.  [default: the first of PLIVO_AUTH_TOKEN]")
+@click.option(
+    "--token",
+    metavar="TEXT",
+    help="Auth token to sign with; others on this machine can read it.  [default: the first of PLIVO_AUTH_TOKEN]",
+)
 @click.option("--allow-remote", is_flag=True, help="Call other machines too. Only your own.")
 def replay(receipt_id: int, url: str | None, token: str | None, allow_remote: bool) -> None:
     """Send a stored receipt again, newly signed, and print the reply.

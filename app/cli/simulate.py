@@ -218,6 +218,7 @@ simulate = click.Command(
     "simulate",
     params=PARAMS,
     callback=run_simulation,
+    short_help="Play calls against a running server, as Plivo would.",
     help=f"{run_simulation.__doc__}\n\nSCENARIO names what happens; without one, a mix as on a real line.",
     epilog=EPILOG,
 )

@@ -34,6 +34,7 @@ confirm, music, redirect, fallback, record, digits, phlo, control or notice (def
 \b
 Exit codes: 0 the server made no mistake, 1 it did, 2 usage, 3 the server is not reachable.
 The address of the server and its tokens are the settings of this checkout, unless given here.
+Other users of this machine can read a token in an option: for a server on this machine, set it.
 Only this machine is called, unless --allow-remote is given.
 """
 

@@ -20,7 +20,7 @@ from app.records.spool.spool import SpooledReceipt
 from app.records.store import migrate
 
 db = AppGroup("db", help="Upgrade, check, back up and restore the database.")
-spool = AppGroup("spool", help="List and drain the receipts that wait on local disk while the database is away.")
+spool = AppGroup("spool", help="List and store receipts that wait on local disk.")
 
 
 @db.command()

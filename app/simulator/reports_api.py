@@ -42,7 +42,7 @@ class ReportsApi:
         if reply.status == http.HTTPStatus.NOT_FOUND:
             return None
         if reply.status in {http.HTTPStatus.UNAUTHORIZED, http.HTTPStatus.FORBIDDEN}:
-            raise ReportsApiError(f"{url} answers {reply.status}; pass the server's REPORTS_TOKEN as --reports-token")
+            raise ReportsApiError(f"{url} answers {reply.status}; set REPORTS_TOKEN to the server's")
         if not reply.is_success:
             raise ReportsApiError(f"{url} answers {reply.status}")
         try:

@@ -19,7 +19,7 @@ from config import Config
 from tests.account.conftest import Cli, Examine, failing
 from tests.account.plivo_api import PlivoApi
 from tests.account.plivo_objects import AUTH_TOKEN
-from tests.support.server import ROOT, coverage_of_processes
+from tests.support.server import ROOT, Server, coverage_of_processes
 
 # Nothing answers there, and nothing of these tests leaves this machine.
 NOWHERE = "http://127.0.0.1:1"
@@ -43,7 +43,10 @@ def flask(environ: dict[str, str], *words: str) -> subprocess.CompletedProcess[s
     )
 
 
-def test_without_an_account_the_local_part_is_checked_and_is_enough(run: Cli, environ: dict[str, str]) -> None:
+def test_without_an_account_the_local_part_is_checked_and_is_enough(
+    run: Cli, environ: dict[str, str], start_server: Callable[..., Server]
+) -> None:
+    environ["PORT"] = str(start_server().port)
     for name in ("PLIVO_AUTH_ID", "PLIVO_AUTH_TOKEN", "PUBLIC_URL"):
         del environ[name]
 

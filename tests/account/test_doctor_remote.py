@@ -12,7 +12,7 @@ from app.account.access import Access
 from app.account.doctor import check_ngrok
 from app.account.public_url import addresses_at
 from app.account.setup import wanted_settings
-from config import Config
+from config import VERSION, Config
 from tests.account.conftest import Examine, failing
 from tests.account.plivo_api import PlivoApi
 from tests.account.plivo_objects import AUTH_TOKEN
@@ -35,7 +35,7 @@ def environ(environ: dict[str, str]) -> dict[str, str]:
 def server(start_server: Callable[..., Server], environ: dict[str, str]) -> Server:
     """Run our server where the doctor's PUBLIC_URL leads."""
     started = start_server(PLIVO_AUTH_TOKEN=AUTH_TOKEN)
-    environ["PUBLIC_URL"] = f"http://127.0.0.1:{started.port}"
+    environ |= {"PUBLIC_URL": f"http://127.0.0.1:{started.port}", "PORT": str(started.port)}
     return started
 
 
@@ -57,7 +57,7 @@ def stranger(environ: dict[str, str]) -> Iterator[None]:
     with ThreadingHTTPServer(("127.0.0.1", 0), Hello) as httpd:
         thread = threading.Thread(target=partial(httpd.serve_forever, 0.01))
         thread.start()
-        environ["PUBLIC_URL"] = f"http://127.0.0.1:{httpd.server_port}"
+        environ |= {"PUBLIC_URL": f"http://127.0.0.1:{httpd.server_port}", "PORT": str(httpd.server_port)}
         yield
         httpd.shutdown()
         thread.join()
@@ -90,6 +90,7 @@ def test_everything_is_well_but_that_loopback_is_not_public(
         "disk space",
         "reports token",
         "signatures",
+        "server",
         "public URL",
         "ngrok",
         "public URL by GET",
@@ -147,13 +148,15 @@ def test_a_public_url_where_nothing_answers_is_a_sentence(examine: Examine) -> N
 def test_the_address_of_ngrok_is_used_where_no_public_url_is_set(
     plivo_api: PlivoApi, examine: Examine, environ: dict[str, str]
 ) -> None:
-    plivo_api.tunnels = [{"public_url": "https://127.0.0.1:1", "config": {"addr": "http://localhost:5000"}}]
+    plivo_api.tunnels = [
+        {"public_url": "https://127.0.0.1:1", "config": {"addr": f"http://localhost:{environ['PORT']}"}}
+    ]
     del environ["PUBLIC_URL"]
 
     checks = examine()
 
     assert "https://127.0.0.1:1 (from ngrok)" in checks["public URL"]["said"]
-    assert checks["ngrok"]["said"] == "https://127.0.0.1:1 leads to port 5000"
+    assert checks["ngrok"]["said"] == f"https://127.0.0.1:1 leads to port {environ['PORT']}"
 
 
 @pytest.mark.parametrize(
@@ -193,3 +196,28 @@ def test_an_address_can_be_looked_at_before_it_is_set(examine: Examine, environ:
         == f"Plivo cannot reach {url} (--url): it leads to this machine or a private network"
     )
     assert checks["public URL by POST"]["ok"] is True
+
+
+@pytest.mark.usefixtures("server")
+def test_the_server_on_this_machine_is_found(examine: Examine, environ: dict[str, str]) -> None:
+    check = examine()["server"]
+
+    assert check["ok"] is True
+    assert check["said"] == f"version {VERSION} answers on 127.0.0.1:{environ['PORT']}"
+
+
+@pytest.mark.usefixtures("stranger")
+def test_another_server_on_our_port_is_found(examine: Examine, environ: dict[str, str]) -> None:
+    check = examine()["server"]
+
+    assert (check["ok"], check["said"]) == (False, f"something else answers on 127.0.0.1:{environ['PORT']}")
+    assert check["advice"] == "Write another PORT, or end what listens there."
+
+
+def test_a_port_without_a_server_is_reported(examine: Examine, environ: dict[str, str]) -> None:
+    environ["PORT"] = "1"
+
+    check = examine()["server"]
+
+    assert (check["ok"], check["advice"]) == (False, "Start it: `make run`.")
+    assert check["said"] == "nothing answers on 127.0.0.1:1, so no call is answered"

@@ -79,7 +79,7 @@ def test_a_refusal_points_to_the_token(server: ScriptedServer, path: str) -> Non
     result = run(server, "busy")
 
     assert result.exit_code == 1
-    assert "to do: if the server checks signatures, pass its PLIVO_AUTH_TOKEN as --token" in result.output
+    assert "to do: if the server checks signatures, set PLIVO_AUTH_TOKEN to its token" in result.output
 
 
 @pytest.mark.parametrize("width", [80, 100, 160])

@@ -190,7 +190,7 @@ def test_an_api_without_a_json_object_is_reported(server: ScriptedServer, body: 
         ReportsApi(f"{server.url}/", "r", Transport()).fetch_call("a")
 
 
-@pytest.mark.parametrize(("status", "said"), [(401, "--reports-token"), (500, "500")])
+@pytest.mark.parametrize(("status", "said"), [(401, "REPORTS_TOKEN"), (500, "500")])
 def test_a_refusal_of_the_api_names_the_remedy(server: ScriptedServer, status: int, said: str) -> None:
     server.replies["/api/v1/calls/a"] = ScriptedReply(status=status)
 

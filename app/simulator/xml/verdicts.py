@@ -35,7 +35,7 @@ class PlivoVerdict:
 
 # Plivo, "Hangup causes": the last digit names the URL, the hundreds name the fault.
 _LAST_DIGIT = {XmlSource.ANSWER: 1, XmlSource.ACTION: 2, XmlSource.REDIRECT: 4}
-_TOKEN_ADVICE = "if the server checks signatures, pass its PLIVO_AUTH_TOKEN as --token; else "  # noqa: S105
+_TOKEN_ADVICE = "if the server checks signatures, set PLIVO_AUTH_TOKEN to its token; else "  # noqa: S105
 
 
 def advice_for(status: int | None, advice: str) -> str:
