@@ -5,13 +5,18 @@ away too. Where the journal knows more than the report, a leg's hangup code abov
 record's outcome and the same snapshot.
 """
 
+from collections.abc import Mapping
+
 from app.dial.ticket import Ticket
 from app.plan.model import Plan
 from app.plan.next import Decision, Nothing, after, start
+from app.plan.order import Memory
 from app.plan.snapshot import Snapshot
 from app.records.model.ids import dial_id_time, make_dial_id
 from app.voice.events import DialEnded, Event
 from app.voice.outcome import Outcome
+
+_UNKNOWN: Mapping[str, str] = {}
 
 
 def decide_start(event: Event, plan: Plan, snapshot: Snapshot) -> Decision:
@@ -20,17 +25,30 @@ def decide_start(event: Event, plan: Plan, snapshot: Snapshot) -> Decision:
 
 
 def decide_after(
-    event: DialEnded, outcome: Outcome, ticket: Ticket | None, plan: Plan, snapshot: Snapshot, *, caller_is_gone: bool
+    event: DialEnded,
+    outcome: Outcome,
+    ticket: Ticket | None,
+    plan: Plan,
+    snapshot: Snapshot,
+    *,
+    caller_is_gone: bool,
+    legs: Mapping[str, str] = _UNKNOWN,
 ) -> Decision:
-    """Return what follows a dial that has ended with this outcome.
+    """Return what follows a dial that has ended with this outcome; `legs` has the known outcomes of single targets.
 
     Without a valid ticket the caller gets the ending of the called number's route.
     """
     if caller_is_gone:
         return Nothing()
-    decision = _after(event, outcome, ticket, plan, snapshot)
+    memory = Memory.from_text(ticket.turn if ticket else "")
+    memory = (
+        memory.after_dial(outcome, {target: Outcome(found) for target, found in legs.items()})
+        if any(memory)
+        else memory
+    )
+    decision = _after(event, outcome, ticket, plan, snapshot, memory)
     if isinstance(decision, Nothing) and outcome is Outcome.CALLER_GAVE_UP and _may_wait(event):
-        return _after(event, Outcome.UNKNOWN, ticket, plan, snapshot)
+        return _after(event, Outcome.UNKNOWN, ticket, plan, snapshot, memory)
     return decision
 
 
@@ -43,7 +61,9 @@ def _may_wait(event: DialEnded) -> bool:
     return event.cause != "ORIGINATOR_CANCEL" or event.status == "completed"
 
 
-def _after(event: DialEnded, outcome: Outcome, ticket: Ticket | None, plan: Plan, snapshot: Snapshot) -> Decision:
+def _after(
+    event: DialEnded, outcome: Outcome, ticket: Ticket | None, plan: Plan, snapshot: Snapshot, memory: Memory
+) -> Decision:
     route = plan.route_named(ticket.route, event.call) if ticket else plan.route_for(event.call)
     return after(
         plan,
@@ -54,6 +74,7 @@ def _after(event: DialEnded, outcome: Outcome, ticket: Ticket | None, plan: Plan
         call=event.call,
         elapsed_seconds=event.at / 1000 - ticket.started_at if ticket else 0,
         rounds=ticket.round if ticket else 0,
+        memory=memory,
     )
 
 

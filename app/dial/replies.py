@@ -1,7 +1,7 @@
 """Write the XML document that Plivo runs from a decision of the plan.
 
 A document is built with the plivo SDK's elements once for each step or ending and base URL. A request only fills in its
-ticket, which is made of letters, digits, `-`, `_`, `=`, `%` and `&`.
+ticket, which is made of letters, digits, `-`, `_`, `.`, `~`, `=`, `%` and `&`.
 """
 
 from collections.abc import Callable
@@ -64,7 +64,7 @@ class Replies:
         if isinstance(decision, Ring):
             route, step = decision.route.name, decision.step.name
             dialled = dial_id()
-            ticket = Ticket(dial_id=dialled, route=route, step=step, round=decision.round, started_at=since)
+            ticket = Ticket(dialled, route, step, decision.round, since, decision.memory.to_text())
             targets = tuple(target.address for target in decision.targets)
             key = ("ring", route, step, targets, decision.timeout, decision.greeting is None, base_url)
             document = self._fill(key, decision, base_url, lambda: ticket)

@@ -5,7 +5,7 @@ the caller served. Notice routes take a report: where it cannot be stored they r
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial, wraps
 from typing import cast
 
@@ -15,8 +15,9 @@ from app.context import Services, services
 from app.dial.decide import decide_after, decide_start, first_dial_id, next_dial_id
 from app.dial.replies import APOLOGY, Replies, Reply, xml_reply
 from app.dial.request import Webhook, current_webhook
-from app.dial.snapshot import snapshot_of
+from app.dial.snapshot import note_turn, snapshot_of
 from app.dial.store_receipt import make_receipt, store, store_notice, translate
+from app.plan.order import Memory
 from app.plan.snapshot import Snapshot
 from app.records.model.receipt import StoredReceipt
 from app.records.model.state import Placement
@@ -26,6 +27,7 @@ from app.voice.outcome import Outcome, facts_of_report, outcome_of
 log = logging.getLogger(__name__)
 
 REPLIES = "dialstatus-replies"
+_NO_LEGS: Mapping[str, str] = {}
 
 View = Callable[[Webhook], Response]
 
@@ -83,7 +85,7 @@ def action(webhook: Webhook) -> Response:
     outcome = outcome_of(facts_of_report(event))
     shared = services()
     go_on = partial(_go_on, webhook, event, shared, snapshot_of(event, shared), replies())
-    receipt = make_receipt(webhook, event)._replace(decide_again=partial(_go_on_again, go_on, outcome))
+    receipt = make_receipt(webhook, event)._replace(decide_again=partial(_go_on_again, go_on, outcome, webhook))
     stored = store(webhook, receipt, go_on(outcome))
     return stored.reply
 
@@ -162,8 +164,10 @@ def replies() -> Replies:
 
 def _start(webhook: Webhook, event: Event) -> Reply:
     shared = services()
+    decision = decide_start(event, shared.plan, snapshot_of(event, shared))
+    note_turn(decision, shared.live, is_later=False)
     return replies().write(
-        decide_start(event, shared.plan, snapshot_of(event, shared)),
+        decision,
         base_url=webhook.base_url,
         dial_id=lambda: first_dial_id(event, shared.config.secret_key),
         since=event.at // 1000,
@@ -179,12 +183,15 @@ def _go_on(
     outcome: Outcome,
     *,
     call_has_ended: bool = False,
+    legs: Mapping[str, str] = _NO_LEGS,
 ) -> Reply:
     ticket = webhook.ticket
     # A request about a leg that is gone carries why it ended (seen in Plivo's open source ancestor).
     caller_is_gone = call_has_ended or "HangupCause" in webhook.first
+    decision = decide_after(event, outcome, ticket, shared.plan, snapshot, caller_is_gone=caller_is_gone, legs=legs)
+    note_turn(decision, shared.live, is_later=ticket is not None and bool(Memory.from_text(ticket.turn).left))
     return documents.write(
-        decide_after(event, outcome, ticket, shared.plan, snapshot, caller_is_gone=caller_is_gone),
+        decision,
         base_url=webhook.base_url,
         dial_id=lambda: next_dial_id(event, ticket, shared.config.secret_key),
         since=ticket.started_at if ticket else event.at // 1000,
@@ -192,13 +199,20 @@ def _go_on(
 
 
 def _go_on_again(
-    go_on: Callable[..., Reply], reported: Outcome, outcome: str, *, call_has_ended: bool
+    go_on: Callable[..., Reply],
+    reported: Outcome,
+    webhook: Webhook,
+    outcome: str,
+    *,
+    call_has_ended: bool,
+    legs: Mapping[str, str],
 ) -> tuple[str, Placement | None] | None:
     """Return the reply for the record's outcome; None where the report alone says the same. Runs in the journal."""
-    if outcome == reported and not call_has_ended:
+    remembers = webhook.ticket is not None and bool(webhook.ticket.turn)
+    if outcome == reported and not call_has_ended and not (legs and remembers):
         return None
     try:
-        return go_on(Outcome(outcome), call_has_ended=call_has_ended)
+        return go_on(Outcome(outcome), call_has_ended=call_has_ended, legs=legs)
     except Exception:
         log.exception("decide_again_failed")  # The reply by the report alone still serves the caller.
         return None

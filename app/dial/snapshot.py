@@ -3,10 +3,18 @@
 from datetime import UTC, datetime
 
 from app.context import Services
-from app.plan.snapshot import Snapshot
+from app.plan.next import Decision, Ring
+from app.plan.snapshot import LiveState, Snapshot
 from app.voice.events import Event
 
 
 def snapshot_of(event: Event, shared: Services) -> Snapshot:
     """Return what is known at the moment of an event."""
     return shared.live.at(datetime.fromtimestamp(event.at / 1000, UTC))
+
+
+def note_turn(decision: Decision, live: LiveState, *, is_later: bool) -> None:
+    """Let the next call of a rotating step begin with the next target; `is_later` where the step rang in this call."""
+    if isinstance(decision, Ring) and decision.step.order == "rotating" and not is_later:
+        place = f"{decision.route.name}.{decision.step.name}"
+        live.rotation = {**live.rotation, place: live.rotation.get(place, 0) + 1}

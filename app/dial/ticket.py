@@ -13,7 +13,8 @@ from urllib.parse import quote_plus
 
 _KEYS = ("dial", "route", "step", "round", "since")
 # Our part of a URL's query. The names are lower case, since Plivo's are in mixed case and must not meet ours.
-OWN_NAMES = frozenset({*_KEYS, "seal"})
+_TURN = "turn"  # Only where a step rings its targets in turn.
+OWN_NAMES = frozenset({*_KEYS, _TURN, "seal"})
 _SEAL_BYTES = 15  # 120 bits are beyond guessing, and base64 needs no padding.
 
 _quoted = lru_cache(maxsize=1024)(quote_plus)  # A plan has few names.
@@ -23,7 +24,7 @@ class Ticket(NamedTuple):
     """One dial of a call: the step that rings, the count of dials so far, and when the first began.
 
     `step` is the name of a step, or of an ending that asks us again (a voicemail); `started_at` is in
-    whole seconds since 1970.
+    whole seconds since 1970. `turn` is what the call remembers of the targets that rang, empty for most plans.
     """
 
     dial_id: str
@@ -31,23 +32,26 @@ class Ticket(NamedTuple):
     step: str
     round: int
     started_at: int
+    turn: str = ""
 
     def to_query(self, secret: str) -> str:
         """Return the query of the ticket, encoded: its values in readable form, and the seal over them."""
-        dial_id, route, step, count, since = self
-        seal = _seal("ticket", (dial_id, route, step, str(count), str(since)), secret)
+        dial_id, route, step, count, since, turn = self
+        seal = _seal("ticket", (dial_id, route, step, str(count), str(since), *([turn] if turn else ())), secret)
         return (
             f"dial={quote_plus(dial_id)}&route={_quoted(route)}&step={_quoted(step)}"
-            f"&round={count}&since={since}&seal={seal.decode()}"
+            f"&round={count}&since={since}{f'&{_TURN}={quote_plus(turn)}' if turn else ''}&seal={seal.decode()}"
         )
 
     @classmethod
     def from_query(cls, query: Mapping[str, str], secret: str) -> "Ticket | None":
         """Return the ticket in a request's decoded query; None when it is missing, incomplete or altered."""
         dial_id, route, step, count, since = values = [query.get(key, "") for key in _KEYS]
-        if not hmac.compare_digest(_seal("ticket", values, secret), _bytes(query.get("seal", ""))):
+        turn = query.get(_TURN, "")
+        seal = _seal("ticket", [*values, turn] if turn else values, secret)
+        if not hmac.compare_digest(seal, _bytes(query.get("seal", ""))):
             return None
-        return cls(dial_id, route, step, int(count), int(since))  # Sealed by us, so these are numbers.
+        return cls(dial_id, route, step, int(count), int(since), turn)  # Sealed by us, so these are numbers.
 
 
 def notice_query(dial_id: str, secret: str) -> str:

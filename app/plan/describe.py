@@ -20,6 +20,13 @@ _WHY = {
     Why.TOO_MANY_ROUNDS: "max_rounds is reached",
 }
 
+_IN_TURN = {
+    "in_turn": "one after another",
+    "shuffled": "one after another in random order",
+    "rotating": "one after another, every call beginning with the next",
+    "longest_idle": "one after another, the longest idle first",
+}
+
 
 def describe_plan(plan: Plan) -> str:
     """Draw every route of a plan as a tree."""
@@ -108,6 +115,12 @@ def _details(route: Route, step: Step) -> Iterator[str]:
     shown = [step.caller_id or route.caller_id, step.caller_name or route.caller_name]
     if any(shown):
         yield f"shown to them: {', '.join(filter(None, shown))}"
+    if step.skip:
+        yield f"without targets that were {' or '.join(step.skip)} in this call"
+    if step.busy_targets == "skip":
+        yield "not those who talk already"
+    if (dead := step.dead_phones) is not None:
+        yield f"dead after {dead.failures} failures in {dead.within} min: rung {dead.then} for {dead.rest} min"
     if step.time_limit != Step.model_fields["time_limit"].default:
         yield f"talk for at most {step.time_limit} s"
     if step.dial_music is not None:
@@ -122,13 +135,21 @@ def _music(music: str | Phrases) -> str:
 
 
 def _ring(step: Step, targets: tuple[Target, ...], timeout: int) -> str:
-    together = " and ".join("the dialled number" if target.number == DIALLED else target.address for target in targets)
+    together = " and ".join(_target(target) for target in targets)
     parts = [f"{together} for {timeout} s"]
+    if step.order != "together" and len(targets) > 1:
+        listed = ", ".join(_target(target) for target in targets)
+        parts = [f"{listed} {_IN_TURN[step.order]}, each for {timeout} s"]
     if step.confirm_key is not None:
         parts.append(f"to be accepted with {step.confirm_key}")
     if step.record:
         parts.append("recorded")
     return ", ".join(parts)
+
+
+def _target(target: Target) -> str:
+    own = f" ({target.timeout} s)" if target.timeout is not None else ""
+    return f"{'the dialled number' if target.number == DIALLED else target.address}{own}"
 
 
 def _prompt(prompt: Phrases) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from app.plan import callers, document, endings, hours, model, prompts
+from app.plan import callers, document, endings, health, hours, model, prompts
 from app.plan.model import Plan
 from app.plan.rules import mistakes
 from app.plan.sounds import read_sound, sounds_in
@@ -22,6 +22,7 @@ _HOMES: tuple[tuple[str, tuple[type[Table], ...]], ...] = (
     ("a route's hours", (hours.Hours,)),
     ("a route's blocked", (callers.Blocked,)),
     ("a step", (model.Step,)),
+    ("dead_phones", (health.DeadPhones,)),
     ("a target", (model.Target,)),
     ("a prompt", (prompts.Phrase,)),
     (

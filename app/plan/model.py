@@ -4,6 +4,7 @@ Field names are the keys of the TOML file; docs/dial-plan.md explains each.
 """
 
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -12,6 +13,7 @@ from pydantic import BeforeValidator, Field
 from app.plan import values
 from app.plan.callers import Blocked, has_stir, is_outgoing
 from app.plan.endings import BUILT_IN_ENDINGS, NOBODY, AnyEnding, Ending
+from app.plan.health import DeadPhones
 from app.plan.hours import Hours
 from app.plan.prompts import DialMusic, Prompt
 from app.plan.values import NOT_EMPTY, Table
@@ -41,6 +43,7 @@ class Target(Table):
     sip_headers: values.SipHeaders | None = None
     sip_auth_username: values.Line | None = None
     sip_auth_password: Annotated[values.Password | None, Field(repr=False)] = None
+    timeout: values.RingSeconds | None = None
 
     @property
     def address(self) -> str:
@@ -54,10 +57,14 @@ class Target(Table):
 
 
 class Step(Table):
-    """The targets that ring together, and how; seconds for every duration."""
+    """The targets that ring together or in turn, and how; seconds for every duration."""
 
     name: Annotated[str, Field(alias="(name)")]
     ring: Annotated[tuple[Annotated[Target, BeforeValidator(_target)], ...], NOT_EMPTY]
+    order: values.Order = "together"
+    skip: tuple[values.Skipped, ...] = ()
+    busy_targets: values.RingOrSkip = "ring"
+    dead_phones: DeadPhones | None = None
     timeout: values.RingSeconds = 30
     time_limit: values.TalkSeconds = 14_400
     caller_id: values.CallerId | None = None
@@ -111,6 +118,13 @@ class Route(Table):
         number = normalise(call.to_number) or ""
         allowed = self.callers is not None and self.admits(call) and number.startswith(self.may_dial or ())
         return number if allowed and is_number(number) else None
+
+    @cached_property
+    def remembers(self) -> bool:
+        """Return whether a call has to remember which targets rang."""
+        return any(
+            step.order != "together" or step.skip or step.dead_phones is not None for step in self.steps.values()
+        )
 
     @property
     def first_step(self) -> Step | None:

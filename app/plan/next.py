@@ -6,6 +6,7 @@ from enum import StrEnum
 from app.plan.callers import is_outgoing
 from app.plan.endings import Ending
 from app.plan.model import Plan, Route, Step, Target
+from app.plan.order import EMPTY, Memory, Turn, first_turns, key_of, later_turns, on_trial
 from app.plan.prompts import Phrases
 from app.plan.snapshot import Snapshot
 from app.plan.values import DIALLED, QUIET_OUTCOMES
@@ -31,7 +32,10 @@ class Why(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Ring:
-    """Ring these targets of a step for `timeout` seconds; `round` counts the dials of the call from 1."""
+    """Ring these targets of a step for `timeout` seconds; `round` counts the dials of the call from 1.
+
+    `memory` is what the call has to remember, `trials` are the dead phones that this ring tries again.
+    """
 
     route: Route
     step: Step
@@ -39,6 +43,8 @@ class Ring:
     round: int
     timeout: int
     greeting: Phrases | None = None
+    memory: Memory = EMPTY
+    trials: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -83,28 +89,45 @@ def after(
     call: CallFacts,
     elapsed_seconds: float,
     rounds: int,
+    memory: Memory = EMPTY,
 ) -> Decision:
     """Decide what follows a dial that has ended.
 
     `step` is the name of the step that rang, `rounds` the count of dials so far (1 after the first),
-    `elapsed_seconds` the time since the first of them began. The same arguments return the same decision.
+    `elapsed_seconds` the time since the first of them began, `memory` what the call remembers, with this dial in it.
+    The same arguments return the same decision.
     """
     rang = route.steps.get(step)
+    if rang is not None and memory.left and outcome not in QUIET_OUTCOMES:
+        turns = later_turns(rang, _targets(route, rang, call), memory, snapshot)
+        if turns:
+            return _ring(plan, route, rang, turns, memory, snapshot, elapsed=elapsed_seconds, rounds=rounds)
     named = rang.after.get(outcome) if rang is not None else None
     if named is not None:
-        return _lead(plan, route, named, Why.LED_HERE, call, snapshot, elapsed=elapsed_seconds, rounds=rounds)
+        return _lead(plan, route, named, Why.LED_HERE, call, snapshot, memory, elapsed=elapsed_seconds, rounds=rounds)
     if outcome in QUIET_OUTCOMES:
         return Nothing()
     if rang is None:
         return _end(plan, route, route.ending, Why.STEP_IS_GONE)
-    return _ring_or_end(plan, route, route.step_after(step), call, snapshot, elapsed=elapsed_seconds, rounds=rounds)
+    return _ring_or_end(
+        plan, route, route.step_after(step), call, snapshot, memory, elapsed=elapsed_seconds, rounds=rounds
+    )
 
 
 def _lead(
-    plan: Plan, route: Route, name: str, why: Why, call: CallFacts, snapshot: Snapshot, *, elapsed: float, rounds: int
+    plan: Plan,
+    route: Route,
+    name: str,
+    why: Why,
+    call: CallFacts,
+    snapshot: Snapshot,
+    memory: Memory = EMPTY,
+    *,
+    elapsed: float,
+    rounds: int,
 ) -> Decision:
     if name in route.steps:
-        return _ring_or_end(plan, route, route.steps[name], call, snapshot, elapsed=elapsed, rounds=rounds)
+        return _ring_or_end(plan, route, route.steps[name], call, snapshot, memory, elapsed=elapsed, rounds=rounds)
     return _end(plan, route, name, why)
 
 
@@ -113,17 +136,22 @@ def _ring_or_end(
     route: Route,
     step: Step | None,
     call: CallFacts,
-    snapshot: Snapshot,  # noqa: ARG001 - The targets of a step are chosen by it.
+    snapshot: Snapshot,
+    memory: Memory = EMPTY,
     *,
     elapsed: float,
     rounds: int,
 ) -> Decision:
-    """Ring the step, unless there is none or the caller has waited as long as the route allows.
+    """Ring the step, unless there is none.
 
     A step without a target for this call counts as unreachable, and the plan goes on at once.
     """
     passed: set[str] = set()
-    while step is not None and step.name not in passed and not (targets := _targets(route, step, call)):
+    while (
+        step is not None
+        and step.name not in passed
+        and not (turns := _turns(route, step, _targets(route, step, call), memory, snapshot, call))
+    ):
         passed.add(step.name)
         named = step.after.get(Outcome.UNREACHABLE)
         if named is not None and named not in route.steps:
@@ -131,13 +159,46 @@ def _ring_or_end(
         step = route.steps[named] if named is not None else route.step_after(step.name)
     if step is None or step.name in passed:
         return _end(plan, route, route.ending, Why.NO_STEP_LEFT)
+    return _ring(plan, route, step, turns, memory, snapshot, elapsed=elapsed, rounds=rounds)
+
+
+def _turns(
+    route: Route, step: Step, targets: Turn, memory: Memory, snapshot: Snapshot, call: CallFacts
+) -> tuple[Turn, ...]:
+    place = f"{route.name}.{step.name}"
+    return first_turns(step, targets, memory, snapshot, call_uuid=call.call_uuid, place=place)
+
+
+def _ring(
+    plan: Plan,
+    route: Route,
+    step: Step,
+    turns: tuple[Turn, ...],
+    memory: Memory,
+    snapshot: Snapshot,
+    *,
+    elapsed: float,
+    rounds: int,
+) -> Decision:
+    """Ring the first of these turns, unless the caller has waited as long as the route allows."""
     if rounds >= route.max_rounds:
         return _end(plan, route, route.ending, Why.TOO_MANY_ROUNDS)
-    left = min(step.timeout, route.max_ring_seconds - int(max(elapsed, 0)))
-    if left < min(step.timeout, SHORTEST_RING_SECONDS):
+    targets = turns[0]
+    timeout = max((target.timeout or step.timeout for target in targets), default=step.timeout)
+    left = min(timeout, route.max_ring_seconds - int(max(elapsed, 0)))
+    if left < min(timeout, SHORTEST_RING_SECONDS):
         return _end(plan, route, route.ending, Why.RANG_TOO_LONG)
-    greeting = route.greeting if rounds == 0 else None
-    return Ring(route=route, step=step, targets=targets, round=rounds + 1, timeout=left, greeting=greeting)
+    remembered = [tuple(key_of(target) for target in turn) for turn in turns] if route.remembers else [()]
+    return Ring(
+        route=route,
+        step=step,
+        targets=targets,
+        round=rounds + 1,
+        timeout=left,
+        greeting=route.greeting if rounds == 0 else None,
+        memory=Memory(remembered[0], tuple(remembered[1:]), memory.gone),
+        trials=on_trial(step, targets, snapshot),
+    )
 
 
 def _targets(route: Route, step: Step, call: CallFacts) -> tuple[Target, ...]:

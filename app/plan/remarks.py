@@ -56,6 +56,8 @@ def _step(place: str, route: Route, step: Step) -> Iterator[Remark]:
     for key, url in (("confirm_sound", step.confirm_sound), ("dial_music", music)):
         if isinstance(url, str):
             yield from ((place, sentence) for sentence in _url(key, url))
+    if step.order != "together" and len(step.ring) > route.max_rounds:
+        yield place, f"{len(step.ring)} targets ring in turn, and max_rounds ends the call after {route.max_rounds}"
     for target in step.ring:
         if target.number == DIALLED and not (target.caller_id or step.caller_id or route.caller_id):
             yield place, "dialled shows the SIP address of the caller, which carriers may refuse; write caller_id"

@@ -143,6 +143,13 @@ def _step(place: str, step: Raw) -> Iterator[Mistake]:
             yield place, f"{key} needs a recording; write record = true"
     if step.get("record") is True and step.get("time_limit") in range(1, MIN_RECORDED_SECONDS):
         yield place, f"time_limit is 1, and a recording lasts at least {MIN_RECORDED_SECONDS} seconds; write more"
+    yield from _ring(place, step)
+
+
+def _ring(place: str, step: Raw) -> Iterator[Mistake]:
+    in_turn = step.get("order", "together") != "together"
+    if not in_turn and any("timeout" in target for target in list_in(step, "ring") if isinstance(target, dict)):
+        yield place, 'timeout of a target needs an order in which each rings alone; write order = "in_turn"'
     for address, count in Counter(addresses(step.get("ring"))).items():
         if count > 1:
             yield place, f"ring has {address} {count} times; write it once"

@@ -20,7 +20,9 @@ class Snapshot:
     health: Mapping[str, Any] = field(default_factory=dict)
     idleness: Mapping[str, Any] = field(default_factory=dict)
     busy_targets: frozenset[str] = frozenset()
+    out: frozenset[str] = frozenset()
     contacts: Mapping[str, Any] = field(default_factory=dict)
+    rotation: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -33,7 +35,9 @@ class LiveState:
     health: Mapping[str, Any] = field(default_factory=dict)
     idleness: Mapping[str, Any] = field(default_factory=dict)
     busy_targets: frozenset[str] = frozenset()
+    out: frozenset[str] = frozenset()
     contacts: Mapping[str, Any] = field(default_factory=dict)
+    rotation: Mapping[str, int] = field(default_factory=dict)
 
     def at(self, now: datetime) -> Snapshot:
         """Return what is known, with the moment of the decision."""
@@ -45,5 +49,7 @@ class LiveState:
             health=self.health,
             idleness=self.idleness,
             busy_targets=self.busy_targets,
+            out=self.out,
             contacts=self.contacts,
+            rotation=self.rotation,
         )

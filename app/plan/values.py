@@ -29,6 +29,9 @@ QUIET_OUTCOMES = frozenset({Outcome.ANSWERED, Outcome.CALLER_GAVE_UP})
 OUTCOME_WORDS = tuple(outcome for outcome in Outcome if outcome is not Outcome.IN_PROGRESS)
 """The outcomes an `after` may name: a dial in progress has not ended yet."""
 
+SKIPPABLE = (Outcome.REJECTED, Outcome.BUSY, Outcome.MISSED, Outcome.UNREACHABLE, Outcome.FAILED)
+"""The outcomes that `skip` may name."""
+
 
 class Table(BaseModel):
     """One TOML table: unknown keys are mistakes, and nothing changes after it is read."""
@@ -138,6 +141,12 @@ def _outcome(value: object) -> Outcome:
     return Outcome(str(value))
 
 
+def _skipped(value: object) -> Outcome:
+    if value not in SKIPPABLE:
+        raise ValueError(f"{value!r} cannot be skipped; write {', '.join(SKIPPABLE)}")
+    return Outcome(str(value))
+
+
 def _headers(label: str, value: object) -> tuple[tuple[str, str], ...]:
     if not isinstance(value, tuple) or not all(isinstance(pair, tuple) and isinstance(pair[1], str) for pair in value):
         raise ValueError(f'{label} is no table of texts; write {{ Team = "Sales" }}')
@@ -186,6 +195,12 @@ Language = Annotated[str, _checked(xml_values.language)]
 CallType = Annotated[str, _checked(xml_values.matching("voice|whatsapp", "voice or whatsapp"))]
 Stir = Annotated[str, BeforeValidator(_stir)]
 RecordChannels = Annotated[str, _checked(xml_values.matching("mono|stereo", "mono or stereo"))]
+Order = Annotated[str, _checked(xml_values.one_of("together", "in_turn", "shuffled", "rotating", "longest_idle"))]
+RingOrSkip = Annotated[str, _checked(xml_values.one_of("ring", "skip"))]
+LastOrNever = Annotated[str, _checked(xml_values.one_of("last", "never"))]
+Skipped = Annotated[Outcome, BeforeValidator(_skipped)]
+Failures = Annotated[int, _checked(xml_values.between(1, 10, "failures"))]
+DeadMinutes = Annotated[int, _checked(xml_values.between(1, 1440, "minutes"))]
 DigitsMode = Annotated[str, _checked(xml_values.matching("rfc2833", "rfc2833"))]
 FileFormat = Annotated[str, _checked(xml_values.matching("mp3|wav", "mp3 or wav"))]
 HangupReason = Annotated[str, _checked(xml_values.matching("normal|busy|rejected", "normal, busy or rejected"))]

@@ -82,6 +82,12 @@ def matching(pattern: str, meaning: str) -> Check:
     return check
 
 
+def one_of(*words: str) -> Check:
+    """Return a check for one of several words."""
+    *others, last = words
+    return matching("|".join(words), f"{', '.join(others)} or {last}")
+
+
 def satisfying(claim: Callable[[str], bool], meaning: str) -> Check:
     """Return a check from a claim about text; `meaning` completes the sentence 'write …'."""
 

@@ -96,3 +96,14 @@ def test_an_altered_notice_names_no_dial(change: dict[str, str]) -> None:
     query = dict(parse_qsl(notice_query("0b9d7f", SECRET)))
 
     assert dial_of_notice(query | change, SECRET) is None
+
+
+def test_a_ticket_carries_what_the_call_remembers_and_without_it_stays_as_it_was() -> None:
+    plain = Ticket("d", "main", "desk", 2, 1_700_000_000)
+    full = plain._replace(turn="aabbccdd~00112233-44556677.8899aabb~raabbccdd")
+    query = dict(parse_qsl(full.to_query(SECRET)))
+
+    assert "turn" not in plain.to_query(SECRET)
+    assert Ticket.from_query(query, SECRET) == full
+    assert Ticket.from_query({**query, "turn": "aabbccdd~~"}, SECRET) is None
+    assert Ticket.from_query({name: value for name, value in query.items() if name != "turn"}, SECRET) is None

@@ -8,6 +8,7 @@ import pytest
 
 from app.plan.callers import Blocked
 from app.plan.endings import Announcement, Announcements, Hangup, Redirect, Voicemail
+from app.plan.health import DeadPhones
 from app.plan.hours import WEEKDAYS, Hours
 from app.plan.load import plan_from_tables
 from app.plan.model import Route, Step, Target
@@ -22,6 +23,7 @@ SECTIONS: dict[str, tuple[type[Table], ...]] = {
     "### `[routes.NAME.blocked]`": (Blocked,),
     "### `[routes.NAME.hours]`": (Hours,),
     "## `[routes.NAME.steps.NAME]`": (Step,),
+    "### Dead phones": (DeadPhones,),
     "### Targets": (Target,),
     "## `[endings.NAME]`": (Announcement, Announcements, Hangup, Redirect, Voicemail),
     "## Prompts": (Phrase,),
@@ -64,7 +66,10 @@ def plan_with(section: str, example: dict[str, Any]) -> dict[str, Any]:
         route["hours"] = {"time_zone": "UTC", "otherwise": "message", "friday": ["09:00-17:00"]} | example
     elif section == "## `[routes.NAME.steps.NAME]`":
         step |= ({} if "confirm_sound" in example else {"confirm_prompt": "Press."}) | example
+    elif section == "### Dead phones":
+        step["dead_phones"] = example
     elif section == "### Targets":
+        step["order"] = "in_turn"
         sip = {"user": "sip:bob@pbx.example.com", "sip_auth_username": "bob", "sip_auth_password": "correct horse"}
         number = {"number": "+14155550112"}
         step["ring"] = [(sip if example.keys() & sip.keys() else number) | example]

@@ -28,8 +28,13 @@ class ReceiptRefused(StoreUnavailable):
 class DecideAgain(Protocol):
     """Decides what the caller gets once the whole record is known."""
 
-    def __call__(self, outcome: str, *, call_has_ended: bool) -> tuple[str | None, Placement | None] | None:
-        """Return the reply and what it starts for the outcome of the record; None to keep what was decided."""
+    def __call__(
+        self, outcome: str, *, call_has_ended: bool, legs: Mapping[str, str]
+    ) -> tuple[str | None, Placement | None] | None:
+        """Return the reply and what it starts for the outcome of the record; None to keep what was decided.
+
+        `legs` has the outcome of each target that ended with a hangup code of its own.
+        """
 
 
 class Receipt(NamedTuple):

@@ -10,6 +10,8 @@ from app.records.model.state import MOST_OF_A_CALL, CallRecord, CallState, DialS
 from app.records.writing.derive import derive
 from app.records.writing.fold import end_plan, fold, place
 from app.voice.events import DialEnded, Event, LegEvent, RecordingMade
+from app.voice.hangup_causes import code_of
+from app.voice.outcome import outcome_of_code
 from app.voice.xml import EMPTY
 
 log = logging.getLogger(__name__)
@@ -54,11 +56,22 @@ def decide_again(record: CallRecord, receipt: Receipt, dial_id: str, key: int) -
     fold_receipt(record, receipt.event, None, dial_id=dial_id, key=key, at=receipt.received_at)
     derive(record)
     dial = record.dials.get(dial_id)
-    decided = receipt.decide_again(dial.outcome, call_has_ended=has_ended) if dial else None
+    legs = leg_outcomes(record, dial_id)
+    decided = receipt.decide_again(dial.outcome, call_has_ended=has_ended, legs=legs) if dial else None
     if decided is None:
         return receipt
     reply, placement = decided
     return receipt._replace(reply=None if reply == EMPTY else reply, placement=placement)
+
+
+def leg_outcomes(record: CallRecord, dial_id: str) -> dict[str, str]:
+    """Return the outcome of every target of a dial whose leg ended with a hangup code that says one."""
+    found = {
+        leg.target: outcome_of_code(code_of(leg.hangup_code, leg.hangup_name, leg.hangup_cause))
+        for leg in record.legs.values()
+        if leg.dial_id == dial_id and leg.target is not None
+    }
+    return {target: outcome.value for target, outcome in found.items() if outcome is not None}
 
 
 def _has_room_for(room: CallRecord, event: Event, dial_id: str | None) -> bool:
