@@ -9,11 +9,11 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import click
 from sqlalchemy import RowMapping
 
-from app.cli.local_server import local_server
 from app.context import services
 from app.records.model.receipt import StoreUnavailable
 from app.records.reading.queries import find_receipt
 from app.records.reading.read_session import read_session
+from app.server.local_server import local_server
 from app.simulator.wire.http_exchange import NoReplyError
 from app.simulator.wire.transport import RemoteTargetError, send_again
 

@@ -12,11 +12,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Column, Table
 
 from app.cli import simulate_report as report
-from app.cli.local_server import local_server
 from app.cli.simulate_options import CALLS_OF_THE_MIX, EPILOG, MOST_TRACED, PARAMS, Options
 from app.cli.simulate_report import SimulationResult
 from app.context import services
 from app.dial.callback_urls import PREFIX
+from app.server.local_server import local_server
 from app.simulator.carrier.call_requests import ApplicationUrls
 from app.simulator.ground_truth import CallTruth
 from app.simulator.reports_api import ReportsApi, ReportsApiError
