@@ -41,6 +41,7 @@ from app.reports.api.views import dial_view, listed_call_view
 from app.reports.errors import error_reply
 from app.reports.setup import use_reports
 from app.server.prefix import PathPrefix
+from app.server.setup_guide import SetupGuide
 from config import Config
 
 log = logging.getLogger(__name__)
@@ -100,7 +101,7 @@ def create_app(config: Config, shared: Services | None = None) -> Flask:
     app.register_blueprint(dial_bp)
     app.register_blueprint(health_bp)
     app.register_blueprint(metrics_bp)
-    use_reports(app)
+    use_reports(app, SetupGuide(app.extensions[EXTENSION]))
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _unexpected_error)
     if config.path_prefix:

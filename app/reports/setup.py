@@ -7,6 +7,7 @@ from werkzeug.routing import BaseConverter
 from app.reports.access.sessions import use_sessions
 from app.reports.access.tokens import use_token_guard
 from app.reports.api.routes import bp as api_bp
+from app.reports.pages.first_run import Guide, use_guide
 from app.reports.pages.routes import bp as pages_bp
 
 
@@ -17,8 +18,9 @@ class AnythingConverter(BaseConverter):
     part_isolating = False
 
 
-def use_reports(app: Flask) -> None:
-    """Register the pages and the API, and how tokens and sessions are checked."""
+def use_reports(app: Flask, guide: Guide) -> None:
+    """Register the pages and the API, and how tokens and sessions are checked; the first page asks the guide."""
+    use_guide(app, guide)
     app.config["BOOTSTRAP_SERVE_LOCAL"] = True
     app.static_url_path = ""  # The application has no static files; Bootstrap's URL is built from it: /bootstrap.
     Bootstrap5(app)

@@ -20,7 +20,7 @@ def reader(caller: Caller) -> Caller:
 
 
 def test_an_empty_dashboard_says_what_to_do(reader: Caller) -> None:
-    page = reader.client.get("/").text
+    page = reader.client.get("/?range=today").text
 
     assert "No dials yet in this range." in page
     assert "flask doctor" in page
@@ -162,7 +162,7 @@ def test_a_page_says_that_the_store_cannot_be_read(lite_caller: Caller) -> None:
     lite_caller.log_in()
     lite_caller.services.store.engine.connect().exec_driver_sql("DROP TABLE dials")
 
-    response = lite_caller.client.get("/")
+    response = lite_caller.client.get("/?range=today")
 
     assert response.status_code == 503
     assert "The store cannot be read. Run flask --app wsgi db check." in response.text

@@ -115,7 +115,7 @@ def test_a_person_logs_in_reads_downloads_and_logs_out_below_the_path(site: Site
     page.wait_for_url(f"{here}/calls/**")
     page.get_by_role("link", name="API").click()
     page.wait_for_url(f"{here}/docs")
-    page.get_by_label("Colours").select_option("dark")
+    page.get_by_role("button", name="Dark").click()
     page.locator('html[data-bs-theme="dark"]').wait_for(state="attached")
     page.get_by_role("button", name="Log out").click()
     page.wait_for_url(f"{here}/login")

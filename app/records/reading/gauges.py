@@ -7,7 +7,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.records.model.ids import first_key, now
 from app.records.model.receipt import StoreUnavailable
-from app.records.model.tables import dials
+from app.records.model.tables import calls, dials
 from app.records.model.tables_events import deliveries, outbox
 from app.records.reading.incomplete import count_orphans
 from app.records.store.store import Store
@@ -50,6 +50,11 @@ def read_gauges(store: Store) -> Gauges:
             )
     except (SQLAlchemyError, OSError) as error:
         raise StoreUnavailable("the store cannot be reached") from error
+
+
+def has_calls(connection: Connection) -> bool:
+    """Return whether any call has been recorded."""
+    return connection.execute(select(calls.c.call_key).limit(1)).first() is not None
 
 
 def _count_outgoing(connection: Connection) -> int:

@@ -29,6 +29,7 @@ from app.reports.pages import formatting
 from app.reports.pages.banners import find_banners
 from app.reports.pages.curl import curl_command
 from app.reports.pages.dashboard import find_cards, find_charts, find_recent
+from app.reports.pages.first_run import is_unused, start_test_call, welcome
 from app.reports.pages.layout import THEMES, hide_numbers, page_context, show_number
 from app.reports.pages.query import RANGES, DashboardQuery, read_dashboard_query
 from app.reports.pages.story import describe_call
@@ -42,6 +43,8 @@ bp.app_context_processor(page_context)
 bp.register_error_handler(HTTPException, error_page)
 bp.add_url_rule("/login", view_func=login, methods=("GET", "POST"))
 bp.add_url_rule("/logout", view_func=logout, methods=("POST",))
+bp.add_url_rule("/welcome", view_func=welcome)
+bp.add_url_rule("/test-call", view_func=start_test_call, methods=("POST",))
 bp.add_app_template_filter(json.loads, "from_json")
 bp.add_app_template_filter(formatting.readable, "readable")
 bp.add_app_template_filter(lambda text: quote(text, safe=""), "path_segment")
@@ -87,6 +90,8 @@ def dashboard() -> Response:
 
     A submitted form holds empty fields and days that were not chosen; it is redirected to an address without them.
     """
+    if not request.args and is_unused():
+        return welcome()
     if all(value for _, value in request.args.items(multi=True)):
         return _dashboard("dashboard.html", with_charts=True)
     return redirect_to(f"/{_query().address()}")

@@ -76,7 +76,8 @@ const refresh = async () => {
   if (!response.ok) throw new Error(response.status);
   const page = new DOMParser().parseFromString(await response.text(), "text/html");
   const fresh = page.getElementById(part.id);
-  if (!fresh || isRead(part)) return;
+  if (isRead(part)) return;
+  if (!fresh) return location.reload(); // The first call turns the first page into the list of calls.
   part.querySelectorAll("details[open][id]").forEach((one) => fresh.querySelector(`#${CSS.escape(one.id)}`)?.setAttribute("open", ""));
   part.replaceWith(fresh);
   offerCopies(fresh);
