@@ -73,7 +73,7 @@ class Replies:
         if isinstance(decision, End):
             ending = decision.name
             document = self._fill(
-                ("end", ending, base_url),
+                ("end", ending, decision.said, base_url),
                 decision,
                 base_url,
                 lambda: Ticket(dial_id=dial_id(), route="", step=ending, round=0, started_at=since),

@@ -8,6 +8,7 @@ from app.plan.model import Plan, Route, Step, Target
 from app.plan.next import Decision, End, Ring, Why
 from app.plan.prompts import Phrase, Phrases
 from app.plan.remarks import uncertain_keys
+from app.plan.snapshot import feed_name
 from app.plan.values import ANY_NUMBER, DIALLED, QUIET_OUTCOMES
 
 _WHY = {
@@ -94,6 +95,13 @@ def _days(hours: Hours) -> Iterator[str]:
     for weekday, name in enumerate(WEEKDAYS):
         if spans := hours.day(weekday):
             yield f"{name} {', '.join(str(span) for span in spans)}"
+    for word, dates in (("open", hours.open), ("closed", hours.closed)):
+        if dates:
+            yield f"{word} on {', '.join(str(one) for one in dates)}"
+    if hours.calendar is not None:
+        yield f"{hours.calendar.events} at the events of {feed_name(hours.calendar.url)}"
+    if hours.holidays is not None:
+        yield f"closed on the holidays of {hours.holidays}"
 
 
 def _step(route: Route, step: Step) -> list[str]:
@@ -149,6 +157,9 @@ def _ring(step: Step, targets: tuple[Target, ...], timeout: int) -> str:
 
 def _target(target: Target) -> str:
     own = f" ({target.timeout} s)" if target.timeout is not None else ""
+    if target.rota is not None:
+        otherwise = f", else {target.otherwise}" if target.otherwise is not None else ""
+        return f"who is on call by {feed_name(target.rota)}{otherwise}{own}"
     return f"{'the dialled number' if target.number == DIALLED else target.address}{own}"
 
 

@@ -100,8 +100,8 @@ def samples(plan: Plan) -> Iterator[tuple[str, Callable[[], str]]]:
 
 
 def _with_number(target: Target) -> Target:
-    """Return the target with the longest number in place of `dialled`."""
-    return target.model_copy(update={"number": f"+{'9' * 15}"}) if target.number == DIALLED else target
+    """Return the target with the longest number in place of `dialled`, or of who is on call."""
+    return target.at(f"+{'9' * 15}") if target.number == DIALLED or target.rota is not None else target
 
 
 def _prompt(prompt: Phrases, sounds_url: str) -> tuple[xml.Speak | xml.Play | xml.Wait, ...]:

@@ -20,6 +20,7 @@ _HOMES: tuple[tuple[str, tuple[type[Table], ...]], ...] = (
     ("the top of the file", (model.Plan,)),
     ("a route", (model.Route,)),
     ("a route's hours", (hours.Hours,)),
+    ("a calendar", (hours.CalendarFeed,)),
     ("a route's blocked", (callers.Blocked,)),
     ("a step", (model.Step,)),
     ("dead_phones", (health.DeadPhones,)),

@@ -14,8 +14,9 @@ from app.plan import values
 from app.plan.callers import Blocked, has_stir, is_outgoing
 from app.plan.endings import BUILT_IN_ENDINGS, NOBODY, AnyEnding, Ending
 from app.plan.health import DeadPhones
-from app.plan.hours import Hours
+from app.plan.hours import Hours, Zone
 from app.plan.prompts import DialMusic, Prompt
+from app.plan.snapshot import Source
 from app.plan.values import NOT_EMPTY, Table
 from app.voice.events import CallFacts
 from app.voice.numbers import identities, normalise
@@ -31,10 +32,13 @@ def _target(value: Any) -> Any:
 
 
 class Target(Table):
-    """One number or SIP user that rings."""
+    """One number or SIP user that rings, or the numbers of a rota, which are known only when it rings."""
 
     number: values.PhoneNumber | None = None
     user: values.SipUser | None = None
+    rota: values.FeedAddress | None = None
+    time_zone: Zone | None = None
+    otherwise: Annotated[str | None, BeforeValidator(values.called_party)] = None
     caller_id: values.CallerId | None = None
     caller_name: values.CallerName | None = None
     send_digits: values.SendDigits | None = None
@@ -54,6 +58,16 @@ class Target(Table):
     def identity(self) -> str:
         """Return the address without the parameters of a SIP address."""
         return self.address.partition(";")[0]
+
+    @property
+    def source(self) -> Source:
+        """Return under which name the numbers of the rota are known."""
+        return Source(self.rota or "", self.time_zone.key if self.time_zone is not None else "UTC")
+
+    def at(self, address: str) -> "Target":
+        """Return the target with the number or SIP user that rings in its place."""
+        key = "user" if address.startswith("sip:") else "number"
+        return self.model_copy(update={"rota": None, "otherwise": None, key: address})
 
 
 class Step(Table):
@@ -180,6 +194,10 @@ class Plan(Table):
             if route.admits(call) and (fit(route)[0] or values.ANY_NUMBER in route.called)
         ]
         return max(fitting, key=fit, default=_NO_OUTGOING_ROUTE if outgoing else _NO_ROUTE)
+
+    def serves(self, number: str) -> bool:
+        """Return whether a number is one of ours, by the routes that name it."""
+        return any(number in route.called for route in self.routes.values())
 
     def route_named(self, name: str, call: CallFacts) -> Route:
         """Return the route a call began with, or if a newer plan lacks it, the one of our number."""

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from app.plan.callers import is_outgoing
-from app.plan.endings import Ending
+from app.plan.endings import Announcement, Ending
 from app.plan.model import Plan, Route, Step, Target
 from app.plan.order import EMPTY, Memory, Turn, first_turns, key_of, later_turns, on_trial
 from app.plan.prompts import Phrases
-from app.plan.snapshot import Snapshot
+from app.plan.snapshot import Snapshot, Switch
 from app.plan.values import DIALLED, QUIET_OUTCOMES
 from app.voice.events import CallFacts
 from app.voice.numbers import identities
@@ -16,6 +16,8 @@ from app.voice.outcome import Outcome
 
 SHORTEST_RING_SECONDS = 5
 """With less than this left of `max_ring_seconds`, another ring is not worth starting."""
+CLOSED_BY_HAND = "closed by hand"
+"""Name of the ending that is a sentence of a switch; no ending of a plan can have it."""
 
 
 class Why(StrEnum):
@@ -49,12 +51,13 @@ class Ring:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class End:
-    """Send the caller to an ending; `route` is the name of the route that leads there."""
+    """Send the caller to an ending; `route` names the route that leads there, `said` is the sentence of a switch."""
 
     name: str
     ending: Ending
     why: Why
     route: str | None = None
+    said: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,7 +77,11 @@ def start(plan: Plan, call: CallFacts, snapshot: Snapshot) -> Decision:
     if not is_outgoing(call):
         if route.blocked is not None and route.blocked.names(call):
             return _end(plan, route, route.blocked.ending, Why.BLOCKED)
-        if route.hours is not None and not route.hours.is_open(snapshot.now):
+        switch = snapshot.switches.get(route.name)
+        if switch is not None and switch.holds(snapshot.now):
+            if not switch.is_open:
+                return _closed_by_hand(plan, route, switch, call, snapshot)
+        elif route.hours is not None and not route.hours.is_open(snapshot.now, snapshot.days):
             return _lead(plan, route, route.hours.otherwise, Why.CLOSED, call, snapshot, elapsed=0, rounds=0)
     return _ring_or_end(plan, route, route.first_step, call, snapshot, elapsed=0, rounds=0)
 
@@ -99,7 +106,7 @@ def after(
     """
     rang = route.steps.get(step)
     if rang is not None and memory.left and outcome not in QUIET_OUTCOMES:
-        turns = later_turns(rang, _targets(route, rang, call), memory, snapshot)
+        turns = later_turns(rang, _targets(plan, route, rang, call, snapshot), memory, snapshot)
         if turns:
             return _ring(plan, route, rang, turns, memory, snapshot, elapsed=elapsed_seconds, rounds=rounds)
     named = rang.after.get(outcome) if rang is not None else None
@@ -150,7 +157,7 @@ def _ring_or_end(
     while (
         step is not None
         and step.name not in passed
-        and not (turns := _turns(route, step, _targets(route, step, call), memory, snapshot, call))
+        and not (turns := _turns(route, step, _targets(plan, route, step, call, snapshot), memory, snapshot, call))
     ):
         passed.add(step.name)
         named = step.after.get(Outcome.UNREACHABLE)
@@ -201,20 +208,48 @@ def _ring(
     )
 
 
-def _targets(route: Route, step: Step, call: CallFacts) -> tuple[Target, ...]:
+def _closed_by_hand(plan: Plan, route: Route, switch: Switch, call: CallFacts, snapshot: Snapshot) -> Decision:
+    """Return what callers get: the sentence of the switch, else what the hours or else the route lead to."""
+    if switch.say is not None:
+        return End(
+            name=CLOSED_BY_HAND, ending=Announcement(say=switch.say), why=Why.CLOSED, route=route.name, said=switch.say
+        )
+    otherwise = route.hours.otherwise if route.hours is not None else route.ending
+    return _lead(plan, route, otherwise, Why.CLOSED, call, snapshot, elapsed=0, rounds=0)
+
+
+def _targets(plan: Plan, route: Route, step: Step, call: CallFacts, snapshot: Snapshot) -> tuple[Target, ...]:
     """Return the targets that may ring in this call: not the called number, the caller, or a phone that forwarded it.
 
     A called number or a forwarding phone would send the call here again, without end. The target `dialled` is the
-    number that was called, for callers to whom the route allows it.
+    number that was called, for callers to whom the route allows it. A rota is who is on call at the moment.
     """
     parties = (call.from_number, call.to_number, call.forwarded_from)
     on_the_line = {name.casefold() for party in parties for name in identities(party)}
     dialled = route.dialled_number(call)
+    ring = _with_rotas(plan, step, snapshot) if any(target.rota for target in step.ring) else step.ring
     return tuple(
         target.model_copy(update={"number": dialled}) if target.number == DIALLED else target
-        for target in step.ring
+        for target in ring
         if (dialled is not None if target.number == DIALLED else target.identity.casefold() not in on_the_line)
     )
+
+
+def _with_rotas(plan: Plan, step: Step, snapshot: Snapshot) -> tuple[Target, ...]:
+    """Return the targets of a step with those who are on call, each once, in place of its rotas.
+
+    A number that a route of the plan serves is left out, since it would call us.
+    """
+    ring: dict[str, Target] = {}
+    for target in step.ring:
+        if target.rota is None:
+            ring.setdefault(target.address, target)
+            continue
+        timeline = snapshot.oncall.get(target.source)
+        numbers = [one for one in (timeline.at(snapshot.now) if timeline else ()) if not plan.serves(one)]
+        for address in numbers or filter(None, [target.otherwise]):
+            ring.setdefault(address, target.at(address))
+    return tuple(ring.values())
 
 
 def _end(plan: Plan, route: Route, name: str, why: Why) -> End:

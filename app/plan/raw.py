@@ -34,7 +34,8 @@ def list_in(table: Raw, key: str) -> list[Any]:
 def addresses(written: object) -> Iterator[str]:
     """Yield the valid addresses of a list of numbers, SIP users or targets, in the form to compare, and `dialled`."""
     for target in written if isinstance(written, list) else []:
-        value = target.get("number", target.get("user")) if isinstance(target, dict) else target
+        keys = ("number", "user", "otherwise")
+        value = next((target[key] for key in keys if key in target), None) if isinstance(target, dict) else target
         if value == DIALLED:
             yield DIALLED
         elif isinstance(value, str):

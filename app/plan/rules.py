@@ -66,7 +66,7 @@ def _route(place: str, route: Raw) -> Iterator[Mistake]:
     if not route.get("steps") and "ending" not in route:
         yield place, "there are neither steps nor an ending; write one of them"
     hours = route.get("hours")
-    if isinstance(hours, dict) and not any(hours.get(day) for day in WEEKDAYS):
+    if isinstance(hours, dict) and not any(hours.get(key) for key in (*WEEKDAYS, "open", "calendar")):
         yield (
             f"{place}.hours",
             'no day has hours, so it would never be open; write one such as monday = ["09:00-17:00"], or remove hours',
@@ -159,8 +159,12 @@ def _ring(place: str, step: Raw) -> Iterator[Mistake]:
 
 
 def _target(target: Raw) -> Iterator[str]:
-    if ("number" in target) == ("user" in target):
-        yield "there is not exactly one of number and user; write one of them"
+    if len(target.keys() & {"number", "user", "rota"}) != 1:
+        yield "there is not exactly one of number, user and rota; write one of them"
+    elif "rota" not in target and target.keys() & {"otherwise", "time_zone"}:
+        yield "otherwise and time_zone are for a rota; remove them"
+    elif "rota" in target and target.keys() - {"rota", "otherwise", "time_zone", "timeout"}:
+        yield "a rota takes otherwise, time_zone and timeout alone; remove the other keys"
     elif "user" in target and "send_digits_mode" in target:
         yield "send_digits_mode is for a number; remove it"
     elif "number" in target and target.keys() & {"sip_auth_username", "sip_auth_password"}:

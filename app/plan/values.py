@@ -125,6 +125,16 @@ def _xml_url(accepts: xml_values.Check, hint: str) -> xml_values.Check:
     return check
 
 
+def _feed_address(value: object) -> str:
+    """Return the address of a calendar: a URL, or the path of a file."""
+    text = f"https://{value[9:]}" if isinstance(value, str) and value[:9] == "webcal://" else value
+    if isinstance(text, str) and text.startswith(("https://", "http://")):
+        return str(xml_values.url("the calendar", text))
+    if not isinstance(text, str) or "://" in text or not text.endswith(".ics"):
+        raise ValueError(f"{value!r} is no calendar; write the URL of one, or the path of an .ics file")
+    return text
+
+
 def _called(value: object) -> str:
     return ANY_NUMBER if value == ANY_NUMBER else _address(lambda _: True, _CALLED)("the number", value)
 
@@ -133,6 +143,11 @@ def _stir(value: object) -> str:
     if value not in STIR_WORDS:
         raise ValueError(f"{value!r} is no result of STIR; write {', '.join(STIR_WORDS)}")
     return str(value)
+
+
+def called_party(value: object) -> str:
+    """Return a number or SIP user that may be called."""
+    return _address(lambda _: True, "a number such as +14155550100, or a SIP user")("otherwise", value)
 
 
 def _outcome(value: object) -> Outcome:
@@ -157,6 +172,8 @@ _PHONE_NUMBER = _address(xml_values.is_number, "a number with + and its country 
 
 Name = Annotated[str, _checked(_name)]
 TableName = Annotated[str, BeforeValidator(_table_name)]
+FeedAddress = Annotated[str, BeforeValidator(_feed_address)]
+FeedEvents = Annotated[str, _checked(xml_values.matching("close|open", "close or open"))]
 Called = Annotated[str, BeforeValidator(_called)]
 OutcomeWord = Annotated[Outcome, BeforeValidator(_outcome)]
 Endpoint = Annotated[str, BeforeValidator(_endpoint)]

@@ -68,6 +68,8 @@ def plan_with(section: str, example: dict[str, Any]) -> dict[str, Any]:
         step |= ({} if "confirm_sound" in example else {"confirm_prompt": "Press."}) | example
     elif section == "### Dead phones":
         step["dead_phones"] = example
+    elif section == "### Targets" and example.keys() & {"rota", "otherwise", "time_zone"}:
+        step["ring"] = [{"rota": "https://calendar.example.com/oncall.ics"} | example]
     elif section == "### Targets":
         step["order"] = "in_turn"
         sip = {"user": "sip:bob@pbx.example.com", "sip_auth_username": "bob", "sip_auth_password": "correct horse"}

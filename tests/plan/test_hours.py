@@ -4,7 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from app.plan.hours import Hours, Span
+from app.plan.dates import Span
+from app.plan.hours import Hours
 
 BERLIN = Hours.model_validate(
     {

@@ -173,7 +173,8 @@ MISTAKES = [
     ),
     (
         "[routes.main.steps.a]\nring = [{}]",
-        "plan.toml [routes.main.steps.a]: ring entry 1: there is not exactly one of number and user; write one of them",
+        "plan.toml [routes.main.steps.a]: ring entry 1: there is not exactly one of number, user and rota; "
+        "write one of them",
     ),
     (
         '[routes.main.steps.a]\nring = [{ number = "+14155550111", sip_auth_username = "a" }]',
