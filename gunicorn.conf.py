@@ -8,6 +8,7 @@ from random import SystemRandom
 from typing import Any
 
 from flask import Flask
+from gunicorn.glogging import Logger
 from gunicorn.systemd import listen_fds
 
 from app import make_services
@@ -17,11 +18,23 @@ from app.server.lifecycle import prepare, serving, start, stop
 from app.server.startup import port_problem, welcome
 from config import Config
 
+
+class GunicornLogger(Logger):  # type: ignore[misc]  # Gunicorn has no types.
+    """Passes gunicorn's log lines to the handler of `configure_logging`."""
+
+    def setup(self, cfg: Any) -> None:
+        """Remove gunicorn's own handlers, which would write each line a second time."""
+        super().setup(cfg)
+        for logger in (self.error_log, self.access_log):
+            logger.handlers.clear()
+            logger.propagate = True
+
+
 _services = serving.renew(lambda: make_services(Config.load()))
 _config = _services.config
 
 configure_logging(_config)
-logger_class = "app.server.worker.GunicornLogger"
+logger_class = GunicornLogger
 bind = f"{_config.host}:{_config.port}"
 workers = _config.workers
 # Webhooks on an event loop, everything else on `threads`: docs/decisions/serving.md. The application also runs under

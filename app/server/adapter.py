@@ -6,14 +6,12 @@ only once its request has arrived whole. Replies whose receipt must go to the sp
 """
 
 import asyncio
-import io
 import logging
-import math
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import unquote
 
 from flask import Flask
 from werkzeug.exceptions import HTTPException
@@ -21,48 +19,16 @@ from werkzeug.exceptions import HTTPException
 from app.context import EXTENSION, Services
 from app.dial.callback_urls import PREFIX
 from app.dial.deferred_response import DEFERS, DeferredResponse
-from app.dial.request import BODY
 from app.ops.logs import lines_together
-from app.records.writing.entry import Entry
 from app.server.connections import STATE, Connection
-from app.server.environ import MAX_BODY, Environ, Receive, make_environ, read_body
-from app.server.prefix import PathPrefix
+from app.server.environ import Environ, Receive, read_request
 
 log = logging.getLogger(__name__)
 
 _PIECE = 64 * 1024  # Bytes of a long body that a thread makes at a time.
 _LINGER = 2.0  # Seconds in which a client may go on sending a body that is refused.
-_SPOOL_THREADS = 16
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
-
-
-@dataclass(slots=True)
-class Reply:
-    """A reply of the application, with as much of its body as there is; `rest` makes what is missing."""
-
-    status: int = 500
-    headers: Iterable[tuple[str, str]] = ()
-    body: bytes = b""
-    rest: Iterator[bytes] | None = None
-    close: Callable[[], object] = field(default=lambda: None)
-
-    def start_response(self, status: str, headers: Iterable[tuple[str, str]], _exc_info: Any = None) -> Any:
-        """Take status and headers, as WSGI has it. Flask never asks for the function to write with."""
-        self.status, self.headers = int(status[:3]), headers
-
-    def next_piece(self, size: float = _PIECE) -> None:
-        """Make the next piece of the body; close it at its end."""
-        pieces, made = [], 0
-        for piece in self.rest or ():
-            pieces.append(piece)
-            made += len(piece)
-            if made >= size:
-                break
-        else:
-            self.rest = None
-            self.close()
-        self.body = b"".join(pieces)
 
 
 class Adapter:
@@ -71,101 +37,97 @@ class Adapter:
     def __init__(self, app: Flask) -> None:
         services: Services = app.extensions[EXTENSION]
         self._app = app
-        prefix = services.config.path_prefix
-        self._prefix = PathPrefix(prefix, app) if prefix else None
+        below = unquote(services.config.path_prefix or "", "latin-1")
+        self._on_loop = (PREFIX, "/healthz", below + PREFIX, below + "/healthz")
         self._journal = services.journal
         self._loop = asyncio.get_running_loop()
         # Not the loop's default executor, whose threads would be waited for before the counts are written at exit.
         self._threads = ThreadPoolExecutor(services.config.threads, "request")
-        self._spooling = ThreadPoolExecutor(_SPOOL_THREADS, "spool")
-        self._entries: list[Entry] = []  # Of this turn of the loop.
+        self._waiting: list[DeferredResponse] = []  # Of this turn of the loop.
         self._stored: asyncio.Future[None] = self._loop.create_future()
-        self._sent: list[DeferredResponse] = []
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         """Answer one request."""
         connection: Connection = scope["state"][STATE]
         try:
-            await self._answer(make_environ(scope), receive, send, connection)
+            await self._answer(await read_request(scope, receive), send, connection)
         except HTTPException as error:
-            await _start(send, Reply(error.code or 400, [("Content-Length", "0")]), closes=True)
+            await _start(send, str(error.code), [("Content-Length", "0")], closes=True)
+            with suppress(TimeoutError):  # A connection that is closed on somebody who is sending loses the reply.
+                async with asyncio.timeout(_LINGER):
+                    while (await receive()).get("more_body"):
+                        pass
             await send({"type": "http.response.body"})
         except Exception:  # Uvicorn answers 500, or closes where a reply has begun.
-            if not connection.is_lost:
+            if not connection.transport.is_closing():
                 log.exception("request_failed", extra={"path": scope["path"]})
         finally:
             connection.answered()
 
-    async def _answer(self, environ: Environ, receive: Receive, send: Send, connection: Connection) -> None:
-        if self._prefix is not None:
-            self._prefix.apply(environ)
-        body = await read_body(environ, receive)
-        if body is None:
-            return  # The client has gone.
-        environ["wsgi.input"] = io.BytesIO(body)
-        is_refused = int(environ.get("CONTENT_LENGTH") or 0) > MAX_BODY
-        if not is_refused:
-            environ[BODY] = body
-        path = environ["PATH_INFO"]
-        if path.startswith(PREFIX) or path == "/healthz":
-            reply = await self._run_on_loop(environ)
-        else:
-            reply = await self._loop.run_in_executor(self._threads, self._run, environ, _PIECE)
-        await _start(send, reply, closes=is_refused or connection.closes_next)
-        try:
-            # No thread waits for the client: one makes a piece only when the last one is on its way.
-            while (more := reply.rest is not None) and not connection.is_lost:
-                await send({"type": "http.response.body", "body": reply.body, "more_body": True})
-                await self._loop.run_in_executor(self._threads, reply.next_piece)
-            await send({"type": "http.response.body", "body": reply.body, "more_body": more or is_refused})
-        finally:
-            if reply.rest is not None:
-                await self._loop.run_in_executor(self._threads, reply.close)
-        if is_refused:
-            await _linger(receive)
-            await send({"type": "http.response.body"})
-
-    def _run(self, environ: Environ, size: float) -> Reply:
-        """Run the application, and make the first piece of the body."""
-        reply = Reply()
-        body = self._app(environ, reply.start_response)
-        reply.rest, reply.close = iter(body), getattr(body, "close", reply.close)
-        reply.next_piece(size)
-        return reply
-
-    async def _run_on_loop(self, environ: Environ) -> Reply:
+    async def _answer(self, environ: Environ, send: Send, connection: Connection) -> None:
+        if not environ["PATH_INFO"].startswith(self._on_loop):
+            await self._answer_from_thread(environ, send, connection)
+            return
         environ[DEFERS] = True
-        reply = Reply()
-        body = self._app(environ, reply.start_response)
-        if isinstance(body, DeferredResponse):
-            await self._store(body)
-            self._report(body)
-            return Reply(body.status_code, body.headers.items(), body.get_data())
-        reply.rest, reply.close = iter(body), getattr(body, "close", reply.close)
-        reply.next_piece(math.inf)
-        return reply
+        reply, *started = self._run(environ)
+        if isinstance(reply, DeferredResponse):
+            await self._store(reply)
+            await _start(send, reply.status, reply.headers.items(), closes=connection.closes_next)
+            body = reply.get_data()
+        else:
+            await _start(send, *started, closes=connection.closes_next)
+            body = b"".join(_pieces(reply))
+        await send({"type": "http.response.body", "body": body})
+
+    async def _answer_from_thread(self, environ: Environ, send: Send, connection: Connection) -> None:
+        """Answer from a thread, which makes a piece of the body only when the last one is on its way."""
+        pieces, piece, *started = await self._loop.run_in_executor(self._threads, self._begin, environ)
+        await _start(send, *started, closes=connection.closes_next)
+        while piece is not None and not connection.transport.is_closing():
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+            piece = await self._loop.run_in_executor(self._threads, next, pieces, None)
+        await self._loop.run_in_executor(self._threads, pieces.close)
+        await send({"type": "http.response.body"})
+
+    def _begin(self, environ: Environ) -> list[Any]:
+        body, *started = self._run(environ)
+        pieces = _pieces(body)
+        return [pieces, next(pieces), *started]
+
+    def _run(self, environ: Environ) -> list[Any]:
+        """Return what the application replies: the body, and status and headers where the body is no deferred one."""
+        started: list[Any] = []
+
+        def start_response(status: str, headers: list[tuple[str, str]], _exc_info: Any = None) -> Any:
+            started.extend((status, headers))  # Flask never asks for the function to write with.
+
+        return [self._app(environ, start_response), *started]
 
     # --- Receipts of the webhooks.
 
     async def _store(self, reply: DeferredResponse) -> None:
         """Return when the reply may go out: its receipt is in the store or on the spool."""
-        if not self._entries:
+        if not self._waiting:
             self._stored = self._loop.create_future()
             self._loop.call_soon(self._hand_over)  # After the other requests of this turn.
-        self._entries.append(reply.entry)
+        self._waiting.append(reply)
         await self._stored
         if reply.entry.is_stored:
             reply.finish()
         else:
-            await self._loop.run_in_executor(self._spooling, reply.finish)
+            await self._loop.run_in_executor(None, reply.finish)
+            reply.notify_listeners()
 
     def _hand_over(self) -> None:
-        entries, self._entries, stored = self._entries, [], self._stored
+        replies, self._waiting, stored = self._waiting, [], self._stored
+        entries = [reply.entry for reply in replies]
 
         def resolve() -> None:
             timer.cancel()
             if not stored.done():
                 stored.set_result(None)
+                # Logged and counted in the turn after next: the replies of this batch go out first.
+                self._loop.call_soon(self._loop.call_soon, _report, replies)
 
         def give_up() -> None:
             self._journal.abandon(entries)
@@ -178,29 +140,30 @@ class Adapter:
         timer = self._loop.call_later(self._journal.timeout, give_up)
         self._journal.hand_over(entries, notify)
 
-    def _report(self, reply: DeferredResponse) -> None:
-        """Log and count a reply in the loop's next turn: the replies of this turn go out first."""
-        if not self._sent:
-            self._loop.call_soon(self._report_all)
-        self._sent.append(reply)
 
-    def _report_all(self) -> None:
-        sent, self._sent = self._sent, []
-        with lines_together():
-            for reply in sent:
+def _report(replies: Iterable[DeferredResponse]) -> None:
+    with lines_together():
+        for reply in replies:
+            if reply.entry.is_stored and reply.finished_at:
                 reply.notify_listeners()
 
 
-async def _linger(receive: Receive) -> None:
-    """Read on for a moment: a connection that is closed on somebody who is sending loses the reply."""
-    with suppress(TimeoutError):
-        async with asyncio.timeout(_LINGER):
-            while (await receive()).get("more_body"):
-                pass
+def _pieces(body: Iterable[bytes]) -> Generator[bytes]:
+    """Yield a body in pieces of 64 KiB or more, and close it."""
+    piece = b""
+    try:
+        for part in body:
+            piece += part
+            if len(piece) >= _PIECE:
+                yield piece
+                piece = b""
+        yield piece
+    finally:
+        getattr(body, "close", bool)()
 
 
-async def _start(send: Send, reply: Reply, *, closes: bool) -> None:
-    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in reply.headers]
+async def _start(send: Send, status: str, headers: Iterable[tuple[str, str]], *, closes: bool) -> None:
+    encoded = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
     if closes:
-        headers.append((b"connection", b"close"))
-    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+        encoded.append((b"connection", b"close"))
+    await send({"type": "http.response.start", "status": int(status[:3]), "headers": encoded})

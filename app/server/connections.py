@@ -1,112 +1,122 @@
-"""The open connections of a worker: how many there may be, and how long a client may take."""
+"""A worker's server and its connections: how many there may be, how long a client may take, and how a stop drains."""
 
 import asyncio
+import math
+import socket
 import time
 from typing import Any
 
+import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 ARRIVAL = 10.0  # Seconds in which a request must have arrived whole.
 WRITE = 10.0  # Seconds in which a client must take some of what is sent to it.
 MAX_HEAD = 64 * 1024  # Bytes of a request before its body.
 STATE = "connection"  # The key of the connection in the `state` of an ASGI scope.
+_DRAIN = 1.4  # Seconds in which kept-alive connections are told that the next reply is the last one.
 
 
-class Connections:
-    """What each connection of a worker waits for and since when (monotonic seconds); the oldest first."""
+class Server(uvicorn.Server):
+    """A server that holds at most `limit` connections and stops without failing a request on one that is kept alive."""
 
-    def __init__(self, *, limit: int, keepalive: float) -> None:
-        self.arriving: dict[Connection, float] = {}
-        self.idle: dict[Connection, float] = {}
-        self.stalled: dict[Connection, float] = {}  # The client does not take what is sent.
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
         self.open: set[Connection] = set()
         self.is_draining = False
-        self.limit = limit
-        # Uvicorn closes an idle connection after `keepalive` seconds; what is unsent may still hold it.
-        self._patience = ((self.arriving, ARRIVAL), (self.stalled, WRITE), (self.idle, keepalive + WRITE))
+        self.limit: float = math.inf
 
-    def admit(self, connection: "Connection") -> None:
-        """Take in a connection. At the limit the longest idle one makes room, or the one longest without a request.
+    def make_room(self) -> None:
+        """Close connections above the limit: the longest idle one first, then the one longest without a request.
 
         Refusing the newest would keep callers out for as long as a crowd connects and says nothing.
         """
-        self.open.add(connection)
-        self.arriving[connection] = time.monotonic()
-        self._make_room()
-
-    def _make_room(self) -> None:
-        while len(self.open) > self.limit and (waiting := self.idle or self.arriving):
-            next(iter(waiting)).abort()
-
-    def forget(self, connection: "Connection") -> None:
-        """Stop watching a connection."""
-        for group, _ in self._patience:
-            group.pop(connection, None)
+        while len(self.open) > self.limit and (waiting := [one for one in self.open if one.is_waiting]):
+            min(waiting, key=lambda one: (not one.is_idle, one.waits_since)).abort()
 
     def sweep(self) -> None:
         """Abort every connection that has used up its time, and those above the limit."""
-        self._make_room()
-        now = time.monotonic()
-        for group, patience in self._patience:
-            while group and now - group[oldest := next(iter(group))] > patience:
-                oldest.abort()
-
-    def close_waiting(self) -> None:
-        """Close every connection without a whole request."""
-        for connection in [*self.idle, *self.arriving]:
+        for connection in [one for one in self.open if one.is_overdue(time.monotonic())]:
             connection.abort()
+        self.make_room()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Accept no more, say `Connection: close` on every reply for a while, then finish what is in work."""
+        self.is_draining = True
+        for server in self.servers:
+            server.close()
+        until = time.monotonic() + _DRAIN
+        while self.open and time.monotonic() < until:
+            await asyncio.sleep(0.02)
+        for connection in [one for one in self.open if one.is_waiting]:
+            connection.abort()
+        await super().shutdown(sockets)
 
 
 class Connection(HttpToolsProtocol):
     """Uvicorn's connection under these limits. It uses asyncio's and httptools' callbacks, and no other part of it."""
 
-    def __init__(self, connections: Connections, *, app_state: dict[str, Any], **arguments: Any) -> None:
+    def __init__(self, server: Server, *, app_state: dict[str, Any], **arguments: Any) -> None:
         super().__init__(app_state={**app_state, STATE: self}, **arguments)
-        self._all = connections
+        self._owner = server
         self._unanswered = 0  # Requests whose head has come and whose reply has not gone.
         self._head: int | None = None  # Bytes so far of a head that is not complete.
-        self._is_half_closed = False
-        self.is_lost = False
+        self._is_half_closed = self.is_idle = False
+        # When it began to wait for a request, a reading of `time.monotonic`; infinite while one is in work.
+        self.waits_since = time.monotonic()
+        self._unsent, self._unsent_since = 0, 0.0
+
+    @property
+    def is_waiting(self) -> bool:
+        """Return whether the client is to send a request or the rest of one."""
+        return self.waits_since < math.inf
 
     @property
     def closes_next(self) -> bool:
         """Return whether the next reply is the last one on this connection."""
-        return self._unanswered == 1 and (self._is_half_closed or self._all.is_draining)
+        return self._unanswered == 1 and (self._is_half_closed or self._owner.is_draining)
+
+    def is_overdue(self, now: float) -> bool:
+        """Return whether the client has taken too long to send a request, or to take any of what is unsent.
+
+        Uvicorn ends idle connections itself.
+        """
+        unsent = self.transport.get_write_buffer_size()
+        if unsent != self._unsent or not unsent:
+            self._unsent, self._unsent_since = unsent, now
+        return now - self._unsent_since > WRITE or (not self.is_idle and now - self.waits_since > ARRIVAL)
 
     def answered(self) -> None:
         """Note that a request has been dealt with."""
         self._unanswered -= 1
-        self._settle()
+        if not (self._unanswered or self.is_waiting):
+            self.is_idle, self.waits_since = True, time.monotonic()
 
     def abort(self) -> None:
         """Close at once, whatever is unsent."""
-        self._all.forget(self)
-        self._all.open.discard(self)
+        self._owner.open.discard(self)
         self.transport.abort()
 
-    def _settle(self) -> None:
-        if not (self._unanswered or self in self._all.arriving or self.is_lost):
-            group = self._all.stalled if self.transport.is_closing() else self._all.idle
-            group[self] = time.monotonic()
+    def _expect_request(self) -> None:
+        if self.is_idle or not self.is_waiting:
+            self.is_idle, self.waits_since = False, time.monotonic()
 
-    # --- asyncio's callbacks.
+    # --- The callbacks of asyncio and of httptools.
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # As uvicorn has it.
-        """Take in the connection, or refuse it."""
+        """Take in the connection; at the limit another one makes room."""
         super().connection_made(transport)
-        self._all.admit(self)
+        self._owner.open.add(self)
+        self._owner.make_room()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
-        self.is_lost = True
-        self._all.open.discard(self)
-        self._all.forget(self)
+        self._owner.open.discard(self)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Parse what has come; count what belongs to a head."""
-        if self._all.idle.pop(self, None):
-            self._all.arriving[self] = time.monotonic()
+        if self.is_idle:
+            self._expect_request()
         if self._head is not None:
             self._head += len(data)
             if self._head > MAX_HEAD:
@@ -116,26 +126,13 @@ class Connection(HttpToolsProtocol):
 
     def eof_received(self) -> bool:  # type: ignore[override]  # asyncio's own signature.
         """Keep the way back open for the replies to requests that have arrived whole."""
-        self._is_half_closed = bool(self._unanswered) and self not in self._all.arriving
+        self._is_half_closed = bool(self._unanswered) and not self.is_waiting
         return self._is_half_closed
-
-    def pause_writing(self) -> None:
-        """Note that the client does not take what is sent."""
-        self._all.stalled[self] = time.monotonic()
-        super().pause_writing()
-
-    def resume_writing(self) -> None:
-        """Note that the client has taken most of what was sent."""
-        self._all.stalled.pop(self, None)
-        self._settle()
-        super().resume_writing()
-
-    # --- httptools' callbacks.
 
     def on_message_begin(self) -> None:
         """Begin to count the head of a request."""
         self._head = 0
-        self._all.arriving.setdefault(self, time.monotonic())
+        self._expect_request()
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
@@ -147,5 +144,4 @@ class Connection(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """Note that the request has arrived whole."""
         super().on_message_complete()
-        self._all.arriving.pop(self, None)
-        self._settle()
+        self.waits_since = math.inf

@@ -22,6 +22,7 @@ from config import Config
 from tests.server.calls import dial_report, new_uuid
 from tests.server.test_wire import calls_of
 
+TRANSPORT = SimpleNamespace(is_closing=lambda: False)
 Messages = list[dict[str, Any]]
 
 
@@ -57,7 +58,7 @@ def ask(adapter: Adapter, call_uuid: str, sent: Messages) -> Awaitable[None]:
         "headers": headers,
         "server": ("127.0.0.1", 80),
         "client": ("127.0.0.1", 40000),
-        "state": {"connection": SimpleNamespace(closes_next=False, is_lost=False, answered=lambda: None)},
+        "state": {"connection": SimpleNamespace(closes_next=False, answered=lambda: None, transport=TRANSPORT)},
     }
 
     async def receive() -> dict[str, Any]:
