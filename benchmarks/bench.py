@@ -1,7 +1,7 @@
 """The servers under test and what was measured so far."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -73,9 +73,12 @@ class Bench:
         self._written[path] = count
         return path
 
-    def forget(self) -> None:
-        """Drop the runs so far, which were for warming up; their receipts still count."""
-        self.runs.clear()
+    def warm_up(self, sides: Iterable[Side]) -> None:
+        """Run each side once without counting its speed; its receipts count."""
+        before = {name: list(measured) for name, measured in self.runs.items()}
+        for side in sides:
+            self.run(side, connections=32)
+        self.runs = before
 
     def answered(self, server: str) -> int:
         """Return how many requests a server has acknowledged."""

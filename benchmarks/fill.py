@@ -42,6 +42,24 @@ _ROUTES = (
 )
 
 
+def _ended(column: int) -> str:
+    return _pick("a", _ENDS, column)
+
+
+def _pick(share: str, choices: tuple[tuple[object, ...], ...], column: int) -> str:
+    """Return the CASE that chooses by share."""
+    whens = " ".join(f"WHEN {share} < {choice[0]} THEN {_literal(choice[column])}" for choice in choices)
+    return f"(CASE {whens} END)"
+
+
+def _literal(value: object) -> str:
+    return "NULL" if value is None else str(value) if isinstance(value, int) else f"'{value}'"
+
+
+_ANSWERED, _SHARE = f"a < {_ENDS[0][0]}", "(b % 1000)"
+_ROUTE, _TO, _TARGET = (_pick(_SHARE, _ROUTES, column) for column in (1, 2, 4))
+
+
 def fill(store: Store, *, dials: int, days: int) -> None:
     """Fill an empty store."""
     migrate.upgrade(store)
@@ -71,95 +89,117 @@ def _analyse(connection: Connection, store: Store) -> None:
 
 def _statements(store: Store, first: int, last: int, start: int, step: float) -> list[str]:
     """Return the four inserts for a range of rows."""
-    rows = _rows(store, first, last, start, step)
-    answered, route = f"a < {_ENDS[0][0]}", "(b % 1000)"
-    to, target = _pick(route, _ROUTES, 2), _pick(route, _ROUTES, 4)
+    rows, words = _rows(store, first, last, start, step), _words(store)
+    return [
+        _insert("calls", _call(words), rows),
+        _insert("receipts", _receipt(words), rows),
+        _insert("dials", _dial(words), rows),
+        f"{_insert('legs', _leg(words), rows)} WHERE {_ANSWERED}",
+    ]
+
+
+def _words(store: Store) -> dict[str, str]:
+    """Return the SQL of the values that several tables share."""
     # As with Plivo's, a call's UUID falls at a random place in its index; a dial's id begins with its time.
     scattered = "substr(CAST(10000000000 + n * 2654435761 % 4294967296 AS TEXT), 2, 8)"
-    uuid, leg, dial_id = (
-        f"{begin} || substr(CAST(1000000000000 + n AS TEXT), 2)"
-        for begin in (f"{scattered} || '-0000-4000-8000-'", "'b0000000-0000-4000-8000-'", "'dial'")
-    )
-    true, false = ("1", "0") if store.is_sqlite else ("true", "false")
-    over = f"t + waited * 1000 + CASE WHEN {answered} THEN talked * 1000 ELSE 0 END"
-    params = f"""'{{"CallUUID":"' || {uuid} || '","From":"' || caller || '","DialStatus":"' || {_ended(2)} || '"}}'"""
+    number = "substr(CAST(1000000000000 + n AS TEXT), 2)"
     digest = "CAST(substr('0000000000000000' || CAST(n AS TEXT), length(CAST(n AS TEXT)) + 1) AS BLOB)"
-    if not store.is_sqlite:
-        digest = "decode(lpad(to_hex(n), 32, '0'), 'hex')"
-    call = {
+    return {
+        "uuid": f"{scattered} || '-0000-4000-8000-' || {number}",
+        "leg": f"'b0000000-0000-4000-8000-' || {number}",
+        "dial_id": f"'dial' || {number}",
+        "over": f"t + waited * 1000 + CASE WHEN {_ANSWERED} THEN talked * 1000 ELSE 0 END",
+        "digest": digest if store.is_sqlite else "decode(lpad(to_hex(n), 32, '0'), 'hex')",
+        "true": "1" if store.is_sqlite else "true",
+        "false": "0" if store.is_sqlite else "false",
+    }
+
+
+def _call(words: dict[str, str]) -> dict[str, str]:
+    return {
         "call_key": "k",
-        "call_uuid": uuid,
+        "call_uuid": words["uuid"],
         "from_number": "caller",
-        "to_number": to,
+        "to_number": _TO,
         "direction": "'inbound'",
         "call_status": "'completed'",
         "started_at": "t",
-        "ended_at": over,
+        "ended_at": words["over"],
         "ended_by": "'webhook'",
-        "duration": f"({over} - t) / 1000",
+        "duration": f"({words['over']} - t) / 1000",
         "heard_from": "'webhook'",
+        "route": _ROUTE,
+        "outcome": _ended(1),
+        "answered_by": f"CASE WHEN {_ANSWERED} THEN {_TARGET} END",
+        "waited_seconds": "waited",
+        "talk_seconds": f"CASE WHEN {_ANSWERED} THEN talked END",
+        "dial_count": "1",
     }
-    receipt = {
+
+
+def _receipt(words: dict[str, str]) -> dict[str, str]:
+    params = f"""'{{"CallUUID":"' || {words["uuid"]} || '","From":"' || caller || '","DialStatus":"' || {_ended(2)} || '"}}'"""
+    return {
         "receipt_key": "k",
         "call_key": "k",
-        "digest": digest,
+        "digest": words["digest"],
         "kind": "'action'",
-        "dial_id": dial_id,
+        "dial_id": words["dial_id"],
         "method": "'POST'",
         "path": "'/dialstatus/action/'",
-        "query": f"'dial=' || {dial_id}",
+        "query": f"'dial=' || {words['dial_id']}",
         "params": params,
         "signature": "'valid'",
         "sender": "'192.0.2.1'",
-        "received_at": over,
+        "received_at": words["over"],
         "deliveries": "1",
-        "last_received_at": over,
+        "last_received_at": words["over"],
         "reply_status": "200",
         "reply_micros": "700",
     }
-    dial = {
+
+
+def _dial(words: dict[str, str]) -> dict[str, str]:
+    return {
         "dial_key": "k",
-        "dial_id": dial_id,
+        "dial_id": words["dial_id"],
         "call_key": "k",
-        "route": _pick(route, _ROUTES, 1),
+        "route": _ROUTE,
         "step": "'all'",
         "round": "1",
-        "targets": _pick(route, _ROUTES, 3),
+        "targets": _pick(_SHARE, _ROUTES, 3),
         "started_at": "t",
         "dial_status": _ended(2),
-        "dial_ring_status": f"CASE WHEN {_ended(4)} = 1 THEN {true} ELSE {false} END",
+        "dial_ring_status": f"CASE WHEN {_ended(4)} = 1 THEN {words['true']} ELSE {words['false']} END",
         "dial_hangup_cause": _ended(3),
-        "b_leg_uuid": f"CASE WHEN {answered} THEN {leg} END",
-        "reported_at": over,
+        "b_leg_uuid": f"CASE WHEN {_ANSWERED} THEN {words['leg']} END",
+        "reported_at": words["over"],
         "report_key": "k",
         "outcome": _ended(1),
         "from_number": "caller",
-        "to_number": to,
-        "answered_by": f"CASE WHEN {answered} THEN {target} END",
+        "to_number": _TO,
+        "answered_by": f"CASE WHEN {_ANSWERED} THEN {_TARGET} END",
         "hangup_code": _ended(5),
         "hangup_name": _ended(6),
-        "answered_at": f"CASE WHEN {answered} THEN t + waited * 1000 END",
-        "ended_at": over,
+        "answered_at": f"CASE WHEN {_ANSWERED} THEN t + waited * 1000 END",
+        "ended_at": words["over"],
         "ring_seconds": "waited",
-        "talk_seconds": f"CASE WHEN {answered} THEN talked END",
+        "talk_seconds": f"CASE WHEN {_ANSWERED} THEN talked END",
     }
-    legs = {
+
+
+def _leg(words: dict[str, str]) -> dict[str, str]:
+    return {
         "call_key": "k",
-        "b_leg_uuid": leg,
-        "dial_id": dial_id,
-        "target": target,
+        "b_leg_uuid": words["leg"],
+        "dial_id": words["dial_id"],
+        "target": _TARGET,
         "position": "1",
         "answered_at": "t + waited * 1000",
-        "ended_at": over,
+        "ended_at": words["over"],
         "ended_by": "'webhook'",
         "duration": "talked",
     }
-    return [
-        _insert("calls", call, rows),
-        _insert("receipts", receipt, rows),
-        _insert("dials", dial, rows),
-        f"{_insert('legs', legs, rows)} WHERE {answered}",
-    ]
 
 
 def _rows(store: Store, first: int, last: int, start: int, step: float) -> str:
@@ -181,20 +221,6 @@ def _rows(store: Store, first: int, last: int, start: int, step: float) -> str:
 
 def _insert(table: str, columns: dict[str, str], rows: str) -> str:
     return f"INSERT INTO {table} ({', '.join(columns)}) {rows} SELECT {', '.join(columns.values())} FROM rows"
-
-
-def _ended(column: int) -> str:
-    return _pick("a", _ENDS, column)
-
-
-def _pick(share: str, choices: tuple[tuple[object, ...], ...], column: int) -> str:
-    """Return the CASE that chooses by share."""
-    whens = " ".join(f"WHEN {share} < {choice[0]} THEN {_literal(choice[column])}" for choice in choices)
-    return f"(CASE {whens} END)"
-
-
-def _literal(value: object) -> str:
-    return "NULL" if value is None else str(value) if isinstance(value, int) else f"'{value}'"
 
 
 def main() -> None:

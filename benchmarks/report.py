@@ -10,7 +10,18 @@ from pathlib import Path
 
 from benchmarks.load import WRK, Measured
 
-_PACKAGES = ("flask", "gunicorn", "gunicorn_h1c", "gevent", "sqlalchemy", "psycopg", "plivo", "fastapi", "uvicorn")
+_PACKAGES = (
+    "flask",
+    "gunicorn",
+    "uvicorn",
+    "uvloop",
+    "httptools",
+    "sqlalchemy",
+    "psycopg",
+    "plivo",
+    "fastapi",
+    "granian",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

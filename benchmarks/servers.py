@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import IO
 
@@ -119,6 +120,22 @@ def uvicorn(application: str, workers: str) -> list[str]:
     return [sys.executable, "-m", "uvicorn", "--port", "{port}", "--workers", workers, *quiet, application]
 
 
+def granian(application: str, workers: str) -> list[str]:
+    """Return the command for a peer under Granian, as WSGI."""
+    return [
+        str(Path(sys.executable).with_name("granian")),
+        "--interface",
+        "wsgi",
+        "--port",
+        "{port}",
+        "--workers",
+        workers,
+        "--log-level",
+        "warning",
+        application,
+    ]
+
+
 def ours() -> list[str]:
     """Return the command for this server."""
     return [sys.executable, "-m", "gunicorn", "-c", str(ROOT / "gunicorn.conf.py"), "wsgi:app"]
@@ -127,11 +144,21 @@ def ours() -> list[str]:
 # By name: from the settings of our own gunicorn to the peer's command.
 PEERS: dict[str, Callable[[dict[str, str]], list[str]]] = {
     "bare": lambda knobs: gunicorn("benchmarks.peers.bare:app", knobs),
+    "bare, our server": lambda knobs: gunicorn(
+        "benchmarks.peers.bare_on_ours:app", {**knobs, "--worker-class": "app.server.worker.AsgiWorker"}
+    ),
+    "bare, Granian": lambda knobs: granian("benchmarks.peers.bare:app", knobs["--workers"]),
     "sample": lambda knobs: gunicorn("benchmarks.peers.sample:app", knobs),
     "sample, plain": lambda _knobs: gunicorn("benchmarks.peers.sample:app", {"--workers": "2"}),
     "afternoon, Flask": lambda knobs: gunicorn("benchmarks.peers.afternoon_flask:app", knobs),
     "afternoon, FastAPI": lambda knobs: uvicorn("benchmarks.peers.afternoon_fastapi:app", knobs["--workers"]),
 }
+
+
+def is_installed(name: str) -> bool:
+    """Return whether the libraries of a peer are installed."""
+    library = {"bare, Granian": "granian", "afternoon, FastAPI": "fastapi"}.get(name)
+    return library is None or find_spec(library) is not None
 
 
 def environment(scratch: Path) -> dict[str, str]:

@@ -63,7 +63,7 @@ def main() -> None:
         scope = _scope(raw)
         stages += [("WSGI environ of the request", _best(lambda: make_environ(scope)))]
         stages += [("request context, made and left", _best(_push_and_pop(app, raw)))]
-        with app.request_context(_environ(raw)):
+        with app.request_context(environ_of(raw)):
             stages += _in_request(shared, raw)
         stages += _in_store(app, shared)
         shared.store.close()
@@ -132,7 +132,7 @@ def _batches(app: Flask, shared: Services, writer: Writer, size: int) -> Sequenc
 
 
 def _receipt(app: Flask, shared: Services) -> Receipt:
-    with app.request_context(_environ(webhooks.action(0).raw)):
+    with app.request_context(environ_of(webhooks.action(0).raw)):
         webhook = _read(_asked(), shared)
         return storing.make_receipt(webhook, storing.translate(webhook))
 
@@ -166,7 +166,8 @@ def _decide(webhook: reading.Webhook, shared: Services, event: DialEnded, ticket
     )
 
 
-def _environ(raw: bytes) -> dict[str, Any]:
+def environ_of(raw: bytes) -> dict[str, Any]:
+    """Return the WSGI environ of a request."""
     head, _, body = raw.partition(b"\r\n\r\n")
     first, *lines = head.decode().split("\r\n")
     method, target, _ = first.split(" ")
@@ -196,7 +197,7 @@ def _scope(raw: bytes) -> dict[str, Any]:
 
 
 def _serve(app: Flask, raw: bytes) -> Callable[[], object]:
-    environ = _environ(raw)
+    environ = environ_of(raw)
 
     def serve() -> object:
         return b"".join(app(dict(environ), _start_response))
@@ -209,7 +210,7 @@ def _start_response(*_: object) -> Callable[[bytes], object]:
 
 
 def _push_and_pop(app: Flask, raw: bytes) -> Callable[[], object]:
-    environ = _environ(raw)
+    environ = environ_of(raw)
 
     def enter() -> None:
         with app.request_context(dict(environ)):

@@ -24,8 +24,8 @@ def bytes_row(bench: Bench, *, calls: int) -> Row:
         server.stop()
     return Row(
         figure="bytes on disk per call with one dial, its five webhooks",
-        done_at="written down",
-        goal="half of the first version",
+        done_at="6,000",
+        goal="4,000",
         value=grown / calls,
         detail=f"{calls:,} calls",
     )
