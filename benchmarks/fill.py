@@ -10,12 +10,11 @@ most, a leg. Then the hours and days that are over are counted, as the server do
 import argparse
 import sys
 import time
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
 from app.records.model.ids import now
-from app.records.rollups.counting import update_rollups
+from app.records.rollups.update import update_rollups
 from app.records.store import migrate
 from app.records.store.store import Store
 from config import Config
@@ -229,7 +228,6 @@ def main() -> None:
     parser.add_argument("--database-url", required=True)
     parser.add_argument("--dials", type=int, default=1_000_000)
     parser.add_argument("--days", type=int, default=365)
-    parser.add_argument("--timezone", default="UTC")
     given = parser.parse_args()
     url = Config.load(
         {"DATABASE_URL": given.database_url, "REPORTS_TOKEN": "x" * 16, "SECRET_KEY": "x" * 16}
@@ -238,11 +236,11 @@ def main() -> None:
     started = time.monotonic()
     fill(store, dials=given.dials, days=given.days)
     filled = time.monotonic()
-    spans = update_rollups(store, ZoneInfo(given.timezone))
+    spans = update_rollups(store)
     store.close()
     counted = time.monotonic()
     sys.stdout.write(
-        f"{given.dials:,} dials in {filled - started:.1f} s; {spans:,} periods counted in {counted - filled:.1f} s\n"
+        f"{given.dials:,} dials in {filled - started:.1f} s; {spans:,} hours counted in {counted - filled:.1f} s\n"
     )
 
 

@@ -3,9 +3,8 @@
 import os
 import statistics
 from contextlib import ExitStack
-from datetime import UTC
 
-from app.records.rollups.counting import update_rollups
+from app.records.rollups.update import update_rollups
 from app.records.store.store import Store
 from benchmarks import servers
 from benchmarks.bench import Bench, Side, say
@@ -45,6 +44,6 @@ def history_row(bench: Bench, stack: ExitStack, *, dials: int, rounds: int) -> R
 def _fill(server: servers.Server, dials: int) -> None:
     store = Store(f"sqlite:///{server.scratch / 'instance' / 'dialstatus.db'}", timeout=60)
     fill(store, dials=dials, days=30)
-    update_rollups(store, UTC)  # Otherwise the server would count them during the measurement.
+    update_rollups(store)  # Otherwise the server would count them during the measurement.
     store.close()
     os.sync()

@@ -16,18 +16,20 @@ from werkzeug.datastructures import MultiDict
 from app.cli.dials import RecordsGroup, open_for_owner
 from app.context import services
 from app.records.reading.call_filters import CallFilters
-from app.records.reading.calls import ListedCall, count_outcomes, find_calls
+from app.records.reading.calls import ListedCall, find_calls
+from app.records.reading.figures import GroupBy
 from app.records.reading.queries import FoundCall, find_call
 from app.records.reading.read_session import read_session
+from app.records.reading.summaries import summarise
 from app.reports.api.call_queries import CallFilterQuery
 from app.reports.api.exports import call_csv_lines, call_json_lines, iter_calls
 from app.reports.api.models import CallsView
 from app.reports.api.queries import make_cursor, read_query
 from app.reports.api.views import call_view, listed_call_view
 from app.reports.pages.formatting import CALL_OUTCOMES, OUTCOMES, clock, duration, percentage
-from app.voice.outcome import CallOutcome
 
-_FILTERS = ("since", "until", "outcome", "direction", "from", "to", "route", "has_message", "status", "cause", "target")
+_OF_CALLS = ("since", "until", "outcome", "direction", "from", "to", "route", "has_message")
+_FILTERS = (*_OF_CALLS, "status", "cause", "reason", "target")
 _TABLE_WIDTH = 120  # Columns below which a call is printed on two lines.
 _WRITERS = {"csv": call_csv_lines, "jsonl": call_json_lines}
 _NOTHING = "No calls match."
@@ -67,7 +69,7 @@ def list_calls(limit: int, wide: bool, as_json: bool, **given: str | None) -> No
             if before is None or len(found) == limit:
                 break
     if as_json:
-        view = CallsView(calls=list(map(listed_call_view, found)), next_cursor=make_cursor(before))
+        view = CallsView(calls=list(map(listed_call_view, found)), next_cursor=make_cursor(before), total=None)
         click.echo(view.model_dump_json(indent=2))
         return
     if not found:
@@ -187,10 +189,8 @@ def export(kind: str, output: Path | None, **given: str | None) -> None:
 def summary(as_json: bool, **given: str | None) -> None:
     """Count calls by their outcome."""
     with read_session(services().store) as connection:
-        found = count_outcomes(connection, _filters(given))
-    total = found.total()
-    ended = total - found[CallOutcome.IN_PROGRESS]
-    answered = found[CallOutcome.ANSWERED]
+        figures = summarise(connection, _filters(given), GroupBy.OUTCOME, services().config.timezone).whole
+    found, total, ended, answered = figures.outcomes, figures.total, figures.ended, figures.answered
     if as_json:
         rate = answered / ended if ended else None
         click.echo(json.dumps({"calls": total, "answer_rate": rate, "outcomes": dict(found)}, indent=2))

@@ -20,15 +20,16 @@ from werkzeug.datastructures import MultiDict
 from app.cli.erase import erase, prune
 from app.context import services
 from app.records.model.receipt import StoreUnavailable
-from app.records.reading.figures import Detail, GroupBy, GroupedFigures, groups_whole_calls
+from app.records.reading.figures import GroupBy, GroupedFigures
 from app.records.reading.filters import DialFilters, TooMany
 from app.records.reading.queries import FoundDial, find_call, find_dials
 from app.records.reading.read_session import explained, read_session
 from app.records.reading.summaries import summarise
-from app.records.rollups.counting import update_rollups
+from app.records.rollups.update import update_rollups
+from app.reports.api.call_queries import SummaryQuery
 from app.reports.api.exports import Batches, csv_lines, iter_dials, json_lines
 from app.reports.api.problems import InvalidParameters
-from app.reports.api.queries import FilterQuery, SummaryQuery, read_query
+from app.reports.api.queries import FilterQuery, read_query
 from app.reports.api.views import call_view
 from app.reports.pages.formatting import OUTCOMES, clock, duration, percentage
 
@@ -120,8 +121,7 @@ def export(kind: str, output: Path | None, **given: str | None) -> None:
     """Write all dials that match the filters, newest first."""
     filters, store = _filters(given), services().store
     with read_session(store) as connection:
-        zone = services().config.timezone
-        total = summarise(connection, filters, GroupBy.OUTCOME, zone, detail=Detail.TOTALS).whole.total
+        total = summarise(connection, filters, GroupBy.OUTCOME, services().config.timezone).whole.total
     opened = open_for_owner(output) if output else nullcontext(sys.stdout)
     with opened as file, Progress(console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress:
         task = progress.add_task("Dials", total=total)
@@ -150,21 +150,20 @@ def summary(group_by: str, timezone: str | None, **given: str | None) -> None:
     query = read_query(SummaryQuery, MultiDict({"timezone": timezone} if timezone else {}))
     zone = ZoneInfo(query.timezone) if query.timezone else services().config.timezone
     with read_session(services().store) as connection:
-        found = summarise(connection, filters := _filters(given), GroupBy(group_by), zone)
-    Console(width=None if sys.stdout.isatty() else 160).print(_summary_table(found, filters, GroupBy(group_by)))
+        found = summarise(connection, _filters(given), GroupBy(group_by), zone)
+    Console(width=None if sys.stdout.isatty() else 160).print(_summary_table(found, group_by))
 
 
-def _summary_table(found: GroupedFigures, filters: DialFilters, group_by: GroupBy) -> Table:
+def _summary_table(found: GroupedFigures, group_by: str) -> Table:
     shown = [outcome for outcome in OUTCOMES if found.whole.outcomes[outcome]]
     headings = (group_by.capitalize(), "Calls", "Dials", "Answer rate", "Median time to answer")
     table = Table(*headings, *(OUTCOMES[outcome] for outcome in shown))
-    groups = [(name, figures, group_by) for name, figures in found.parts.items()]
-    for name, figures, grouped_by in [*groups, ("all", found.whole, GroupBy.DAY)]:
+    for name, figures in [*found.parts.items(), ("all", found.whole)]:
         table.add_row(
             name or "–",
             f"{figures.calls:,}",
             f"{figures.total:,}",
-            percentage(*figures.answered(of_calls=groups_whole_calls(filters, grouped_by))),
+            percentage(figures.answered, figures.ended),
             duration(figures.wait(0.5)),
             *(f"{figures.outcomes[outcome]:,}" for outcome in shown),
         )
@@ -173,11 +172,19 @@ def _summary_table(found: GroupedFigures, filters: DialFilters, group_by: GroupB
 
 @dials.command("count")
 def count() -> None:
-    """Count past hours and days, so that figures are fast; the server does it by itself too."""
+    """Count the hours that are over, so that figures are fast; the server does it by itself too."""
     store = services().store
-    with explained(store):
-        periods = update_rollups(store, services().config.timezone)
-    click.echo(f"{periods:,} hours and days counted.")
+    with explained(store), Progress(console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress:
+        task = progress.add_task("Hours", total=None)
+        done = 0
+
+        def step(counted: int, left: int) -> None:
+            nonlocal done
+            done += counted
+            progress.update(task, completed=done, total=done + left)
+
+        hours = update_rollups(store, step=step)
+    click.echo(f"{hours:,} hours counted.")
 
 
 dials.add_command(prune)

@@ -51,7 +51,7 @@ def prune(days: int, dry_run: bool) -> None:
         click.echo(f"{total:,} calls are older than {days} days.")
         return
     with _progress("Calls", total) as step:
-        pruned = prune_older(shared.store, before=before, zone=shared.config.timezone, step=step)
+        pruned = prune_older(shared.store, before=before, step=step)
     click.echo(f"{pruned:,} calls older than {days} days deleted.")
 
 

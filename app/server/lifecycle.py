@@ -12,7 +12,7 @@ from app.plan.load import PlanError
 from app.records.maintenance.derive_calls import CallDerivation
 from app.records.maintenance.retention import Retention
 from app.records.model.receipt import StoreUnavailable
-from app.records.rollups.job import RollupJob
+from app.records.rollups.update import RollupJob
 from app.records.store.prepare_tables import prepare_tables
 from app.records.store.readiness import prove_write
 from app.records.store.store import Store
@@ -68,8 +68,8 @@ def start(app: Flask) -> None:
     jobs = app.extensions[_JOBS] = (
         shared.drainer,
         sending(app),
-        Retention(shared.store, days=config.retention_days, zone=config.timezone, directory=config.instance_dir),
-        RollupJob(shared.store, config.timezone),
+        Retention(shared.store, days=config.retention_days, directory=config.instance_dir),
+        RollupJob(shared.store),
         CallDerivation(shared.store),
     )
     for job in jobs:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from app.voice.hangup_causes import HangupCause, by_code, by_name
+from app.voice.hangup_causes import CODES, NAMES, HangupCause, by_code, by_name
 from app.voice.outcome import Outcome
 
 SENTENCES = {
@@ -29,6 +29,9 @@ UNEXPLAINED = "Look at the webhooks of the call, and give Plivo's support its UU
 _SAYS_IT_ALL = frozenset({Outcome.CALLER_GAVE_UP, Outcome.BUSY, Outcome.MISSED})
 # That somebody hung up, or that there was nothing more to do, explains no dial that nobody answered.
 _NO_REASONS = frozenset({0, 4000, 4010})
+# The one name of the reason that a code or a cause gives, by which dials are counted; `exact_cause` reads the same.
+REASON_OF_CODE = {code: cause.name for code, cause in CODES.items() if code not in _NO_REASONS}
+REASON_OF_CAUSE = {name: REASON_OF_CODE[cause.code] for name, cause in NAMES.items() if cause.code in REASON_OF_CODE}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

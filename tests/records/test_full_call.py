@@ -128,7 +128,7 @@ def test_the_rows_that_a_receipt_reads_are_bounded(connection: sqlite3.Connectio
     assert max(read) <= 2 * MOST_OF_A_CALL + 5
 
 
-def test_only_dials_that_change_are_noted_for_the_rollups(connection: sqlite3.Connection) -> None:
+def test_only_calls_that_change_are_noted_for_the_rollups(connection: sqlite3.Connection) -> None:
     old = now() - 3 * 24 * 60 * 60 * 1000
     receipts = [callback(number, number)._replace(received_at=old) for number in range(20)]
     write(connection, receipts)

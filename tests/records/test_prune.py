@@ -13,7 +13,8 @@ from app.records.maintenance.retention import Retention
 from app.records.model.ids import make_key, now
 from app.records.model.receipt import StoreUnavailable
 from app.records.reading.incomplete import open_calls
-from app.records.rollups.counting import update_rollups
+from app.records.rollups.counting import Kind as RollupKind
+from app.records.rollups.update import update_rollups
 from app.records.spool.spool import Spool
 from app.records.store import migrate
 from app.records.store.store import Store
@@ -27,6 +28,9 @@ HOUR = 60 * 60 * 1000
 DAY = 24 * HOUR
 # Near enough that its hours are counted in a moment, and in the middle of one, as a few seconds later is the same hour.
 PAST = (now() - 5 * DAY) // HOUR * HOUR + HOUR // 2
+
+
+COUNTED = f"SELECT outcome, target, dials FROM call_rollups WHERE kind = {RollupKind.DIAL_TARGET}"
 
 
 def quiet(_count: int) -> None:
@@ -48,7 +52,7 @@ def test_older_calls_are_deleted_whole_and_the_rest_stays(store: Store, journal:
     told: list[int] = []
 
     assert count_older(store, before=PAST) == 3
-    assert prune(store, before=PAST, zone=UTC, step=told.append) == 3
+    assert prune(store, before=PAST, step=told.append) == 3
 
     assert (sum(told), count_older(store, before=PAST)) == (3, 0)
     assert rows(store, "SELECT min(call_key) FROM calls") == [(before,)]
@@ -60,7 +64,7 @@ def test_more_calls_than_one_transaction_holds_are_deleted(store: Store, journal
     for number in range(130):
         journal.append(Call(at=PAST + number).answer(ALICE).receipts[0])
 
-    assert prune(store, before=PAST + DAY, zone=UTC, step=quiet) == 130
+    assert prune(store, before=PAST + DAY, step=quiet) == 130
 
     assert [scalar(store, f"SELECT count(*) FROM {table}") for table in ("calls", "dials", "receipts")] == [0, 0, 0]
 
@@ -69,7 +73,7 @@ def test_webhooks_are_stored_while_old_records_are_deleted(store: Store, journal
     for number in range(120):
         journal.append(Call(at=PAST + number).answer(ALICE).receipts[0])
 
-    prune(store, before=PAST + DAY, zone=UTC, step=lambda _: keep_one(journal))
+    prune(store, before=PAST + DAY, step=lambda _: keep_one(journal))
 
     assert scalar(store, "SELECT count(*) FROM calls") == 3
 
@@ -80,7 +84,7 @@ def keep_one(journal: Journal) -> None:
 
 def test_old_records_are_deleted_by_the_retention_job(store: Store, journal: Journal, tmp_path: Path) -> None:
     journal.append_all([*Call(at=PAST).answer(ALICE).receipts, *Call(at=now()).answer(ALICE).receipts])
-    both = [Retention(store, days=2, zone=UTC, directory=tmp_path) for _ in range(2)]
+    both = [Retention(store, days=2, directory=tmp_path) for _ in range(2)]
     for retention in both:
         retention.wake()
 
@@ -96,45 +100,79 @@ def test_figures_of_the_past_outlive_their_dials(store: Store, journal: Journal)
         call = Call(at=PAST + number * 1000).answer(ALICE, BOB).action("busy", "USER_BUSY", rang=True)
         journal.append_all(call.receipts)
 
-    prune(store, before=PAST + DAY, zone=UTC, step=quiet)
-    update_rollups(store, UTC)
+    prune(store, before=PAST + DAY, step=quiet)
+    update_rollups(store)
 
-    counted = "SELECT outcome, targets, dials FROM tallies WHERE level = 0 AND apart = 0"
     assert scalar(store, "SELECT count(*) FROM dials") == 0
-    assert rows(store, counted) == [("busy", f'["{ALICE}","{BOB}"]', 3)]
+    assert rows(store, f"{COUNTED} ORDER BY target") == [("busy", ALICE, 3), ("busy", BOB, 3)]
 
 
 def test_a_number_that_contains_the_persons_digits_stays_in_the_figures(
     store: Store, journal: Journal, spool: Spool
 ) -> None:
     journal.append_all(Call(at=PAST).answer(BOB).action("busy", "USER_BUSY", rang=True).receipts)
-    update_rollups(store, UTC)
+    update_rollups(store)
 
     erase(store, spool, f"+{BOB[2:]}", quiet)
 
-    assert rows(store, "SELECT targets, dials FROM tallies WHERE level = 0 AND apart = 0") == [(f'["{BOB}"]', 1)]
+    assert rows(store, COUNTED) == [("busy", BOB, 1)]
 
 
-def test_a_person_is_taken_out_of_the_figures_and_the_figures_stay(
+def test_an_erased_call_leaves_the_figures(store: Store, journal: Journal, spool: Spool) -> None:
+    for target in (ALICE, BOB):
+        journal.append_all(Call(at=PAST).answer(target).action("busy", "USER_BUSY", rang=True).receipts)
+    update_rollups(store)
+
+    erase(store, spool, BOB, quiet)
+    mentioning = "SELECT count(*) FROM call_rollups WHERE target = '{0}' OR answered_by = '{0}' OR to_number = '{0}'"
+    assert scalar(store, mentioning.format(BOB)) == 0
+    update_rollups(store)
+
+    assert rows(store, COUNTED) == [("busy", ALICE, 1)]
+
+
+def test_a_person_is_taken_out_of_the_figures_of_deleted_calls_and_the_figures_stay(
     store: Store, journal: Journal, spool: Spool
 ) -> None:
     journal.append_all(Call(at=PAST).answer(BOB).action("busy", "USER_BUSY", rang=True).receipts)
-    update_rollups(store, UTC)
+    prune(store, before=PAST + HOUR, step=quiet)
 
     erase(store, spool, BOB, quiet)
+    update_rollups(store)
 
-    assert rows(store, "SELECT outcome, targets, dials FROM tallies WHERE level = 0 AND apart = 0") == [
-        ("busy", None, 1)
-    ]
-    assert scalar(store, "SELECT count(*) FROM tallies WHERE apart > 0") > 0
-    assert scalar(store, "SELECT count(*) FROM tallies WHERE targets IS NOT NULL OR answered_by IS NOT NULL") == 0
+    assert rows(store, COUNTED) == [("busy", None, 1)]
+
+
+def test_a_late_report_does_not_count_a_pruned_hour_again(store: Store, journal: Journal) -> None:
+    for number in range(3):
+        journal.append_all(Call(at=PAST + number).answer(ALICE).action("busy", "USER_BUSY", rang=True).receipts)
+    prune(store, before=PAST + HOUR, step=quiet)
+
+    journal.append_all(Call(at=PAST).answer(ALICE).action("busy", "USER_BUSY", rang=True).receipts)
+    update_rollups(store)
+
+    assert rows(store, COUNTED) == [("busy", ALICE, 3)]
+
+
+def test_an_interrupted_deletion_goes_on_where_it_ended(store: Store, journal: Journal) -> None:
+    for number in range(120):
+        journal.append(Call(at=PAST + number).answer(ALICE).receipts[0])
+
+    def stop(_count: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        prune(store, before=PAST + HOUR, step=stop)
+
+    assert prune(store, before=PAST + HOUR, step=quiet) == 70
+    assert rows(store, COUNTED) == [("in_progress", ALICE, 120)]
 
 
 @pytest.mark.parametrize(
     "do",
     [
         lambda store, _: count_older(store, before=PAST),
-        lambda store, _: prune(store, before=PAST, zone=UTC, step=quiet),
+        lambda store, _: prune(store, before=PAST, step=quiet),
         lambda store, _: count_receipts(store),
         lambda store, spool: erase(store, spool, CALLER, quiet),
         lambda store, _: count_calls(store),
@@ -159,7 +197,7 @@ def test_a_store_that_cannot_be_reached_is_a_sentence(
 
 def test_without_a_limit_everything_is_kept(store: Store, journal: Journal, tmp_path: Path) -> None:
     journal.append(Call(at=PAST).answer(ALICE).receipts[0])
-    retention = Retention(store, days=0, zone=UTC, directory=tmp_path / "unused")
+    retention = Retention(store, days=0, directory=tmp_path / "unused")
 
     retention.wake()
     retention.stop()

@@ -1,14 +1,14 @@
 """The API: what it returns, what it refuses, and what it says about a bad request."""
 
 import json
-from datetime import UTC, datetime
 
 import pytest
 
 from app.cli.group import add_commands
 from app.records.model.ids import now
+from app.voice.events import Kind
 from tests.reports.conftest import REPORTS_TOKEN, Caller
-from tests.reports.history import make_rounds
+from tests.reports.history import TARGETS, make_receipt, make_rounds
 
 DIAL_FIELDS = (
     "dial_id call_uuid step round route a_leg_uuid b_leg_uuid from to targets dial_status dial_ring_status "
@@ -227,7 +227,7 @@ def test_an_unknown_resource_is_a_problem_document(lite_caller: Caller, path: st
     assert response.mimetype == "application/problem+json"
 
 
-@pytest.mark.parametrize("path", ["dials", "dials/x", "calls/x", "summary", "nothing"])
+@pytest.mark.parametrize("path", ["dials", "dials/x", "calls/x", "summary"])
 @pytest.mark.parametrize("header", [None, "", "Bearer", "Bearer wrong", "Bearer é", "Basic a-made-up-reports-token"])
 def test_nothing_is_shown_without_the_token(lite_caller: Caller, path: str, header: str | None) -> None:
     headers = {} if header is None else {"Authorization": header}
@@ -270,7 +270,7 @@ def test_a_summary_counts_outcomes_and_statuses(caller: Caller) -> None:
     caller.ended_call("no-answer", DialRingStatus="true")
     caller.call()
 
-    summary = caller.read("summary")
+    summary = caller.read("summary", unit="dials")
 
     assert summary["total"] == 4
     assert summary["outcomes"] == {"busy": 2, "missed": 1, "in_progress": 1}
@@ -279,42 +279,47 @@ def test_a_summary_counts_outcomes_and_statuses(caller: Caller) -> None:
     assert day["total"] == 4
 
 
-def test_a_call_answered_by_its_last_dial_is_one_answered_call(lite_caller: Caller) -> None:
+def test_a_summary_counts_calls_and_on_request_their_dials(lite_caller: Caller) -> None:
     begun = now() - 600_000
     moments = [begun, begun + 30_000, begun + 60_000]
+    hangups = [
+        make_receipt(Kind.HANGUP, begun + 200_000, {"CallUUID": f"call-{number}", "CallStatus": "completed"})
+        for number in (1, 2)
+    ]
     lite_caller.services.journal.append_all(
         [
             *make_rounds(1, moments, ["no-answer", "no-answer", "completed"]),
             *make_rounds(2, moments[:1], ["busy"]),
             *list(make_rounds(3, moments[:1], ["busy"]))[:1],  # It is in progress.
+            *hangups,
         ]
     )
 
-    whole = lite_caller.read("summary", group_by="route")
-    by_outcome = lite_caller.read("summary", group_by="outcome")
-    missed = lite_caller.read("summary", outcome="missed")
+    of_calls = lite_caller.read("summary", group_by="target")
+    of_dials = lite_caller.read("summary", group_by="outcome", unit="dials")
 
-    assert (whole["total"], whole["calls"], whole["answer_rate"]) == (5, 3, 0.5)
-    assert [(part["calls"], part["answer_rate"]) for part in whole["series"]] == [(3, 0.5)]
-    assert by_outcome["answer_rate"] == 0.5
-    assert {part["group"]: (part["calls"], part["answer_rate"]) for part in by_outcome["series"]} == {
-        "missed": (1, 0),
-        "answered": (0, 1),
-        "busy": (1, 0),
-        "in_progress": (1, None),
-    }
-    assert (missed["total"], missed["calls"], missed["answer_rate"]) == (2, 1, 0)
+    assert (of_calls["unit"], of_calls["total"], of_calls["dials"], of_calls["answer_rate"]) == ("calls", 3, 5, 0.5)
+    assert of_calls["outcomes"] == {"answered": 1, "busy": 1, "in_progress": 1}
+    by_target = {part["group"]: (part["total"], part["answered"]) for part in of_calls["series"]}
+    assert by_target == dict.fromkeys(TARGETS["sales"], (3, 0))
+    assert (of_dials["unit"], of_dials["total"], of_dials["calls"], of_dials["answer_rate"]) == ("dials", 5, 3, 0.25)
+    assert {part["group"]: part["total"] for part in of_dials["series"]} == of_dials["outcomes"]
 
 
-def test_the_answer_rate_is_at_most_one_when_calls_began_before_the_range(lite_caller: Caller) -> None:
-    begun = now() - 600_000
-    receipts = make_rounds(1, [begun, begun + 30_000], ["no-answer", "completed"])
-    lite_caller.services.journal.append_all(list(receipts))
-    since = datetime.fromtimestamp((begun + 10_000) / 1000, UTC).isoformat()
+def test_a_summary_of_dials_refuses_filters_of_calls(lite_caller: Caller) -> None:
+    refused = lite_caller.ask("summary", {"unit": "dials", "has_message": "true"})
 
-    summary = lite_caller.read("summary", since=since)
+    assert refused.status_code == 400
+    assert "leave out has_message: a filter of calls only" in refused.text
 
-    assert (summary["total"], summary["calls"], summary["answer_rate"]) == (1, 0, 1)
+
+@pytest.mark.parametrize("of", ["calls", "dials"])
+def test_a_list_says_on_request_how_many_match(caller: Caller, of: str) -> None:
+    for _ in range(3):
+        caller.ended_call("busy")
+
+    assert caller.read(of, limit=2)["total"] is None
+    assert caller.read(of, limit=2, total="true", to="+14155550100")["total"] == 3
 
 
 @pytest.mark.parametrize(
@@ -329,6 +334,6 @@ def test_a_summary_has_groups(caller: Caller, group_by: str, groups: dict[str | 
     caller.ended_call("busy", DialHangupCause="USER_BUSY")
     caller.ended_call("no-answer", DialRingStatus="true")
 
-    summary = caller.read("summary", group_by=group_by)
+    summary = caller.read("summary", group_by=group_by, unit="dials")
 
     assert {part["group"]: part["total"] for part in summary["series"]} == groups

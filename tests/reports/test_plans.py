@@ -1,11 +1,7 @@
 """Query plans: every page and API call walks an index, with any filter."""
 
 import pytest
-from sqlalchemy import func, select
 
-from app.records.model.tables import rollups
-from app.records.rollups.groupings import Grouping, rows_in
-from app.records.rollups.periods import Level, Period
 from tests.reports.conftest import REPORTS_TOKEN, Caller
 from tests.reports.queries import recording_queries
 
@@ -25,6 +21,7 @@ FILTERED = [
     "/api/v1/calls/requested",
     "/api/v1/summary?since=2020-01-01T00:00:00Z&until=2021-01-01T00:00:00Z",
     "/api/v1/summary?outcome=busy",
+    "/api/v1/summary?unit=dials&q=0199",
     "/api/v1/summary?group_by=target&route=default",
     "/api/v1/summary?group_by=hour_of_week&since=2020-01-01T00:00:00Z&until=2021-01-01T00:00:00Z",
     "/calls/00000000-0000-4000-8000-000000000001",
@@ -33,7 +30,7 @@ FILTERED = [
     "/live?range=today",
 ]
 
-SCANS = tuple(f"SCAN {table}" for table in ("dials", "receipts", "calls", "legs", "tallies", "tally_spans"))
+SCANS = tuple(f"SCAN {table}" for table in ("dials", "receipts", "calls", "legs", "call_rollups", "rollup_hours"))
 
 
 @pytest.mark.parametrize("path", FILTERED)
@@ -57,14 +54,3 @@ def test_nothing_is_scanned(caller: Caller, path: str) -> None:
             scans = [line for line in plan if line.startswith(SCANS)]
             scans += [line for line in plan if "Seq Scan on" in line and "late_changes" not in line]
             assert not scans, (sql, plan)
-
-
-def test_what_is_counted_lies_side_by_side_for_each_question(lite_caller: Caller) -> None:
-    store = lite_caller.services.store
-    statement = select(func.sum(rollups.c.dials)).where(*rows_in(Level.DAY, Grouping.CAUSE, Period(0, 1)))
-    sql = str(statement.compile(store.engine, compile_kwargs={"literal_binds": True}))
-
-    with store.engine.connect() as connection:
-        plan = [str(row[-1]) for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}")]
-
-    assert plan == ["SEARCH tallies USING PRIMARY KEY (level=? AND apart=? AND start>? AND start<?)"]

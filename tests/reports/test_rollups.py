@@ -1,343 +1,328 @@
-"""Rollups are exact: figures are the same with and without them, whatever changes afterwards."""
+"""Counted hours are exact: figures are the same with and without them, whatever changes afterwards."""
 
 import random
+from bisect import bisect_left
+from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import Connection, func, select, text, update
+from sqlalchemy import delete, func, select, text, update
 
-from app.records.model.ids import COUNTED_AFTER, first_key, now
-from app.records.model.tables import dials, late_changes, rollup_periods, rollups
-from app.records.reading.figures import Detail, Figures, GroupBy, GroupedFigures
+from app.records.model.ids import COUNTED_AFTER, key_time, now
+from app.records.model.receipt import Receipt
+from app.records.model.tables import WAIT_BOUNDS, call_rollups, calls, dials, late_changes, rollup_hours
+from app.records.reading.call_filters import CallFilters
+from app.records.reading.calls import ListedCall, find_calls
+from app.records.reading.figures import Figures, GroupBy, GroupedFigures
 from app.records.reading.filters import DialFilters
 from app.records.reading.read_session import read_session
 from app.records.reading.summaries import Summaries, summarise
-from app.records.rollups.counting import LOCK, update_rollups
-from app.records.rollups.groupings import (
-    ALL_COLUMNS,
-    COLUMNS,
-    LONGEST_WAIT,
-    Grouping,
-    Rollup,
-    add_waits,
-    coarsest_grouping,
-    count_dials,
-    pack_waits,
-    read_waits,
-    rows_in,
-)
-from app.records.rollups.periods import Level, Period, cover
+from app.records.rollups.counting import HOUR
+from app.records.rollups.update import LOCK, update_rollups
+from app.voice.events import Kind
+from app.voice.explanation import exact_cause
 from tests.reports.conftest import Caller
-from tests.reports.history import TARGETS, end_call, make_call, make_rounds
+from tests.reports.history import TARGETS, end_call, make_call, make_receipt, make_rounds
 
-DAY = 24 * 3_600_000
+DAY = 24 * HOUR
 # 2026-03-25T00:00Z: in the following days clocks change in Paris, and on Lord Howe Island by half an hour.
 START = 1_774_396_800_000
 DAYS = 13
 END = START + DAYS * DAY
 ZONES = ["UTC", "Europe/Paris", "Asia/Kathmandu", "Australia/Lord_Howe"]
+SINCE, UNTIL = START + 3 * DAY + 12_345, END - 2 * DAY - 54_321
+OF_CALLS = [
+    CallFilters(),
+    CallFilters(since=SINCE, until=UNTIL),
+    CallFilters(outcomes=("missed", "busy"), since=START + DAY),
+    CallFilters(target=TARGETS["sales"][0], until=END - 5 * DAY),
+    CallFilters(cause="USER_BUSY", to_number="+14155550101"),
+    CallFilters(reason="Busy Line", target=TARGETS["sales"][0]),
+    CallFilters(cause="USER_BUSY", target=TARGETS["sales"][0]),
+    CallFilters(status="busy", route="sales"),
+    CallFilters(from_number="+14155550007"),
+    CallFilters(has_message=False, direction="inbound"),
+    CallFilters(has_message=True),
+]
+OF_DIALS = [
+    DialFilters(),
+    DialFilters(outcome="missed", since=SINCE, until=UNTIL),
+    DialFilters(status="busy", route="sales"),
+    DialFilters(target=TARGETS["sales"][0], since=START + DAY),
+    DialFilters(cause="USER_BUSY", to_number="+14155550101"),
+    DialFilters(outcomes=("missed", "busy"), outcome="busy", route="support"),
+    DialFilters(from_number="+14155550007"),
+    DialFilters(search="0007"),
+]
+# A range that begins and ends within an hour, and filters of every kind of rows.
+SOME: list[CallFilters | DialFilters] = [*OF_CALLS[:4], OF_CALLS[5], OF_DIALS[1], OF_DIALS[3]]
 
 
-def fill(caller: Caller, seed: int, calls: int = 90) -> list[int]:
-    """Store calls of two weeks; return the time of each in milliseconds."""
+def fill(caller: Caller, seed: int, number: int = 90) -> list[int]:
+    """Store calls of two weeks, most of them with the notice of their end; return the time of each in milliseconds."""
     chance = random.Random(seed)
-    moments = [START + chance.randrange(DAYS * DAY) for _ in range(calls)]
+    moments = [START + chance.randrange(DAYS * DAY) for _ in range(number)]
     receipts = [one for number, at in enumerate(moments) for one in make_call(number, at, chance)]
+    receipts += [hangup(number, at) for number, at in enumerate(moments) if number % 10]
     caller.services.journal.append_all(receipts)
     return moments
 
 
-def kinds() -> list[DialFilters]:
-    """Return filters of every kind, and none."""
-    return [
-        DialFilters(),
-        DialFilters(since=START + 3 * DAY + 12_345, until=END - 2 * DAY - 54_321),
-        DialFilters(outcome="missed"),
-        DialFilters(status="busy", route="sales"),
-        DialFilters(target=TARGETS["sales"][0], since=START + DAY),
-        DialFilters(to_number="+14155550101"),
-        DialFilters(cause="USER_BUSY", until=END - 5 * DAY),
-        DialFilters(cause="USER_BUSY", to_number="+14155550101"),
-        DialFilters(outcomes=("missed", "busy", "failed"), since=START + DAY),
-        DialFilters(outcomes=("missed", "busy"), outcome="busy", route="support"),
-        DialFilters(from_number="+14155550007"),
-    ]
+def hangup(number: int, at: int) -> Receipt:
+    """Return the notice that a call has ended."""
+    params = {"CallUUID": f"call-{number}", "CallStatus": "completed", "HangupCauseCode": "4000"}
+    return make_receipt(Kind.HANGUP, at + 120_000, params)
 
 
-# A range that begins and ends within an hour, and filters that need the fewest rows and the most.
-SOME = [
-    DialFilters(),
-    DialFilters(since=START + 3 * DAY + 12_345, until=END - 2 * DAY - 54_321),
-    DialFilters(target=TARGETS["sales"][0], since=START + DAY),
-    DialFilters(cause="USER_BUSY", to_number="+14155550101"),
-]
-
-
-def summaries_of(caller: Caller, zone: str, filters: Sequence[DialFilters] = ()) -> list[GroupedFigures]:
-    """Return a summary for each of the filters (default: every kind) and each grouping."""
+def figures_of(caller: Caller, zone: str, filters: Sequence[CallFilters | DialFilters] = ()) -> list[GroupedFigures]:
+    """Return the figures for each of the filters (default: every kind) in each grouping."""
     with read_session(caller.services.store) as connection:
         return [
-            summarise(connection, one, divided, ZoneInfo(zone)) for one in filters or kinds() for divided in GroupBy
+            summarise(connection, one, group_by, ZoneInfo(zone))
+            for one in filters or [*OF_CALLS, *OF_DIALS]
+            for group_by in GroupBy
         ]
 
 
-def whole(caller: Caller) -> Figures:
-    """Return the figures of all dials."""
+def count(caller: Caller) -> int:
+    """Count as if it were soon after the two weeks; return the number of hours."""
+    return update_rollups(caller.services.store, at=END + 2 * HOUR)
+
+
+def listed(caller: Caller, filters: CallFilters) -> list[ListedCall]:
+    """Return every call that matches."""
     with read_session(caller.services.store) as connection:
-        return summarise(connection, DialFilters(), GroupBy.OUTCOME, ZoneInfo("UTC")).whole
-
-
-def count(caller: Caller, zone: str) -> int:
-    """Update the rollups as if it were the end of the two weeks; return the number of periods."""
-    return update_rollups(caller.services.store, ZoneInfo(zone), at=END)
+        page = find_calls(connection, filters, limit=500)
+    assert page.before is None
+    return page.calls
 
 
 @pytest.mark.parametrize("zone", ZONES)
-def test_figures_are_the_same_before_and_after_a_rollup(lite_caller: Caller, zone: str) -> None:
+def test_figures_are_the_same_before_and_after_a_count(lite_caller: Caller, zone: str) -> None:
     fill(lite_caller, seed=1)
-    before = summaries_of(lite_caller, zone)
+    before = figures_of(lite_caller, zone)
 
-    counted = count(lite_caller, zone)
+    counted = count(lite_caller)
 
-    assert counted > DAYS * 24
-    assert summaries_of(lite_caller, zone) == before
+    assert counted > (DAYS - 1) * 24
+    assert figures_of(lite_caller, zone) == before
     assert before[0].whole.total == 90
 
 
-def test_figures_are_the_same_on_both_databases_and_in_another_zone(caller: Caller) -> None:
+def test_figures_are_the_same_on_both_databases(caller: Caller) -> None:
     fill(caller, seed=2)
-    before = summaries_of(caller, "America/New_York"), summaries_of(caller, "Asia/Kathmandu", SOME)
+    before = figures_of(caller, "Asia/Kathmandu", SOME)
 
-    count(caller, "Europe/Paris")
+    count(caller)
 
-    assert (summaries_of(caller, "America/New_York"), summaries_of(caller, "Asia/Kathmandu", SOME)) == before
+    assert figures_of(caller, "Asia/Kathmandu", SOME) == before
 
 
-@pytest.mark.parametrize("zone", ["Europe/Paris", "Australia/Lord_Howe"])
-def test_summaries_in_one_session_equal_those_in_several(lite_caller: Caller, zone: str) -> None:
-    fill(lite_caller, seed=10)
-    one_by_one = summaries_of(lite_caller, zone)
-    update_rollups(lite_caller.services.store, ZoneInfo("UTC"), at=END - 2 * DAY)
+@pytest.mark.parametrize("is_counted", [False, True])
+def test_every_figure_equals_the_calls_of_the_list(lite_caller: Caller, is_counted: bool) -> None:
+    fill(lite_caller, seed=3)
+    if is_counted:
+        count(lite_caller)
+
+    for filters in OF_CALLS:
+        found = listed(lite_caller, filters)
+        with read_session(lite_caller.services.store) as connection:
+            summaries = Summaries(connection, ZoneInfo("Europe/Paris"))
+            whole = summaries.summarise(filters, GroupBy.DAY).whole
+            parts = {group_by: summaries.summarise(filters, group_by).parts for group_by in GroupBy}
+        assert whole.outcomes == Counter(one.call.outcome for one in found)
+        assert (whole.calls, whole.dials) == (len(found), sum(len(one.dials) for one in found))
+        assert whole.talk_seconds == sum(one.call.talk_seconds or 0 for one in found)
+        assert whole.waits.total() == sum(
+            one.call.outcome == "answered" and one.call.waited_seconds is not None for one in found
+        )
+        for group_by in set(GroupBy) - {GroupBy.TARGET, GroupBy.CAUSE, GroupBy.REASON}:
+            assert sum(part.total for part in parts[group_by].values()) == len(found)
+        assert {name: part.total for name, part in parts[GroupBy.ROUTE].items()} == Counter(
+            one.call.route for one in found
+        )
+        assert {name: part.total for name, part in parts[GroupBy.DAY].items()} == Counter(
+            datetime.fromtimestamp(key_time(one.call.call_key) / 1000, ZoneInfo("Europe/Paris")).date().isoformat()
+            for one in found
+        )
+
+
+@pytest.mark.parametrize("is_counted", [False, True])
+def test_a_group_counts_the_calls_that_its_filter_lists(lite_caller: Caller, is_counted: bool) -> None:
+    fill(lite_caller, seed=4)
+    for number in range(100, 130):
+        statuses = ["busy", ("busy", "no-answer")[number % 2], "completed" if number % 3 else "failed"]
+        begun = START + number * HOUR // 3
+        moments = [begun, begun + 30_000, begun + 60_000]
+        lite_caller.services.journal.append_all([*make_rounds(number, moments, statuses), hangup(number, begun)])
+    if is_counted:
+        count(lite_caller)
 
     with read_session(lite_caller.services.store) as connection:
-        summaries = Summaries(connection, ZoneInfo(zone))
-        together = [
-            [summaries.summarise(one, divided, detail=detail) for one in kinds() for divided in GroupBy]
-            for detail in Detail
-        ]
-
-    assert together[-1] == one_by_one
-    assert [[each.whole.total for each in some] for some in together] == [[each.whole.total for each in one_by_one]] * 3
-
-
-def test_the_rows_of_every_grouping_add_up_to_the_dials(caller: Caller) -> None:
-    moments = fill(caller, seed=11)
-    count(caller, "UTC")
-    chance = random.Random(12)
-    caller.services.journal.append_all([end_call(number, moments[number], chance) for number in range(0, 90, 7)])
-    count(caller, "UTC")
-
-    with read_session(caller.services.store) as connection:
-        for level in Level:
-            until = connection.scalar(
-                select(func.max(rollup_periods.c.finish)).where(rollup_periods.c.level == level.value)
-            )
-            assert until
-            for grouping in Grouping:
-                columns = [dials.c[name] for name in COLUMNS[grouping]]
-                recounted = count_dials(connection, [dials.c.dial_key < first_key(until)], columns)
-                counted = add_up(connection, level, grouping)
-                assert counted == {names: as_tuple(rollup) for names, rollup in recounted.items()}, (level, grouping)
+        summaries = Summaries(connection, ZoneInfo("UTC"))
+        by = {group_by: summaries.summarise(CallFilters(), group_by).parts for group_by in GroupBy}
+        both = summaries.summarise(CallFilters(target=TARGETS["sales"][0]), GroupBy.REASON).parts
+    for target, part in by[GroupBy.TARGET].items():
+        found = listed(lite_caller, CallFilters(target=target))
+        assert part.outcomes == Counter(one.call.outcome for one in found)
+        assert part.answered == sum(one.call.answered_by == target for one in found)
+    for cause, part in by[GroupBy.CAUSE].items():
+        assert cause is None or part.total == len(listed(lite_caller, CallFilters(cause=cause)))
+    for reason, part in by[GroupBy.REASON].items():
+        assert reason is None or part.total == len(listed(lite_caller, CallFilters(reason=reason)))
+    for reason, part in both.items():
+        filters = CallFilters(reason=reason, target=TARGETS["sales"][0])
+        assert reason is None or part.total == len(listed(lite_caller, filters))
+    assert max(len(one.dials) for one in listed(lite_caller, CallFilters())) == 3
 
 
-def add_up(connection: Connection, level: Level, grouping: Grouping) -> dict[tuple[Any, ...], tuple[Any, ...]]:
-    """Return the sums of a level's rows in one grouping; they must have no other columns."""
-    sums: dict[tuple[Any, ...], Rollup] = {}
-    for row in connection.execute(select(rollups).where(*rows_in(level, grouping, Period(0, END)))).mappings():
-        assert all(row[name] is None for name in set(ALL_COLUMNS) - set(COLUMNS[grouping]))
-        names = tuple(row[name] for name in COLUMNS[grouping])
-        sums.setdefault(names, Rollup()).add(row["dials"], row["calls"], row["talk_seconds"], read_waits(row["waits"]))
-    return {names: as_tuple(rollup) for names, rollup in sums.items()}
+def test_a_reason_is_named_by_the_most_exact_of_code_and_cause(lite_caller: Caller) -> None:
+    fill(lite_caller, seed=5)
+    codes = [(2020, "NORMAL_CLEARING"), (4000, "USER_BUSY"), (3010, "USER_BUSY"), (9999, "NO_ANSWER"), (4000, None)]
+    kept = [f"dial{number}" for number in range(len(codes))]
+    with lite_caller.services.store.engine.begin() as connection:
+        for number, (code, cause) in enumerate(codes):
+            values = {"hangup_code": code, "dial_hangup_cause": cause}
+            connection.execute(update(dials).where(dials.c.dial_id == f"dial{number}").values(values))
+        connection.execute(delete(dials).where(dials.c.dial_id.not_in(kept)))
+        summaries = Summaries(connection, ZoneInfo("UTC"))
+        found = {name: part.total for name, part in summaries.summarise(CallFilters(), GroupBy.REASON).parts.items()}
+
+    assert found == {"Endpoint Not Registered": 1, "Busy Line": 2, "No Answer": 1, None: 86}
+    exact = [exact_cause(*one) for one in codes]
+    assert [one and one.code for one in exact] == [2020, 3010, 3010, 3000, None]
 
 
-def as_tuple(rollup: Rollup) -> tuple[Any, ...]:
-    """Return what a rollup holds."""
-    return rollup.dials, rollup.calls, rollup.talk_seconds, rollup.waits
-
-
-@pytest.mark.parametrize(
-    ("needed", "chosen"),
-    [
-        (set(), Grouping.OUTCOME),
-        ({"outcome", "dial_status"}, Grouping.OUTCOME),
-        ({"targets", "outcome"}, Grouping.TARGET),
-        ({"route"}, Grouping.ROUTE),
-        ({"to_number"}, Grouping.NUMBER),
-        ({"dial_hangup_cause"}, Grouping.CAUSE),
-        ({"dial_hangup_cause", "route"}, Grouping.ALL),
-    ],
-)
-def test_the_fewest_rows_are_read_that_know_what_is_asked(needed: set[str], chosen: Grouping) -> None:
-    assert coarsest_grouping(needed) is chosen
-
-
-def test_waits_come_back_as_they_were_packed_and_add_up() -> None:
-    some, more = {0: 3, 7: 1, LONGEST_WAIT: 2}, {7: 2**31, 9: 1}
-
-    packed = [pack_waits(some), pack_waits(more)]
-
-    assert [read_waits(one) for one in packed] == [some, more]
-    assert add_waits([(packed[0], "a", "b"), (packed[1], "a", "b"), (packed[1], "a", None)]) == {
-        ("a", "b"): {0: 3, 7: 2**31 + 1, 9: 1, LONGEST_WAIT: 2},
-        ("a", None): more,
-    }
-    assert pack_waits({}) is None
-    assert read_waits(None) == {}
-
-
-def test_a_wait_longer_than_any_ring_is_counted_as_the_longest(caller: Caller) -> None:
-    fill(caller, seed=13)
-    with caller.services.store.engine.begin() as connection:
-        connection.execute(update(dials).where(dials.c.ring_seconds.is_not(None)).values(ring_seconds=999_999_999))
-    before = whole(caller)
-    count(caller, "UTC")
-
-    assert whole(caller) == before
-    assert set(before.waits) == {LONGEST_WAIT}
-
-
-def test_less_detail_counts_the_same(caller: Caller) -> None:
-    fill(caller, seed=9)
-    count(caller, "UTC")
-    wanted = DialFilters(since=START + 12_345)  # Dials, hours and days are all needed.
-
-    for divided in GroupBy:
-        with read_session(caller.services.store) as connection:
-            totals, outcomes, everything = (
-                summarise(connection, wanted, divided, ZoneInfo("UTC"), detail=detail) for detail in Detail
-            )
-
-        assert list(totals.parts) == list(outcomes.parts) == list(everything.parts)
-        for name, part in everything.parts.items():
-            assert (totals.parts[name].total, totals.parts[name].talk_seconds) == (part.total, part.talk_seconds)
-            assert totals.parts[name].calls == outcomes.parts[name].calls == part.calls
-            assert outcomes.parts[name].outcomes == part.outcomes
-        assert totals.whole.total == outcomes.whole.total == everything.whole.total
-        assert outcomes.whole.outcomes == everything.whole.outcomes
-
-
-def test_a_dial_that_changes_after_its_rollup_is_counted_again(caller: Caller) -> None:
-    moments = fill(caller, seed=3)
-    count(caller, "UTC")
-    old = whole(caller)
+def test_a_call_that_changes_after_its_hour_was_counted_is_counted_again(caller: Caller) -> None:
+    moments = fill(caller, seed=6)
+    count(caller)
+    old = figures_of(caller, "UTC", [CallFilters()])[0].whole
     chance = random.Random(4)
 
     caller.services.journal.append_all([end_call(number, moments[number], chance) for number in range(0, 90, 7)])
-    changed = summaries_of(caller, "UTC", SOME)
-    with read_session(caller.services.store) as connection:
-        marks = connection.scalar(select(func.count()).select_from(late_changes))
-    counted = count(caller, "UTC")
+    changed = figures_of(caller, "UTC", SOME)
+    marks = number_of_rows(caller, late_changes)
+    counted = count(caller)
 
     assert marks
     assert counted
     assert changed[0].whole != old
-    assert summaries_of(caller, "UTC", SOME) == changed
-    assert recount(caller) == changed[0].whole.total
-    with read_session(caller.services.store) as connection:
-        assert connection.scalar(select(func.count()).select_from(late_changes)) == 0
+    assert figures_of(caller, "UTC", SOME) == changed
+    assert number_of_rows(caller, late_changes) == 0
 
 
 def test_an_old_call_that_arrives_late_is_counted(lite_caller: Caller) -> None:
-    fill(lite_caller, seed=5)
-    count(lite_caller, "UTC")
+    fill(lite_caller, seed=7)
+    count(lite_caller)
 
     lite_caller.services.journal.append_all(list(make_call(1000, START - 40 * DAY, random.Random(6))))
-    before = summaries_of(lite_caller, "UTC", SOME)
-    count(lite_caller, "UTC")
+    before = figures_of(lite_caller, "UTC", SOME)
+    count(lite_caller)
 
     assert before[0].whole.total == 91
-    assert summaries_of(lite_caller, "UTC", SOME) == before
+    assert figures_of(lite_caller, "UTC", SOME) == before
 
 
-def test_a_second_rollup_changes_nothing(lite_caller: Caller) -> None:
-    fill(lite_caller, seed=7)
-    count(lite_caller, "UTC")
-
-    assert count(lite_caller, "UTC") == 0
-
-
-def test_summaries_use_the_rollups(lite_caller: Caller) -> None:
+def test_a_second_count_changes_nothing(lite_caller: Caller) -> None:
     fill(lite_caller, seed=8)
-    count(lite_caller, "UTC")
+    count(lite_caller)
 
-    with read_session(lite_caller.services.store) as connection:
-        pieces = cover(connection, START + DAY, END - DAY, marks=[], fits=lambda _span: True)
-
-    assert pieces.rest == []
-    assert sum(run.finish - run.start for run in pieces.days) == (DAYS - 2) * DAY
+    assert count(lite_caller) == 0
 
 
-def test_a_new_time_zone_counts_everything_again(lite_caller: Caller) -> None:
+def test_figures_come_from_the_counted_hours(lite_caller: Caller) -> None:
     fill(lite_caller, seed=9)
-    count(lite_caller, "UTC")
-    before = summaries_of(lite_caller, "Asia/Kathmandu", SOME)
+    count(lite_caller)
+    before = figures_of(lite_caller, "UTC", [CallFilters(), DialFilters()])
 
-    counted = count(lite_caller, "Asia/Kathmandu")
+    with lite_caller.services.store.engine.begin() as connection:
+        for table in (dials, calls):
+            connection.exec_driver_sql("PRAGMA foreign_keys = OFF")
+            connection.execute(delete(table))
 
-    assert counted > DAYS * 24
-    assert summaries_of(lite_caller, "Asia/Kathmandu", SOME) == before
-
-
-def test_a_call_counts_once_for_any_number_of_dials_in_any_hours(caller: Caller) -> None:
-    hour = DAY // 24
-    for number in range(12):
-        begun = START + number * DAY + hour - 40_000
-        moments = [begun, begun + 30_000, begun + 60_000]  # The third dial begins in the next hour.
-        statuses = ["no-answer", "no-answer", "completed" if number % 3 else "busy"]
-        caller.services.journal.append_all(list(make_rounds(number, moments, statuses)))
-    before = summaries_of(caller, "UTC", SOME)
-
-    count(caller, "UTC")
-
-    assert summaries_of(caller, "UTC", SOME) == before
-    whole = before[0].whole
-    assert (whole.calls, whole.total) == (12, 36)
-    assert whole.answered(of_calls=True) == (8, 12)
-    assert whole.answered(of_calls=False) == (8, 36)
+    assert figures_of(lite_caller, "UTC", [CallFilters(), DialFilters()]) == before
 
 
-def test_what_is_not_over_long_enough_is_not_counted(lite_caller: Caller) -> None:
+def test_no_hour_is_counted_before_it_is_over_long_enough(lite_caller: Caller) -> None:
     lite_caller.ended_call("busy")
 
-    update_rollups(lite_caller.services.store, ZoneInfo("UTC"), at=now())
+    update_rollups(lite_caller.services.store, at=now())
 
     with read_session(lite_caller.services.store) as connection:
-        last = connection.scalar(select(func.max(rollup_periods.c.finish)))
-    assert last is None or last <= now() - COUNTED_AFTER
+        last = connection.scalar(select(func.max(rollup_hours.c.hour)))
+    assert last is None or last + HOUR <= now() - COUNTED_AFTER
 
 
-def recount(caller: Caller) -> int:
-    """Count every dial that is kept."""
+def test_a_count_reports_its_progress(lite_caller: Caller) -> None:
+    fill(lite_caller, seed=10)
+    steps: list[tuple[int, int]] = []
 
-    def every(connection: Connection) -> int:
-        return connection.scalar(select(func.count()).select_from(dials)) or 0
+    hours = update_rollups(lite_caller.services.store, at=END, step=lambda *step: steps.append(step))
 
-    with read_session(caller.services.store) as connection:
-        return every(connection)
+    assert sum(counted for counted, _ in steps) == hours
+    assert [left for _, left in steps] == sorted((left for _, left in steps), reverse=True)
+    assert steps[-1][1] == 0
+
+
+@pytest.mark.parametrize(
+    ("waits", "median", "p90"),
+    [
+        ([], None, None),
+        ([0], 0, 0),
+        ([3, 4, 5], 4, 5),
+        ([20], 20, 22),
+        ([7, 7, 7, 30], 8, 33),
+        ([301], 300, 300),
+    ],
+)
+def test_the_wait_is_exact_up_to_six_seconds_and_near_above(
+    waits: list[int], median: int | None, p90: int | None
+) -> None:
+    figures = Figures(waits=Counter(bisect_left(WAIT_BOUNDS, wait) for wait in waits))
+
+    assert (figures.wait(0.5), figures.wait(0.9)) == (median, p90)
+
+
+def test_the_error_of_a_wait_is_less_than_a_third() -> None:
+    for wait in range(301):
+        place = bisect_left(WAIT_BOUNDS, wait)
+        for share in (0.01, 0.5, 1):
+            shown = Figures(waits=Counter({place: 100})).wait(share)
+            assert shown is not None
+            assert abs(shown - wait) <= (0 if wait <= 6 else wait / 3)
 
 
 def test_of_several_nodes_one_counts_and_its_lock_ends_with_its_transaction(caller: Caller) -> None:
     store = caller.services.store
-    fill(caller, seed=8, calls=5)
-    if not store.is_sqlite:
-        locks = text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'")
-        with store.engine.connect() as other, other.execution_options(isolation_level="READ COMMITTED").begin():
-            other.execute(select(func.pg_advisory_xact_lock(LOCK)))
-            assert count(caller, "UTC") == 0
-        assert count(caller, "UTC") > 0
-        with store.engine.connect() as other:
-            assert other.scalar(locks) == 0
-    else:
-        assert count(caller, "UTC") > 0
+    fill(caller, seed=11, number=5)
+    if store.is_sqlite:
+        assert count(caller) > 0
+        return
+    locks = text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'")
+    with store.engine.connect() as other, other.execution_options(isolation_level="READ COMMITTED").begin():
+        other.execute(select(func.pg_advisory_xact_lock(LOCK)))
+        assert count(caller) == 0
+    assert count(caller) > 0
+    with store.engine.connect() as connection:
+        assert connection.scalar(locks) == 0
+
+
+def test_each_row_of_the_counted_hours_is_one_group(lite_caller: Caller) -> None:
+    fill(lite_caller, seed=12)
+    count(lite_caller)
+
+    of = call_rollups.c
+    groups = [of.kind, of.hour, of.direction, of.route, of.to_number, of.outcome, of.answered_by]
+    groups += [of.target, of.dial_status, of.cause, of.reason]
+    with read_session(lite_caller.services.store) as connection:
+        rows = connection.execute(select(func.count()).select_from(call_rollups).group_by(*groups)).scalars().all()
+
+    assert set(rows) == {1}
+
+
+def number_of_rows(caller: Caller, table: object) -> int:
+    """Count the rows of a table."""
+    with read_session(caller.services.store) as connection:
+        return connection.scalar(select(func.count()).select_from(table)) or 0  # type: ignore[arg-type]

@@ -134,10 +134,8 @@ def _repair(store: Store, writer: Writer, call_key: int, call_uuid: str, zone: t
             return False
         delete_states(writer.cursor, store.statements, call_key)
         _insert(writer.cursor, store.statements, fresh)
-        # Its hour may have been rolled up with the wrong values.
-        writer.cursor.executemany(
-            store.statements.late_change, [(make_key(now()), dial.dial_key) for dial in fresh.dials.values()]
-        )
+        # Its hour may have been counted with the wrong values.
+        writer.cursor.execute(store.statements.late_change, (make_key(now()), call_key))
         writer.commit()
     except Exception:
         writer.rollback()

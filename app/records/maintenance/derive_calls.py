@@ -10,10 +10,12 @@ from collections.abc import Callable
 
 from sqlalchemy import func, select
 
+from app.records.model.ids import first_key, make_key, now
 from app.records.model.periodic_job import PeriodicJob
 from app.records.model.receipt import StoreUnavailable
 from app.records.model.state import CallRecord
 from app.records.model.tables import calls
+from app.records.rollups.update import hour_of
 from app.records.store.statements import Cursor, Statements
 from app.records.store.store import Store, Writer
 from app.records.store.version import tables_of_this_version
@@ -70,6 +72,9 @@ def _derive_some(writer: Writer, sql: Statements) -> int:
             derive_call(record)
         if records:
             writer.cursor.executemany(sql.calls.update, [sql.calls.update_values(record.call) for record in records])
+            # Their hours may have been counted already.
+            hours = {hour_of(record.call.call_key) for record in records}
+            writer.cursor.executemany(sql.late_change, [(make_key(now()), first_key(hour)) for hour in hours])
         writer.commit()
     except Exception:
         writer.rollback()

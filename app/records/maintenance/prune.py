@@ -9,19 +9,18 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import tzinfo
 
 from sqlalchemy import Column, ColumnElement, Connection, Select, String, Table, Text, cast, func, or_, select, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.types import TypeEngine
 
 from app.records.maintenance.check import delete_states
-from app.records.model.ids import first_key
+from app.records.model.ids import first_key, make_key, now
 from app.records.model.receipt import StoreUnavailable
-from app.records.model.tables import calls, dials, legs, receipts, recordings, rollup_periods, rollups
+from app.records.model.tables import call_rollups, calls, dials, legs, receipts, recordings, rollup_hours
 from app.records.model.tables_events import announced, deliveries, events, outbox
-from app.records.rollups.counting import update_rollups
-from app.records.rollups.periods import Level
+from app.records.rollups.counting import HOUR
+from app.records.rollups.update import hour_of, marked_hours, update_rollups
 from app.records.spool.spool import Spool
 from app.records.store.sqlite import truncate_wal
 from app.records.store.store import Store
@@ -51,15 +50,15 @@ def count_older(store: Store, *, before: int) -> int:
         return connection.execute(query).scalar_one()
 
 
-def prune(store: Store, *, before: int, zone: tzinfo, step: OnProgress) -> int:
-    """Delete the calls that began before a time in milliseconds, oldest first; return how many.
+def prune(store: Store, *, before: int, step: OnProgress) -> int:
+    """Delete the calls that began before a time in milliseconds, rounded down to the hour; return how many.
 
-    They are rolled up first, by the days of `zone`, so that figures of the past remain. Raises `StoreUnavailable`; what
+    Their hours are counted first and never again, so that figures of the past remain. Raises `StoreUnavailable`; what
     was deleted by then stays deleted.
     """
     _require_tables(store)
-    update_rollups(store, zone)
-    before = min(before, _counted_until(store))
+    update_rollups(store)
+    before = _close_hours(store, before)
     oldest = select(calls.c.call_key).where(calls.c.call_key < first_key(before)).order_by(calls.c.call_key)
     deleted = 0
     while keys := _keys(store, oldest.limit(_BATCH)):
@@ -70,9 +69,18 @@ def prune(store: Store, *, before: int, zone: tzinfo, step: OnProgress) -> int:
     return deleted
 
 
-def _counted_until(store: Store) -> int:
-    last = select(func.coalesce(func.max(rollup_periods.c.finish), 0)).where(rollup_periods.c.level == Level.HOUR.value)
-    return _keys(store, last)[0]
+def _close_hours(store: Store, before: int) -> int:
+    """Mark the hours before a time as pruned; return where they end: at the first hour that is not counted, at most."""
+    with _connected(store) as connection:
+        hours = connection.execute(select(rollup_hours.c.hour, rollup_hours.c.is_pruned))
+        is_pruned = {row.hour: row.is_pruned for row in hours}
+        oldest = connection.scalar(select(func.min(calls.c.call_key)))
+        if oldest is None or hour_of(oldest) not in is_pruned:
+            return 0
+        late = [hour for hour in marked_hours(connection) if not is_pruned.get(hour, True)]
+        before = min([before // HOUR * HOUR, max(is_pruned) + HOUR, *late])
+        connection.execute(update(rollup_hours).where(rollup_hours.c.hour < before).values(is_pruned=True))
+    return before
 
 
 def count_receipts(store: Store) -> int:
@@ -84,7 +92,8 @@ def count_receipts(store: Store) -> int:
 def erase(store: Store, spool: Spool, person: str, step: OnProgress) -> Erased:
     """Delete every call that mentions a person, a number in E.164 or a `sip:` address, and search everything again.
 
-    Calls are deleted whole, also those with other participants; rollups stay, without the person. `step` is called with
+    Calls are deleted whole, also those with other participants. Their hours are counted again; of pruned hours the
+    figures stay, without the person. `step` is called with
     the number of receipts read. Backups and the logs of the database keep what they hold. Raises `StoreUnavailable`;
     what was deleted by then stays deleted.
     """
@@ -93,7 +102,7 @@ def erase(store: Store, spool: Spool, person: str, step: OnProgress) -> Erased:
     found = 0
     for keys in _mentioning(store, person, pattern, step):
         for start in range(0, len(keys), _BATCH):
-            _delete(store, keys[start : start + _BATCH])
+            _delete(store, keys[start : start + _BATCH], is_counted_again=True)
             time.sleep(_PAUSE)
         found += len(keys)
     _make_nameless(store, person, pattern)
@@ -165,7 +174,8 @@ def _connected(store: Store) -> Iterator[Connection]:
         raise StoreUnavailable(f"the store broke off: {str(error.orig).splitlines()[0]}") from error
 
 
-def _delete(store: Store, call_keys: Iterable[int]) -> None:
+def _delete(store: Store, call_keys: Iterable[int], *, is_counted_again: bool = False) -> None:
+    """Delete calls whole; with `is_counted_again`, the figures of their hours lose them too."""
     writer = store.connect_writer()
     sql = store.statements
     try:
@@ -177,9 +187,9 @@ def _delete(store: Store, call_keys: Iterable[int]) -> None:
             writer.cursor.execute(f"DELETE FROM receipts WHERE call_key = {sql.mark}", (call_key,))  # noqa: S608
             for table in (outbox, deliveries, events, announced):
                 writer.cursor.execute(f"DELETE FROM {table.name} WHERE call_key = {sql.mark}", (call_key,))  # noqa: S608
-            of_call = f"SELECT dial_key FROM dials WHERE call_key = {sql.mark}"  # noqa: S608
-            writer.cursor.execute(f"DELETE FROM late_changes WHERE dial_key IN ({of_call})", (call_key,))  # noqa: S608
             delete_states(writer.cursor, sql, call_key)
+            if is_counted_again:
+                writer.cursor.execute(sql.late_change, (make_key(now()), call_key))
         writer.commit()
     except store.errors as error:
         raise StoreUnavailable(f"the store took no deletion: {error}") from error
@@ -188,13 +198,13 @@ def _delete(store: Store, call_keys: Iterable[int]) -> None:
 
 
 def _make_nameless(store: Store, person: str, pattern: re.Pattern[str]) -> None:
-    """Remove a person from the rollups; the counts stay."""
+    """Remove a person from the counted hours. Those that are not pruned are counted again without the calls."""
     needle = person.removeprefix("sip:").removeprefix("+")
     with _connected(store) as connection:
-        for column in (rollups.c.to_number, rollups.c.targets, rollups.c.answered_by):
+        for column in (call_rollups.c.to_number, call_rollups.c.target, call_rollups.c.answered_by):
             found = connection.execute(select(column).where(_contains(column, needle)).distinct()).scalars()
             naming = [text for text in found if pattern.search(text)]
-            connection.execute(update(rollups).where(column.in_(naming)).values({column: None}))
+            connection.execute(update(call_rollups).where(column.in_(naming)).values({column: None}))
 
 
 def _forget_free_space(store: Store) -> None:
@@ -204,5 +214,5 @@ def _forget_free_space(store: Store) -> None:
             if not truncate_wal(connection):
                 raise StoreUnavailable("deleted rows are still in the write-ahead log; run the command again")
         else:
-            for table in (*_TABLES, rollups):
+            for table in (*_TABLES, call_rollups):
                 connection.exec_driver_sql(f"VACUUM {table.name}")

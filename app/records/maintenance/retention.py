@@ -1,7 +1,6 @@
 """The background job that deletes records older than RETENTION_DAYS."""
 
 import logging
-from datetime import tzinfo
 from pathlib import Path
 from typing import BinaryIO
 
@@ -21,15 +20,14 @@ _PAUSE = 60 * 60  # seconds
 class Retention(PeriodicJob):
     """Deletes what is older than `days`, every hour; of several processes on one machine one does it.
 
-    `zone` is the one by whose days rollups are counted first, `directory` the instance's. 0 days keep everything.
+    `directory` is the instance's. 0 days keep everything.
     """
 
     name = "retention"
 
-    def __init__(self, store: Store, *, days: int, zone: tzinfo, directory: Path) -> None:
+    def __init__(self, store: Store, *, days: int, directory: Path) -> None:
         super().__init__()
         self._store = store
-        self._zone = zone
         self._days = days
         self._directory = directory
         self._lock_file: BinaryIO | None = None
@@ -53,7 +51,7 @@ class Retention(PeriodicJob):
 
     def _prune(self) -> None:
         try:
-            pruned = prune(self._store, before=now() - self._days * _DAY, zone=self._zone, step=self._check_stop)
+            pruned = prune(self._store, before=now() - self._days * _DAY, step=self._check_stop)
         except _Stopped:
             return
         except StoreUnavailable as error:

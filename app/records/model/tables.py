@@ -201,41 +201,40 @@ readiness = Table(
     Column("proved_at", BigInteger, nullable=False),
 )
 
-# Rollups of past hours and days keep figures fast at any size. A period is rolled up once it is over; a dial that
-# changes later adds a row to `late_changes`, and its period is rolled up again.
-rollup_periods = Table(
-    "tally_spans",
-    metadata,
-    Column("level", SmallInteger, primary_key=True, autoincrement=False),  # 0: hour, 1: day
-    Column("start", BigInteger, primary_key=True, autoincrement=False),
-    Column("finish", BigInteger, nullable=False),
-    sqlite_with_rowid=False,
-)
+# Rollups of past hours keep figures fast at any size. `kind` is what a row counts (`rollups.counting.Kind`); a column
+# that the kind does not have is null.
+WAIT_BOUNDS = (0, 1, 2, 3, 4, 5, 6, 8, 10, 13, 17, 22, 28, 36, 47, 60, 80, 105, 140, 180, 240, 300)  # seconds
 
-rollups = Table(
-    "tallies",
+call_rollups = Table(
+    "call_rollups",
     metadata,
-    Column("level", SmallInteger, primary_key=True, autoincrement=False),
-    Column("apart", SmallInteger, primary_key=True, autoincrement=False),  # the grouping: 0 by all columns
-    Column("start", BigInteger, primary_key=True, autoincrement=False),
+    Column("kind", SmallInteger, primary_key=True, autoincrement=False),
+    Column("hour", BigInteger, primary_key=True, autoincrement=False),  # its beginning
     Column("number", Integer, primary_key=True, autoincrement=False),
-    Column("outcome", Text, nullable=False),
-    Column("dial_status", Text),
-    Column("dial_hangup_cause", Text),
-    Column("route", Text),
-    Column("to_number", Text),
-    Column("targets", Text),
-    Column("answered_by", Text),
+    *(Column(name, Text) for name in ("direction", "route", "to_number", "outcome", "answered_by")),
+    *(Column(name, Text) for name in ("target", "dial_status", "cause", "reason")),
+    Column("calls", Integer, nullable=False),
     Column("dials", Integer, nullable=False),
-    Column("calls", Integer, nullable=False),  # dials that are the first of their call
     Column("talk_seconds", BigInteger, nullable=False),
-    Column("waits", LargeBinary),  # how many dials were answered after how many seconds, see `pack_waits`
+    # How many were answered within so many seconds, and in more than the bound before.
+    *(Column(f"waits_{bound}", Integer, nullable=False) for bound in (*WAIT_BOUNDS, "longer")),
     sqlite_with_rowid=False,
 )
 
+# The hours that are counted. Calls of a pruned hour may be deleted, so it is never counted again.
+rollup_hours = Table(
+    "rollup_hours",
+    metadata,
+    Column("hour", BigInteger, primary_key=True, autoincrement=False),
+    Column("is_pruned", Boolean, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# Calls that changed when their hour may have been counted already. Several rows may name one hour: a writer adds a row
+# of its own, so that no two writers wait for each other and no count takes a change for counted that it has not seen.
 late_changes = Table(
     "late_changes",
     metadata,
     Column("change_key", KEY, primary_key=True, autoincrement=False),
-    Column("dial_key", BigInteger, nullable=False),
+    Column("call_key", BigInteger, nullable=False),
 )

@@ -24,6 +24,7 @@ from sqlalchemy import (
 from app.records.model.ids import first_key
 from app.records.model.tables import calls, dials
 from app.records.reading.filters import DialFilters, alternatives, call_is_numbered, call_is_searched
+from app.records.rollups.counting import REASON
 from app.voice.outcome import CallOutcome
 
 # The most rows that a page reads where another filter is checked on each. The page then ends early, with a cursor.
@@ -43,8 +44,8 @@ class CallFilters:
 
     `since` and `until` (excluded) bound when a call was first heard of, in milliseconds since 1970 UTC; a call must
     also lie within one of the `spans`, unless they are None. `outcomes` are any of these; empty for all. `status`,
-    `cause` and `target` match a call when one of its dials matches all of them. `search` is a number, its last digits,
-    a SIP user, a call's UUID or a dial's id. Numbers are normalised.
+    `cause`, `reason` and `target` match a call when one of its dials matches all of them. `search` is a number, its
+    last digits, a SIP user, a call's UUID or a dial's id. Numbers are normalised.
     """
 
     since: int | None = None
@@ -58,6 +59,7 @@ class CallFilters:
     has_message: bool | None = None
     status: str | None = None
     cause: str | None = None
+    reason: str | None = None
     target: str | None = None
     search: str | None = None
 
@@ -198,6 +200,8 @@ def _conditions(connection: Connection, filters: CallFilters) -> list[_Condition
         for name in ("target", "cause", "status")
         if getattr(filters, name) is not None
     ]
+    if filters.reason is not None:
+        of_dial.append(REASON.in_([filters.reason]))
     if of_dial:
         found.append(select(dials.c.dial_key).where(dials.c.call_key == calls.c.call_key, *of_dial).exists())
     if filters.search is not None:

@@ -1,17 +1,16 @@
 """Calls newest first, and how many there are of each outcome."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, select
 
 from app.records.model.state import CallState, DialState, RecordingState
 from app.records.model.tables import calls, dials, recordings
-from app.records.reading.call_filters import CallFilters, all_conditions, matching_keys
+from app.records.reading.call_filters import CallFilters, matching_keys
 from app.records.reading.queries import with_fitting_times
 from app.records.reading.read_session import call_of, dial_of, recording_of
-from app.voice.outcome import CallOutcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,16 +56,6 @@ def find_call_by_key(connection: Connection, call_key: int) -> ListedCall | None
     """Return one call by its row key."""
     known = connection.scalar(select(calls.c.call_key).where(calls.c.call_key == call_key))
     return _read(connection, [call_key])[0] if known is not None else None
-
-
-def count_outcomes(connection: Connection, filters: CallFilters) -> Counter[str]:
-    """Return how many of the calls that match have each outcome. Reads every call of the time range."""
-    where = all_conditions(connection, filters)
-    counted = select(calls.c.outcome, func.count()).where(*where).group_by(calls.c.outcome)
-    counts: Counter[str] = Counter()
-    for outcome, count in connection.execute(counted):
-        counts[outcome or CallOutcome.UNKNOWN.value] += count
-    return counts
 
 
 def message_of(call: CallState, made: Sequence[RecordingState]) -> RecordingState | None:

@@ -1,13 +1,16 @@
-"""Figures over many dials: outcomes, waiting times, talk time."""
+"""Figures over many calls or dials: outcomes, waiting times, talk time."""
 
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import IntEnum, StrEnum
-from functools import cached_property
+from enum import StrEnum
+from typing import Any
 
-from app.records.reading.filters import DialFilters
-from app.voice.outcome import Outcome
+from app.records.model.tables import WAIT_BOUNDS
+from app.records.rollups.counting import WAITS, Unit
+from app.voice.outcome import CallOutcome
+
+WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 
 class GroupBy(StrEnum):
@@ -21,117 +24,77 @@ class GroupBy(StrEnum):
     ROUTE = "route"
     OUTCOME = "outcome"
     CAUSE = "cause"
+    REASON = "reason"
     NUMBER = "number"
 
 
-class Detail(IntEnum):
-    """How much is counted; less is faster."""
-
-    TOTALS = 0  # dials, calls and talk time
-    OUTCOMES = 1  # outcomes too
-    ALL = 2  # Plivo's statuses and waiting times too
-
-
-_SPLIT_CALLS = frozenset(
-    {GroupBy.TARGET, GroupBy.OUTCOME, GroupBy.CAUSE}
-)  # Dials of one call may be in several groups.
 OVER_TIME = frozenset({GroupBy.HOUR, GroupBy.DAY, GroupBy.WEEKDAY, GroupBy.HOUR_OF_WEEK})
 
 
 @dataclass(slots=True)
 class Figures:
-    """The figures of a set of dials.
+    """The figures of a set of calls or dials. Of dials, `calls` counts those that are the first of their call.
 
-    `calls` counts dials that are the first of their call, `waits` the answered dials by whole seconds until the answer.
+    `answered`, `talk_seconds` and `waits` of a target are of what that target answered. `waits` counts by the place of
+    the bound in `WAIT_BOUNDS`.
     """
 
-    total: int = 0
     calls: int = 0
+    dials: int = 0
+    answered: int = 0
+    talk_seconds: int = 0
     outcomes: Counter[str] = field(default_factory=Counter)
     statuses: Counter[str] = field(default_factory=Counter)
     waits: Counter[int] = field(default_factory=Counter)
-    talk_seconds: int = 0
 
-    def add(
-        self,
-        number: int,
-        outcome: str | None,
-        status: str | None,
-        waits: Mapping[int, int],
-        *,
-        calls: int,
-        talked: int,
-    ) -> None:
-        """Add dials of one outcome and status."""
-        self.total += number
-        self.calls += calls
-        self.talk_seconds += talked
-        if number:
-            if outcome is not None:
-                self.outcomes[outcome] += number
-            if status is not None:
-                self.statuses[status] += number
-        if waits:
-            self.waits.update(waits)
+    @property
+    def total(self) -> int:
+        """Return how many calls or dials these are."""
+        return self.outcomes.total()
 
-    def merge(self, other: "Figures") -> None:
-        """Add another set of dials."""
-        self.total += other.total
-        self.calls += other.calls
-        self.outcomes.update(other.outcomes)
-        self.statuses.update(other.statuses)
-        self.waits.update(other.waits)
-        self.talk_seconds += other.talk_seconds
-
-    def answered(self, *, of_calls: bool) -> tuple[int, int]:
-        """Return the number of answered and of ended calls, or of dials without `of_calls`.
-
-        A call has at most one answered dial unless its plan rings on after an answer. Answers of calls from before the
-        range count too, so the second number is never below the first.
-        """
-        answered = self.outcomes[Outcome.ANSWERED]
-        ended = (self.calls if of_calls else self.total) - self.outcomes[Outcome.IN_PROGRESS]
-        return answered, max(ended, answered)
+    @property
+    def ended(self) -> int:
+        """Return how many have ended; the answer rate is `answered` of these."""
+        return self.total - self.outcomes[CallOutcome.IN_PROGRESS]
 
     def wait(self, share: float) -> int | None:
-        """Return within how many seconds this share of the answered dials was answered; None without any."""
-        filters = share * self.waits.total()
-        so_far = 0
-        for seconds in sorted(self.waits):
-            so_far += self.waits[seconds]
-            if so_far >= filters:
-                return seconds
+        """Return within how many seconds this share was answered; None without any.
+
+        Exact up to 6 s, above that off by under a third; waits over 300 s count as 300 s.
+        """
+        missing = share * self.waits.total()
+        for place, low in enumerate((-1, *WAIT_BOUNDS)):
+            if (number := self.waits[place]) and number >= missing:
+                if place == len(WAIT_BOUNDS):
+                    return low
+                return round(low + 1 + (WAIT_BOUNDS[place] - low - 1) * missing / number)
+            missing -= number
         return None
 
+    def merge(self, other: "Figures") -> None:
+        """Add the figures of other calls or dials."""
+        for name in ("calls", "dials", "answered", "talk_seconds"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        for name in ("outcomes", "statuses", "waits"):
+            getattr(self, name).update(getattr(other, name))
 
-@dataclass(kw_only=True)
+    def add(self, values: Mapping[str, Any], unit: Unit) -> None:
+        """Add a row of sums. In a group by target it says who answered, and what another target did is left out."""
+        number, outcome = int(values[unit]), values["outcome"]
+        self.calls += int(values["calls"])
+        self.dials += int(values["dials"])
+        self.outcomes[outcome] += number
+        if (status := values.get("dial_status")) is not None:
+            self.statuses[status] += number
+        if outcome == CallOutcome.ANSWERED and values.get("target") == values.get("answered_by"):
+            self.answered += number
+            self.talk_seconds += int(values["talk_seconds"])
+            self.waits.update({place: int(values[name]) for place, name in enumerate(WAITS) if values.get(name)})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GroupedFigures:
-    """The figures of each group, in the order of the groups.
+    """The figures of each group, in order, and of all calls or dials. A call may be in several groups."""
 
-    `counted_once` are the figures of all dials when a dial may be in several groups.
-    """
-
-    parts: dict[str | None, Figures] = field(default_factory=dict)
-    counted_once: Figures | None = None
-
-    @cached_property
-    def whole(self) -> Figures:
-        """Return the figures of all dials."""
-        if self.counted_once is not None:
-            return self.counted_once
-        whole = Figures()
-        for part in self.parts.values():
-            whole.merge(part)
-        return whole
-
-
-def groups_whole_calls(filters: DialFilters, group_by: GroupBy) -> bool:
-    """Return whether all dials of a call match the filters and fall into one group, or no dial does.
-
-    Otherwise figures cannot say which calls were answered, only which dials. The time range does not matter: the dials
-    of a call are minutes apart.
-    """
-    splits_calls = (
-        filters.status or filters.outcome or filters.outcomes or filters.cause or filters.target or filters.search
-    )
-    return not splits_calls and group_by not in _SPLIT_CALLS
+    parts: dict[str | None, Figures]
+    whole: Figures

@@ -9,12 +9,11 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 from sqlalchemy import Column, ColumnElement, Connection, and_, func, literal_column, select, text
 
 from app.records.model.ids import first_key
-from app.records.model.tables import HAS_NO_DIAL, SUFFIX_LENGTH, calls, dials, rollups, suffix_of
+from app.records.model.tables import HAS_NO_DIAL, SUFFIX_LENGTH, calls, dials, suffix_of
 
 _MOST_VALUES = 1000
 _WRITTEN_NUMBER = re.compile(r"[0-9 ().+/-]+", re.ASCII)
@@ -84,27 +83,6 @@ def alternatives(connection: Connection, filters: DialFilters) -> list[Branches]
     if filters.route is not None:
         found.append([_is_group(*one) for one in _target_groups(connection) if one[0] == filters.route])
     return found
-
-
-def rollup_conditions(connection: Connection, filters: DialFilters) -> list[tuple[Column[Any], ColumnElement[bool]]]:
-    """Return the rollup columns that the filters need, each with its condition. Rollups know no callers."""
-    conditions = [
-        (column, column == value)
-        for column, value in (
-            (rollups.c.dial_status, filters.status),
-            (rollups.c.outcome, filters.outcome),
-            (rollups.c.dial_hangup_cause, filters.cause),
-            (rollups.c.to_number, filters.to_number),
-            (rollups.c.route, filters.route),
-        )
-        if value is not None
-    ]
-    if filters.outcomes:
-        conditions.append((rollups.c.outcome, rollups.c.outcome.in_(filters.outcomes)))
-    if filters.target is not None:
-        targets = sorted({targets for _, targets in _groups_of_target(connection, filters)})
-        conditions.append((rollups.c.targets, rollups.c.targets.in_(targets)))
-    return conditions
 
 
 def with_target_groups(connection: Connection, filters: DialFilters) -> DialFilters:

@@ -1,208 +1,179 @@
-"""Figures over many dials, grouped: from rollups where there are any, from the dials elsewhere."""
+"""Figures over many calls or dials, grouped: from counted hours where there are any, from the records elsewhere."""
 
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, tzinfo
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, false, func, or_, select
 
-from app.records.model.ids import first_key, key_time
-from app.records.model.tables import dials, rollups
-from app.records.reading.figures import OVER_TIME, Detail, Figures, GroupBy, GroupedFigures
-from app.records.reading.filters import Branches, DialFilters, alternatives, rollup_conditions, time_bounds
-from app.records.rollups.groupings import (
-    ALL_COLUMNS,
-    OUTCOME_COLUMNS,
-    Rollups,
-    add_waits,
-    coarsest_grouping,
-    count_dials,
-    rows_in,
-)
-from app.records.rollups.periods import Cover, Level, Period, cover, marked_times
+from app.records.model.ids import first_key
+from app.records.model.tables import call_rollups, calls, dials, rollup_hours
+from app.records.reading.call_filters import CallFilters, all_conditions
+from app.records.reading.figures import OVER_TIME, WEEKDAYS, Figures, GroupBy, GroupedFigures
+from app.records.reading.filters import DialFilters, alternatives
+from app.records.rollups.counting import HOUR, KINDS, MEASURES, Unit, count, quarter_time, several_of
+from app.records.rollups.update import marked_hours
+from app.voice.outcome import CallOutcome
 
-_QUARTER = 15 * 60 * 1000  # Milliseconds; in every time zone hours begin at a multiple of it.
-_QUARTER_OF_KEYS = first_key(key_time(0) + _QUARTER)
-WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-_COLUMNS = {
-    GroupBy.TARGET: ("targets", "answered_by"),
-    GroupBy.ROUTE: ("route",),
-    GroupBy.OUTCOME: ("outcome",),
-    GroupBy.CAUSE: ("dial_hangup_cause",),
-    GroupBy.NUMBER: ("to_number",),
+_MOST_RANGES = 100  # of one statement
+_END = 1 << 62  # milliseconds; later than any call
+# The filters that counted hours know, and their columns.
+_KNOWN = {
+    **{name: name for name in ("direction", "route", "to_number", "target", "cause", "reason")},
+    "status": "dial_status",
 }
 
-_HOURLY = frozenset({GroupBy.HOUR, GroupBy.HOUR_OF_WEEK})
-
-# Dials, calls, talk seconds, outcome, status, waits, and the values that determine the group.
-_Row = tuple[int, int, int, str | None, str | None, Mapping[int, int], Sequence[Any]]
+_Filters = CallFilters | DialFilters
 
 
-def summarise(
-    connection: Connection, filters: DialFilters, group_by: GroupBy, zone: tzinfo, *, detail: Detail = Detail.ALL
-) -> GroupedFigures:
-    """Return the grouped figures of the dials that match; see `Summaries`."""
-    return Summaries(connection, zone, columns=_COLUMNS.get(group_by, ())).summarise(filters, group_by, detail=detail)
+_COLUMNS = {
+    GroupBy.TARGET: ("target", "answered_by"),
+    GroupBy.NUMBER: ("to_number",),
+    **{GroupBy(name): (name,) for name in ("route", "outcome", "cause", "reason")},
+}
+
+
+def summarise(connection: Connection, filters: _Filters, group_by: GroupBy, zone: tzinfo) -> GroupedFigures:
+    """Return the grouped figures of the calls or the dials that match; hours and days are those of `zone`."""
+    return Summaries(connection, zone).summarise(filters, group_by)
 
 
 class Summaries:
-    """Figures of one snapshot of the store; hours and days are those of `zone`.
+    """Figures of one read session; what was counted once is not read again."""
 
-    Use one instance for several groupings of the same dials: dials without rollups are then read once. `columns` are
-    those that the groupings need; fewer are faster.
-    """
-
-    def __init__(self, connection: Connection, zone: tzinfo, *, columns: Sequence[str] = ALL_COLUMNS) -> None:
-        """Take the connection of a read session."""
+    def __init__(self, connection: Connection, zone: tzinfo) -> None:
         self._connection = connection
         self._zone = zone
-        self._names = tuple(dict.fromkeys((*OUTCOME_COLUMNS, *columns)))
-        self._filters: dict[DialFilters, list[Branches]] = {}
-        self._covers: dict[tuple[int | None, int | None, GroupBy | None], Cover] = {}
-        self._counted: dict[tuple[DialFilters, bool, bool], Rollups] = {}
+        self._found: dict[tuple[_Filters, GroupBy, bool], GroupedFigures] = {}
 
-    def summarise(self, filters: DialFilters, group_by: GroupBy, *, detail: Detail = Detail.ALL) -> GroupedFigures:
-        """Return the figures of the dials that match, grouped and in total.
+    def summarise(self, filters: _Filters, group_by: GroupBy, *, with_waits: bool = True) -> GroupedFigures:
+        """Return the grouped figures of the calls or the dials that match. `with_waits=False` is faster."""
+        if (known := self._found.get((filters, group_by, with_waits))) is not None:
+            return known
+        unit = Unit.DIALS if isinstance(filters, DialFilters) else Unit.CALLS
+        columns = _COLUMNS.get(group_by, ())
+        parts: dict[str | None, Figures] = {}
+        for at, values in self._rows(filters, unit, group_by, MEASURES if with_waits else MEASURES[:3]):
+            group = values[columns[0]] if columns else _label(group_by, datetime.fromtimestamp(at / 1000, self._zone))
+            parts.setdefault(group, Figures()).add(values, unit)
+        whole = Figures()
+        if several_of(unit, columns):
+            whole = self.summarise(filters, GroupBy.OUTCOME, with_waits=with_waits).whole
+        else:
+            for part in parts.values():
+                whole.merge(part)
+        found = GroupedFigures(parts=_in_order(group_by, parts), whole=whole)
+        self._found[filters, group_by, with_waits] = found
+        return found
 
-        By target, an answered dial counts for the target that answered, any other for every target it rang.
+    def _rows(
+        self, filters: _Filters, unit: Unit, group_by: GroupBy, measures: Sequence[str]
+    ) -> Iterator[tuple[int, dict[str, Any]]]:
+        """Yield sums by the columns of the grouping, by outcome and, of dials, by status; with the time if that counts.
+
+        `allowed` are the conditions that counted hours know, `others` those that only the records know.
         """
-        summary = GroupedFigures(counted_once=Figures() if group_by is GroupBy.TARGET else None)
-        if not all(self._alternatives(filters)):
-            return summary
-        pieces = self._cover(filters, group_by)
-        for low, high in pieces.rest:
-            _add(
-                summary,
-                self._from_dials(replace(filters, since=low, until=high), group_by, detail),
-                group_by,
-                self._zone,
+        allowed = _allowed(filters)
+        others = self._others(filters)
+        status = ("dial_status",) if unit is Unit.DIALS else ()
+        names = tuple(dict.fromkeys((*_COLUMNS.get(group_by, ()), "outcome", *status)))
+        kind = KINDS.get((unit, several_of(unit, {*names, *allowed}))) if others is None else None
+        hours = [] if kind is None else self._usable_hours(filters, group_by)
+        is_timed = group_by in OVER_TIME
+        of, key = call_rollups.c, (dials if unit is Unit.DIALS else calls).c.call_key
+        for ranges in _batches(_joined(hours)):
+            groups = [*([of.hour] if is_timed else []), *(of[name] for name in names)]
+            within = or_(*(and_(of.hour >= low, of.hour < high) for low, high in ranges))
+            counted = select(*groups, *(func.sum(of[name]) for name in measures)).group_by(*groups)
+            counted = counted.where(of.kind == kind, within, *(of[name].in_(allowed[name]) for name in allowed))
+            for row in self._connection.execute(counted):
+                at, values = (row[0], row[1:]) if is_timed else (0, row)
+                yield at, dict(zip((*names, *measures), values, strict=True))
+        is_sqlite = self._connection.dialect.name == "sqlite"
+        for ranges in _batches(_gaps(filters, hours)):
+            within = or_(*(and_(key >= first_key(low), key < first_key(high)) for low, high in ranges))
+            one, counted = count(
+                unit, names, [within, *(others or [])], is_sqlite=is_sqlite, by_quarter=is_timed, also=tuple(allowed)
             )
-        for level, runs in ((Level.DAY, pieces.days), (Level.HOUR, pieces.hours)):
-            for run in runs:
-                _add(summary, self._from_rollups(level, run, filters, group_by, detail), group_by, self._zone)
-        summary.parts = _in_order(group_by, summary.parts)
-        return summary
+            for row in self._connection.execute(counted.where(*(one.c[name].in_(allowed[name]) for name in allowed))):
+                at, values = (quarter_time(row[0]), row[1:]) if is_timed else (0, row)
+                yield at, dict(zip((*names, *MEASURES), values, strict=True))
 
     @cached_property
-    def _marks(self) -> list[int]:
-        return marked_times(self._connection)
+    def _marked(self) -> frozenset[int]:
+        return frozenset(marked_hours(self._connection))
 
-    def _cover(self, filters: DialFilters, group_by: GroupBy) -> Cover:
-        if filters.from_number is not None or filters.search is not None:
-            # Rollups know no callers.
-            return Cover(days=[], hours=[], rest=[(filters.since, filters.until)])
-        key = filters.since, filters.until, group_by if group_by in OVER_TIME else None
-        if key not in self._covers:
-            self._covers[key] = cover(
-                self._connection,
-                filters.since,
-                filters.until,
-                marks=self._marks,
-                fits=lambda period: _fits(period, group_by, self._zone),
-            )
-        return self._covers[key]
+    def _usable_hours(self, filters: _Filters, group_by: GroupBy) -> list[int]:
+        """Return the counted hours that lie within the range and in one group each.
 
-    def _alternatives(self, filters: DialFilters) -> list[Branches]:
-        key = replace(filters, since=None, until=None, outcomes=())
-        if key not in self._filters:
-            self._filters[key] = alternatives(self._connection, key)
-        return self._filters[key]
+        The calls of a pruned hour are gone, so it is used wherever it begins within the range.
+        """
+        low, high = filters.since or 0, _END if filters.until is None else filters.until
+        found = self._connection.execute(
+            select(rollup_hours.c.hour, rollup_hours.c.is_pruned)
+            .where(rollup_hours.c.hour >= low, rollup_hours.c.hour < high)
+            .order_by(rollup_hours.c.hour)
+        )
+        return [
+            hour
+            for hour, is_pruned in found
+            if is_pruned or (hour + HOUR <= high and hour not in self._marked and self._is_in_one_group(hour, group_by))
+        ]
 
-    def _from_dials(self, filters: DialFilters, group_by: GroupBy, detail: Detail) -> Iterator[_Row]:
-        """Yield counts read from the dials: one query for all groupings by time, one for all others."""
-        found = self._count(replace(filters, outcomes=()), group_by in OVER_TIME, detail)
-        places = [self._names.index(name) for name in _COLUMNS.get(group_by, ())]
-        for names, rollup in found.items():
-            outcome, status = names[:2]
-            if not filters.outcomes or outcome in filters.outcomes:
-                group = [names[place] for place in places] or [key_time(names[2] * _QUARTER_OF_KEYS)]
-                yield rollup.dials, rollup.calls, rollup.talk_seconds, outcome, status, rollup.waits, group
+    def _is_in_one_group(self, hour: int, group_by: GroupBy) -> bool:
+        first, last = (datetime.fromtimestamp(at / 1000, self._zone) for at in (hour, hour + HOUR - 1))
+        return group_by not in OVER_TIME or _label(group_by, first) == _label(group_by, last)
 
-    def _count(self, filters: DialFilters, over_time: bool, detail: Detail) -> Rollups:
-        key = filters, over_time, detail is Detail.ALL or not over_time
-        if key not in self._counted:
-            columns: list[ColumnElement[Any]] = [dials.c[name] for name in self._names]
-            if over_time:
-                columns = [*columns[:2], dials.c.dial_key // _QUARTER_OF_KEYS]
-            conditions = [*time_bounds(filters), *(or_(*branches) for branches in self._alternatives(filters))]
-            self._counted[key] = count_dials(self._connection, conditions, columns, waits=key[2])
-        return self._counted[key]
-
-    def _from_rollups(
-        self, level: Level, run: Period, filters: DialFilters, group_by: GroupBy, detail: Detail
-    ) -> Iterator[_Row]:
-        """Yield sums of rollups. Waits are added up here, because databases cannot add packed counts."""
-        filter_conditions = rollup_conditions(self._connection, filters)
-        group_columns = _COLUMNS.get(group_by, ())
-        grouping = coarsest_grouping({*group_columns, *(column.name for column, _ in filter_conditions)})
-        conditions = [*rows_in(level, grouping, run), *(condition for _, condition in filter_conditions)]
-        columns = [rollups.c[name] for name in group_columns] or [rollups.c.start]
-        counted = [rollups.c.outcome, rollups.c.dial_status][: _outcome_columns(detail, group_by)]
-        rows = self._connection.execute(
-            select(*(func.sum(rollups.c[name]) for name in ("dials", "calls", "talk_seconds")), *counted, *columns)
-            .where(*conditions)
-            .group_by(*counted, *columns)
-        ).all()
-        for number, calls, talked, *values in rows:
-            outcome, status = (*values[: len(counted)], None, None)[:2]
-            yield int(number), int(calls), int(talked), outcome, status, {}, values[len(counted) :]
-        if detail is Detail.ALL:
-            waited = select(rollups.c.waits, *columns).where(*conditions, rollups.c.waits.is_not(None))
-            for group, waits in add_waits(self._connection.execute(waited).all()).items():
-                yield 0, 0, 0, "answered", None, waits, group
+    def _others(self, filters: _Filters) -> list[ColumnElement[bool]] | None:
+        """Return the conditions that counted hours do not know; None without any."""
+        known = (*_KNOWN, "since", "until", "outcome", "has_message", "target_groups")
+        cleared: dict[str, Any] = {name: None for name in known if hasattr(filters, name)}
+        rest = replace(filters, **cleared, outcomes=())
+        if rest == type(filters)():
+            return None
+        if isinstance(rest, DialFilters):
+            return [or_(false(), *branches) for branches in alternatives(self._connection, rest)]
+        return all_conditions(self._connection, rest)
 
 
-def _outcome_columns(detail: Detail, group_by: GroupBy) -> int:
-    """Return how many of (outcome, status) to group by."""
-    if detail is Detail.TOTALS:  # Which target a dial counts for depends on its outcome.
-        return 1 if group_by is GroupBy.TARGET else 0
-    return 2 if detail is Detail.ALL else 1
+def _allowed(filters: _Filters) -> dict[str, list[str]]:
+    """Return which values each column may have."""
+    allowed = {
+        column: [value] for name, column in _KNOWN.items() if (value := getattr(filters, name, None)) is not None
+    }
+    outcomes = set(filters.outcomes or CallOutcome)
+    if isinstance(filters, DialFilters):
+        outcomes &= {filters.outcome} if filters.outcome else outcomes
+    elif filters.has_message is not None:
+        outcomes &= {outcome for outcome in CallOutcome if (outcome == CallOutcome.MESSAGE_LEFT) is filters.has_message}
+    return allowed if outcomes == set(CallOutcome) else {**allowed, "outcome": sorted(outcomes)}
 
 
-def _add(summary: GroupedFigures, rows: Iterable[_Row], group_by: GroupBy, zone: tzinfo) -> None:
-    parts = summary.parts
-    labels: dict[int, list[str]] = {}
-    for number, calls, talked, outcome, status, waited, group in rows:
-        names: Iterable[str | None]
-        if group_by in OVER_TIME:
-            at = group[0]
-            names = labels[at] = labels.get(at) or [_label(group_by, datetime.fromtimestamp(at / 1000, zone))]
+def _gaps(filters: _Filters, hours: Sequence[int]) -> list[tuple[int, int]]:
+    """Return the parts of the range that the hours do not cover."""
+    bounds = [filters.since or 0]
+    for low, high in _joined(hours):
+        bounds += [low, high]
+    bounds.append(_END if filters.until is None else filters.until)
+    return [(low, high) for low, high in zip(bounds[::2], bounds[1::2], strict=True) if low < high]
+
+
+def _joined(hours: Sequence[int]) -> list[tuple[int, int]]:
+    """Return the ranges that adjacent hours make up."""
+    ranges: list[tuple[int, int]] = []
+    for hour in hours:
+        if ranges and ranges[-1][1] == hour:
+            ranges[-1] = (ranges[-1][0], hour + HOUR)
         else:
-            names = _names(group_by, group, outcome)
-        if summary.counted_once is not None:
-            summary.counted_once.add(number, outcome, status, waited, calls=calls, talked=talked)
-        for name in names:
-            part = parts.get(name)
-            if part is None:
-                part = parts[name] = Figures()
-            part.add(number, outcome, status, waited, calls=calls, talked=talked)
+            ranges.append((hour, hour + HOUR))
+    return ranges
 
 
-def _fits(period: Period, group_by: GroupBy, zone: tzinfo) -> bool:
-    """Return whether all of a period falls into one group."""
-    if group_by not in OVER_TIME:
-        return True
-    first, last = (datetime.fromtimestamp(at / 1000, zone) for at in (period.start, period.finish - 1))
-    if first.date() != last.date():
-        return False
-    return group_by not in _HOURLY or (first.hour, first.utcoffset()) == (last.hour, last.utcoffset())
-
-
-def _names(group_by: GroupBy, group: Sequence[Any], outcome: str | None) -> Iterable[str | None]:
-    if group_by is GroupBy.TARGET:
-        targets, answered_by = group
-        if outcome == "answered" or not targets:
-            return [None if answered_by is None else str(answered_by)]
-        return _read_targets(str(targets))
-    return [None if group[0] is None else str(group[0])]
-
-
-@lru_cache(maxsize=4096)  # The same few values are in nearly every row.
-def _read_targets(written: str) -> tuple[str, ...]:
-    return tuple(str(target) for target in json.loads(written))
+def _batches(ranges: Sequence[tuple[int, int]]) -> Iterator[Sequence[tuple[int, int]]]:
+    """Yield as many ranges as one statement takes."""
+    return (ranges[first : first + _MOST_RANGES] for first in range(0, len(ranges), _MOST_RANGES))
 
 
 def _label(group_by: GroupBy, at: datetime) -> str:
@@ -215,13 +186,9 @@ def _label(group_by: GroupBy, at: datetime) -> str:
 
 
 def _in_order(group_by: GroupBy, parts: dict[str | None, Figures]) -> dict[str | None, Figures]:
-    if group_by in (GroupBy.WEEKDAY, GroupBy.HOUR_OF_WEEK):
-        return dict(sorted(parts.items(), key=lambda part: _place_in_week(part[0] or "")))
-    if group_by in OVER_TIME:
+    if group_by in {GroupBy.HOUR, GroupBy.DAY}:
         return dict(sorted(parts.items(), key=lambda part: datetime.fromisoformat(part[0] or "")))
+    if group_by in OVER_TIME:
+        places = {weekday: place for place, weekday in enumerate(WEEKDAYS)}
+        return dict(sorted(parts.items(), key=lambda part: (places[(part[0] or "").split()[0]], part[0])))
     return dict(sorted(parts.items(), key=lambda part: (-part[1].total, part[0] or "")))
-
-
-def _place_in_week(name: str) -> tuple[int, str]:
-    weekday, _, hour = name.partition(" ")
-    return WEEKDAYS.index(weekday), hour

@@ -113,7 +113,7 @@ class Statements:
             f"INSERT INTO outbox ({', '.join(columns)}) VALUES ({marks}) "  # noqa: S608
             "ON CONFLICT (subject_key, type) DO UPDATE SET due_at = excluded.due_at"
         )
-        self.late_change = f"INSERT INTO late_changes (change_key, dial_key) VALUES ({placeholder}, {placeholder})"  # noqa: S608
+        self.late_change = f"INSERT INTO late_changes (change_key, call_key) VALUES ({placeholder}, {placeholder})"  # noqa: S608
         self.spool_place = f"SELECT brought FROM spools WHERE spool_id = {placeholder}"  # noqa: S608
         self.set_spool_place = (
             f"INSERT INTO spools (spool_id, brought) VALUES ({placeholder}, {placeholder}) "  # noqa: S608

@@ -71,8 +71,9 @@ class Batch:
             derive(record)
             self.ended += [dial for dial in record.dials.values() if self._ends(dial)]
             corrected += [dial for dial in record.dials.values() if self._is_corrected(dial)]
+        self._mark_late()
         self._store(self._sql.calls, [record.call for record in self._changed.values()])
-        self._store_dials([dial for record in self._changed.values() for dial in record.dials.values()])
+        self._store(self._sql.dials, [dial for record in self._changed.values() for dial in record.dials.values()])
         self._store(self._sql.legs, [leg for record in self._changed.values() for leg in record.legs.values()])
         self._store(
             self._sql.recordings,
@@ -220,15 +221,17 @@ class Batch:
         if changed:
             self._cursor.executemany(rows.update, changed)
 
-    def _store_dials(self, dials: list[DialState]) -> None:
-        """Store changed dials, and note those whose hour may have been rolled up already."""
+    def _mark_late(self) -> None:
+        """Note the changed calls whose hour may have been counted already."""
         moment = now()
-        horizon, values = first_key(moment - LATE_AFTER), self._sql.dials.values
-        late = [
-            (make_key(moment), dial.dial_key)
-            for dial in dials
-            if dial.dial_key < horizon and values(dial) != self._stored.get(id(dial))
-        ]
-        self._store(self._sql.dials, dials)
-        if late:
+        horizon = first_key(moment - LATE_AFTER)
+        old = [record for record in self._changed.values() if record.call.call_key < horizon]
+        if late := [(make_key(moment), record.call.call_key) for record in old if self._differs(record)]:
             self._cursor.executemany(self._sql.late_change, late)
+
+    def _differs(self, record: CallRecord) -> bool:
+        """Return whether the call or one of its dials differs from its row."""
+        call, dials = self._sql.calls.values, self._sql.dials.values
+        return call(record.call) != self._stored.get(id(record.call)) or any(
+            dials(dial) != self._stored.get(id(dial)) for dial in record.dials.values()
+        )

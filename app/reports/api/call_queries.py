@@ -4,10 +4,22 @@ import re
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
 from app.records.reading.call_filters import CallFilters
-from app.reports.api.queries import LARGEST_PAGE, NoQuery, Number, Text, milliseconds, parse_moment, require_offset
+from app.records.reading.figures import GroupBy
+from app.records.reading.filters import DialFilters
+from app.records.rollups.counting import Unit
+from app.reports.api.queries import (
+    LARGEST_PAGE,
+    NoQuery,
+    Number,
+    Text,
+    Zone,
+    milliseconds,
+    parse_moment,
+    require_offset,
+)
 from app.voice.outcome import CallOutcome
 
 _AGE = re.compile(r"([0-9]{1,5})([hd])", re.ASCII)
@@ -55,6 +67,7 @@ class CallFilterQuery(NoQuery):
     has_message: bool | None = Field(None, description="Whether the caller left a message.")
     status: Text | None = Field(None, description="Plivo's `DialStatus` of one of its dials, such as `no-answer`.")
     cause: Text | None = Field(None, description="Plivo's `DialHangupCause` of one of its dials.")
+    reason: Text | None = Field(None, description="Why one of its dials ended: a group of `group_by=reason`.")
     target: Number | None = Field(None, description="A number or SIP user that one of its dials rang.")
 
     q: Number | None = Field(
@@ -74,6 +87,7 @@ class CallFilterQuery(NoQuery):
             has_message=self.has_message,
             status=self.status,
             cause=self.cause,
+            reason=self.reason,
             target=self.target,
             search=self.q,
         )
@@ -84,3 +98,37 @@ class CallsQuery(CallFilterQuery):
 
     limit: Annotated[int, Field(ge=1, le=LARGEST_PAGE)] = Field(50, description="Calls per page, at most.")
     cursor: str | None = Field(None, pattern="^[A-Za-z0-9_-]{11}$", description="`next_cursor` of the previous page.")
+    total: bool = Field(False, description="Whether to count all calls that match.")
+
+
+class SummaryQuery(CallFilterQuery):
+    """The parameters of a summary."""
+
+    unit: Unit = Field(Unit.CALLS, description="What is counted: calls, or the dials in them.")
+    group_by: GroupBy = Field(GroupBy.DAY, description="What the figures in `series` are grouped by.")
+    timezone: Zone | None = Field(None, description="Time zone of hours, days and weekdays. Default: `TIMEZONE`.")
+
+    @field_validator("unit")
+    @classmethod
+    def _require_filters_of_dials(cls, unit: Unit, info: ValidationInfo) -> Unit:
+        of_calls = [name for name in ("direction", "has_message", "reason") if info.data.get(name) is not None]
+        if unit is Unit.DIALS and of_calls:
+            raise ValueError(f"leave out {', '.join(of_calls)}: a filter of calls only")
+        return unit
+
+    def to_dial_filters(self) -> DialFilters:
+        """Return the filters of dials."""
+        of_call = self.to_filters()
+        names = (
+            "since",
+            "until",
+            "outcomes",
+            "from_number",
+            "to_number",
+            "route",
+            "status",
+            "cause",
+            "target",
+            "search",
+        )
+        return DialFilters(**{name: getattr(of_call, name) for name in names})

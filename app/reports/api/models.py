@@ -58,6 +58,7 @@ class DialsView(View):
 
     dials: list[DialView]
     next_cursor: str | None
+    total: int | None = Field(None, description="How many dials match; null unless `total=true` asks for it.")
 
 
 class RecordingView(View):
@@ -104,6 +105,7 @@ class CallsView(View):
 
     calls: list[CallView]
     next_cursor: str | None
+    total: int | None = Field(None, description="How many calls match; null unless `total=true` asks for it.")
 
 
 class CallDetailsView(CallView):
@@ -172,41 +174,42 @@ class WholeCallView(View):
 
 
 class WaitsView(View):
-    """Seconds until a dial was answered: median and 90th percentile; null if no dial was answered."""
+    """Seconds until the answer: median and 90th percentile; null if nothing was answered.
+
+    Of calls from their beginning, of dials while they rang. Exact up to 6 s, above that off by under a third; more
+    than 300 s count as 300 s.
+    """
 
     median: int | None
     p90: int | None
 
 
-_CALLS = Field(description="How many of the dials are the first dial of their call.")
-_RATE = Field(
-    description="From 0 to 1: answered dials divided by calls, without those in progress. It is divided by dials where "
-    "a filter or group can split a call's dials (filters `status`, `outcome`, `cause`, `target`, `q`; groups `target`, "
-    "`outcome`, `cause`). Null if nothing has ended."
-)
-
-
 class FiguresView(View):
-    """Figures over a set of dials. `statuses` leaves out dials without a `DialStatus`."""
+    """Figures over a set of calls or of dials."""
 
-    total: int = Field(description="How many dials.")
-    calls: int = _CALLS
-    answer_rate: float | None = _RATE
+    total: int = Field(description="How many calls, or with `unit=dials` how many dials.")
+    calls: int = Field(description="How many calls; with `unit=dials`, how many of the dials are the first of a call.")
+    dials: int = Field(description="How many dials these calls have.")
+    answered: int = Field(description="How many were answered; in a group by target, by that target.")
+    answer_rate: float | None = Field(
+        description="From 0 to 1: `answered` divided by those that have ended; null if nothing has ended."
+    )
     outcomes: dict[str, int]
-    statuses: dict[str, int]
+    statuses: dict[str, int] = Field(description="By `DialStatus`; only with `unit=dials`.")
     talk_seconds: int
     answer_seconds: WaitsView
 
 
 class GroupView(FiguresView):
-    """The figures of one group. `group` is its name; null for dials without such a value."""
+    """The figures of one group. `group` is its name; null for calls or dials without such a value."""
 
     group: str | None
 
 
 class SummaryView(FiguresView):
-    """The figures of all dials that match the filters, and of each group."""
+    """The figures of all calls or dials that match the filters, and of each group. A call may be in several groups."""
 
+    unit: str
     group_by: str
     timezone: str
     series: list[GroupView]

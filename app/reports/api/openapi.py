@@ -81,10 +81,10 @@ def _paths() -> dict[str, Any]:
             "One call with everything about it", "", queries.NoQuery, _json(models.WholeCallView), path="call_uuid"
         ),
         "/api/v1/summary": _get(
-            "Count dials",
-            "In groups by target, an answered dial counts for the target that answered, "
-            "any other dial for every target it rang.",
-            queries.SummaryQuery,
+            "Count calls or dials",
+            "A call belongs to the hour it began, and its dials belong to that hour too. In groups by target, cause or "
+            "reason it counts once for each that one of its dials has.",
+            call_queries.SummaryQuery,
             _json(models.SummaryView),
         ),
     }

@@ -12,7 +12,6 @@ from pydantic_core import ErrorDetails
 from werkzeug.datastructures import MultiDict
 
 from app.context import services
-from app.records.reading.figures import GroupBy
 from app.records.reading.filters import DialFilters
 from app.reports.api.problems import InvalidParameters, shorten
 from app.voice.numbers import normalise
@@ -109,13 +108,7 @@ class DialsQuery(FilterQuery):
 
     limit: Annotated[int, Field(ge=1, le=LARGEST_PAGE)] = Field(50, description="Dials per page, at most.")
     cursor: str | None = Field(None, pattern="^[A-Za-z0-9_-]{11}$", description="`next_cursor` of the previous page.")
-
-
-class SummaryQuery(FilterQuery):
-    """The parameters of a summary."""
-
-    group_by: GroupBy = Field(GroupBy.DAY, description="What the figures in `series` are grouped by.")
-    timezone: Zone | None = Field(None, description="Time zone of hours, days and weekdays. Default: `TIMEZONE`.")
+    total: bool = Field(False, description="Whether to count all dials that match.")
 
 
 Query = TypeVar("Query", bound=NoQuery)

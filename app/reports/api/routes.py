@@ -4,20 +4,24 @@ import json
 from zoneinfo import ZoneInfo
 
 from flask import Blueprint, Response, current_app, request
+from sqlalchemy import Connection
 from werkzeug.exceptions import HTTPException, NotFound
 
 from app.context import services
 from app.records.model.receipt import StoreUnavailable
+from app.records.reading.call_filters import CallFilters
 from app.records.reading.calls import find_calls
-from app.records.reading.filters import TooMany
+from app.records.reading.figures import GroupBy
+from app.records.reading.filters import DialFilters, TooMany
 from app.records.reading.queries import find_call, find_dial, find_dials
 from app.records.reading.read_session import read_session
 from app.records.reading.summaries import summarise
+from app.records.rollups.counting import Unit
 from app.reports.access.headers import add_headers
 from app.reports.access.sessions import has_session
 from app.reports.access.tokens import has_bearer_token
 from app.reports.api import problems
-from app.reports.api.call_queries import CallsQuery
+from app.reports.api.call_queries import CallsQuery, SummaryQuery
 from app.reports.api.exports import (
     call_csv_lines,
     call_json_lines,
@@ -31,7 +35,6 @@ from app.reports.api.openapi import make_document
 from app.reports.api.queries import (
     DialsQuery,
     NoQuery,
-    SummaryQuery,
     make_cursor,
     read_cursor,
     read_query,
@@ -60,9 +63,12 @@ def require_token() -> Response | None:
 def dials() -> Response:
     """Return a page of dials, newest first."""
     query = read_query(DialsQuery, request.args)
+    filters = query.to_filters()
     with read_session(services().store) as connection:
-        page = find_dials(connection, query.to_filters(), limit=query.limit, before=read_cursor(query.cursor))
-    return _json(DialsView(dials=[dial_view(dial) for dial in page.dials], next_cursor=make_cursor(page.before)))
+        page = find_dials(connection, filters, limit=query.limit, before=read_cursor(query.cursor))
+        total = _total(connection, filters) if query.total else None
+    found = [dial_view(dial) for dial in page.dials]
+    return _json(DialsView(dials=found, next_cursor=make_cursor(page.before), total=total))
 
 
 @bp.get(f"{PREFIX}/dials.csv")
@@ -92,9 +98,12 @@ def dial(dial_id: str) -> Response:
 def calls() -> Response:
     """Return a page of calls, newest first."""
     query = read_query(CallsQuery, request.args)
+    filters = query.to_filters()
     with read_session(services().store) as connection:
-        page = find_calls(connection, query.to_filters(), limit=query.limit, before=read_cursor(query.cursor))
-    return _json(CallsView(calls=list(map(listed_call_view, page.calls)), next_cursor=make_cursor(page.before)))
+        page = find_calls(connection, filters, limit=query.limit, before=read_cursor(query.cursor))
+        total = _total(connection, filters) if query.total else None
+    found = [listed_call_view(call) for call in page.calls]
+    return _json(CallsView(calls=found, next_cursor=make_cursor(page.before), total=total))
 
 
 @bp.get(f"{PREFIX}/calls.csv")
@@ -122,12 +131,13 @@ def call(call_uuid: str) -> Response:
 
 @bp.get(f"{PREFIX}/summary")
 def summary() -> Response:
-    """Return figures over dials, as a whole and in groups."""
+    """Return figures over calls or dials, as a whole and in groups."""
     query = read_query(SummaryQuery, request.args)
     zone = ZoneInfo(query.timezone) if query.timezone else services().config.timezone
+    filters = query.to_dial_filters() if query.unit is Unit.DIALS else query.to_filters()
     with read_session(services().store) as connection:
-        found = summarise(connection, filters := query.to_filters(), query.group_by, zone)
-    return _json(summary_view(found, filters, group_by=query.group_by, zone=zone.key))
+        found = summarise(connection, filters, query.group_by, zone)
+    return _json(summary_view(found, unit=query.unit, group_by=query.group_by, zone=zone.key))
 
 
 @bp.get("/openapi.json")
@@ -135,6 +145,10 @@ def openapi() -> Response:
     """Return the OpenAPI document."""
     document = make_document(request.script_root or "/")
     return current_app.response_class(json.dumps(document), mimetype="application/json")
+
+
+def _total(connection: Connection, filters: CallFilters | DialFilters) -> int:
+    return summarise(connection, filters, GroupBy.OUTCOME, services().config.timezone).whole.total
 
 
 def _json(view: View) -> Response:

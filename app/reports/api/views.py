@@ -8,9 +8,9 @@ from sqlalchemy import RowMapping
 
 from app.records.model.state import CallState, RecordingState
 from app.records.reading.calls import ListedCall, message_of
-from app.records.reading.figures import Figures, GroupBy, GroupedFigures, groups_whole_calls
-from app.records.reading.filters import DialFilters
+from app.records.reading.figures import Figures, GroupBy, GroupedFigures
 from app.records.reading.queries import FoundCall, FoundDial
+from app.records.rollups.counting import Unit
 from app.reports.api.models import (
     CallDetailsView,
     CallView,
@@ -82,23 +82,24 @@ def _recording_view(recording: RecordingState) -> RecordingView:
     return RecordingView(**_fields(RecordingView, recording))
 
 
-def summary_view(found: GroupedFigures, filters: DialFilters, *, group_by: GroupBy, zone: str) -> SummaryView:
+def summary_view(found: GroupedFigures, *, unit: Unit, group_by: GroupBy, zone: str) -> SummaryView:
     """Return figures as the API shows them; `zone` is the name of the time zone of hours and days."""
-    of_calls = groups_whole_calls(filters, group_by)
     return SummaryView(
-        **_figures(found.whole, of_calls=groups_whole_calls(filters, GroupBy.DAY)),
+        **_figures(found.whole),
+        unit=unit,
         group_by=group_by,
         timezone=zone,
-        series=[GroupView(group=name, **_figures(part, of_calls=of_calls)) for name, part in found.parts.items()],
+        series=[GroupView(group=name, **_figures(part)) for name, part in found.parts.items()],
     )
 
 
-def _figures(figures: Figures, *, of_calls: bool) -> dict[str, Any]:
-    answered, ended = figures.answered(of_calls=of_calls)
+def _figures(figures: Figures) -> dict[str, Any]:
     return {
         "total": figures.total,
         "calls": figures.calls,
-        "answer_rate": answered / ended if ended else None,
+        "dials": figures.dials,
+        "answered": figures.answered,
+        "answer_rate": figures.answered / figures.ended if figures.ended else None,
         "outcomes": dict(figures.outcomes),
         "statuses": dict(figures.statuses),
         "talk_seconds": figures.talk_seconds,

@@ -7,10 +7,10 @@ from datetime import datetime, timedelta, tzinfo
 
 from sqlalchemy import Connection
 
-from app.records.reading.figures import Detail, Figures, GroupBy, groups_whole_calls
+from app.records.reading.figures import WEEKDAYS, Figures, GroupBy
 from app.records.reading.filters import TooMany, find_routes
 from app.records.reading.queries import Page, find_dials
-from app.records.reading.summaries import WEEKDAYS, Summaries
+from app.records.reading.summaries import Summaries
 from app.reports.pages.charts import ORDER, StackedColumns, stack_columns
 from app.reports.pages.formatting import duration, percentage
 from app.reports.pages.query import DashboardQuery, DateRange
@@ -44,7 +44,7 @@ class FigureRow:
     @property
     def answered(self) -> int:
         """Return the number of answered dials."""
-        return self.figures.outcomes[Outcome.ANSWERED]
+        return self.figures.answered
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,16 +90,9 @@ class RecentDials:
 
 
 _Cards = tuple[tuple[str, str, Callable[[Figures], str]], ...]
-_CALL_CARDS: _Cards = (
-    ("Calls", "that rang somebody; dials: {dials}", lambda figures: f"{figures.calls:,}"),
-    ("Answer rate", "of calls that have ended", lambda figures: percentage(*figures.answered(of_calls=True))),
-)
-# For filters that can match some dials of a call and not others.
-_DIAL_CARDS: _Cards = (
-    ("Calls", "that began with one of these dials: {dials}", lambda figures: f"{figures.calls:,}"),
-    ("Answer rate", "of these dials that have ended", lambda figures: percentage(*figures.answered(of_calls=False))),
-)
 _CARDS: _Cards = (
+    ("Calls", "that rang somebody; dials: {dials}", lambda figures: f"{figures.calls:,}"),
+    ("Answer rate", "of dials that have ended", lambda figures: percentage(figures.answered, figures.ended)),
     ("Missed", "dials that rang unanswered", lambda figures: f"{figures.outcomes[Outcome.MISSED]:,}"),
     ("Caller gave up", "before anybody answered", lambda figures: f"{figures.outcomes[Outcome.CALLER_GAVE_UP]:,}"),
     ("Median time to answer", "half are answered sooner", lambda figures: duration(figures.wait(0.5))),
@@ -128,10 +121,9 @@ def find_cards(summaries: Summaries, query: DashboardQuery, now: Figures | None 
     now = now or summaries.summarise(filters, GroupBy.OUTCOME).whole
     past = replace(filters, since=query.range.before_since, until=query.range.before_until)
     before = summaries.summarise(past, GroupBy.OUTCOME).whole
-    first = _CALL_CARDS if groups_whole_calls(filters, GroupBy.DAY) else _DIAL_CARDS
     return [
         FigureCard(name=name, value=write(now), before=write(before), help=help_text.format(dials=f"{now.total:,}"))
-        for name, help_text, write in (*first, *_CARDS)
+        for name, help_text, write in _CARDS
     ]
 
 
@@ -139,12 +131,12 @@ def find_charts(connection: Connection, summaries: Summaries, query: DashboardQu
     """Return the charts of the range, which group its dials by time, target and cause."""
     filters = replace(query.filters, search=None)
     not_reached = replace(filters, outcomes=tuple(NOT_REACHED))
-    hours = summaries.summarise(not_reached, GroupBy.HOUR_OF_WEEK, detail=Detail.TOTALS).parts
+    hours = summaries.summarise(not_reached, GroupBy.HOUR_OF_WEEK, with_waits=False).parts
     time_unit = GroupBy.HOUR if query.range.days == 1 else GroupBy.DAY
-    columns = _columns(query.range, summaries.summarise(filters, time_unit, detail=Detail.OUTCOMES).parts, zone)
+    columns = _columns(query.range, summaries.summarise(filters, time_unit, with_waits=False).parts, zone)
     targets = summaries.summarise(filters, GroupBy.TARGET)
-    causes = summaries.summarise(filters, GroupBy.CAUSE, detail=Detail.OUTCOMES).parts
-    numbers = summaries.summarise(filters, GroupBy.NUMBER, detail=Detail.TOTALS).parts
+    causes = summaries.summarise(filters, GroupBy.CAUSE, with_waits=False).parts
+    numbers = summaries.summarise(filters, GroupBy.NUMBER, with_waits=False).parts
     return Charts(
         whole=targets.whole,
         chart=stack_columns([row.name or "" for row in columns], [row.figures.outcomes for row in columns]),
