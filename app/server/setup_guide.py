@@ -5,7 +5,7 @@ import threading
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
-from app.account.errors import AccountError
+from app.account.errors import AccountError, UnreachableError
 from app.account.local_checks import Check, local_checks
 from app.account.public_url import addresses_at, find_tunnel
 from app.context import Services
@@ -44,9 +44,11 @@ class SetupGuide:
             try:
                 base = find_tunnel(config.port) + config.path_prefix
                 said = f"ngrok leads from {base} to this server. Write PUBLIC_URL={base} into .env and start again."
+            except UnreachableError:
+                said = f"For a tunnel, run `ngrok http {config.port}`. With an address of your own, set PUBLIC_URL."
+                base, is_reached, said = self._local(), False, f"Plivo cannot reach this address yet. {said}"
             except AccountError as error:
-                base, is_reached = base or f"http://{config.host}:{config.port}{config.path_prefix}", False
-                said = f"Plivo cannot reach this address yet. {error.message}."
+                base, is_reached, said = self._local(), False, f"{error.message}."
         urls = addresses_at(base, retry_control=config.retry_control, retry_notice=config.retry_notice)
         named = {"Answer URL": urls.answer, "Hangup URL": urls.hangup, "Fallback URL": urls.fallback}
         return Reach(urls=named, is_reached=is_reached, said=said)
@@ -84,6 +86,10 @@ class SetupGuide:
             play(run, lambda _call: None)
         except (NoReplyError, RemoteTargetError, OSError) as error:
             log.warning("test_call_failed", extra={"reason": str(error), "host": urlsplit(answer).netloc})
+
+    def _local(self) -> str:
+        config = self._shared.config
+        return config.public_url or f"http://{config.host}:{config.port}{config.path_prefix}"
 
     def _called(self) -> str:
         """Return a number of ours that the plan knows."""

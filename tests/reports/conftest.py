@@ -1,88 +1,16 @@
-"""An application on a real store, called as Plivo and as a program with the token."""
+"""Callers of applications on real stores, and one site and one browser for all tests in Chromium."""
 
-import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from html import unescape
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from flask import Flask
-from flask.testing import FlaskClient
-from werkzeug.test import TestResponse
+from playwright.sync_api import Browser, sync_playwright
 
-from app import create_app
-from app.context import EXTENSION, Services
-from app.records.store import migrate
-from config import Config
+from tests.reports.caller import REPORTS_TOKEN, Caller, make_caller
+from tests.reports.visitor import CHROMIUM, FLAGS, Site, Visitor, served
 
-REPORTS_TOKEN = "a-made-up-reports-token"
-
-
-@dataclass
-class Caller:
-    """Calls the application's routes as Plivo and as a program that reads the API."""
-
-    app: Flask
-    client: FlaskClient = field(init=False)
-    count: int = 0
-
-    def __post_init__(self) -> None:
-        self.client = self.app.test_client()
-
-    @property
-    def services(self) -> Services:
-        services: Services = self.app.extensions[EXTENSION]
-        return services
-
-    def call(self, caller: str = "+14155550199", called: str = "+14155550100") -> tuple[str, str]:
-        """Start a call; return its UUID and the id of the dial that our reply started."""
-        self.count += 1
-        call_uuid = f"00000000-0000-4000-8000-{self.count:012d}"
-        reply = self.post("/dialstatus/", CallUUID=call_uuid, From=caller, To=called, CallStatus="ringing")
-        found = re.search(r"dial=([\w-]+)", unescape(reply))
-        assert found, reply
-        return call_uuid, found[1]
-
-    def end(self, call_uuid: str, dial_id: str, status: str, **fields: str) -> None:
-        """Report how a dial ended."""
-        self.post(
-            f"/dialstatus/action/?dial={dial_id}",
-            **{"CallUUID": call_uuid, "DialALegUUID": call_uuid, "DialStatus": status, **fields},
-        )
-
-    def ended_call(
-        self, status: str = "no-answer", caller: str = "+14155550199", called: str = "+14155550100", **fields: str
-    ) -> tuple[str, str]:
-        """Start a call and end its dial; return the call's UUID and the dial's id."""
-        call_uuid, dial_id = self.call(caller, called)
-        self.end(call_uuid, dial_id, status, **fields)
-        return call_uuid, dial_id
-
-    def post(self, path: str, **fields: str) -> str:
-        """Post as Plivo does."""
-        response = self.client.post(path, data=fields)
-        assert response.status_code == 200, response.text
-        return response.text
-
-    def ask(self, path: str, query: Mapping[str, Any] | None = None) -> TestResponse:
-        """Return the API's response to a request with the token."""
-        return self.client.get(
-            f"/api/v1/{path}", query_string=query, headers={"Authorization": f"Bearer {REPORTS_TOKEN}"}
-        )
-
-    def read(self, path: str, **query: Any) -> Any:
-        """Return JSON from the API. A parameter that is a Python keyword takes a trailing underscore."""
-        response = self.ask(path, {name.rstrip("_"): value for name, value in query.items()})
-        assert response.status_code == 200, response.text
-        return response.json
-
-    def log_in(self) -> str:
-        """Log in with the printed link; return the dashboard."""
-        self.client.get(f"/login?token={REPORTS_TOKEN}")
-        return self.client.get("/").text
+__all__ = ["REPORTS_TOKEN", "Caller", "make_caller"]
 
 
 @pytest.fixture
@@ -106,22 +34,38 @@ def masking_caller(sqlite_url: str, tmp_path: Path) -> Iterator[Caller]:
         yield caller
 
 
-@contextmanager
-def make_caller(url: str, directory: Path, **settings: str) -> Iterator[Caller]:
-    """Yield a caller of an application on this database, with its files below `directory`."""
-    config = Config.load(
-        {
-            "DATABASE_URL": url,
-            "INSTANCE_DIR": str(directory / "instance"),
-            "REPORTS_TOKEN": REPORTS_TOKEN,
-            "DIAL_TO": "+14155550123",
-            "STORE_TIMEOUT": "5",
-            **settings,
-        }
-    )
-    app = create_app(config)
-    caller = Caller(app)
-    migrate.upgrade(caller.services.store)
-    yield caller
-    caller.services.journal.close()
-    caller.services.store.close()
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Yield a Chromium."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS.split())
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """Serve an application with some calls for all tests of the session; a test may add calls, and removes none."""
+    directory = tmp_path_factory.mktemp("site")
+    with make_caller(f"sqlite:///{directory / 'dialstatus.db'}", directory) as caller:
+        caller.ended_call("busy", caller="+14155550142", DialHangupCause="USER_BUSY")
+        caller.ended_call("no-answer", DialRingStatus="true", DialHangupCause="NO_ANSWER")
+        call_uuid, dial_id = caller.call()
+        leg = {"CallUUID": call_uuid, "DialBLegUUID": "b-leg", "DialBLegTo": "14155550123", "DialBLegPosition": "1"}
+        caller.post(f"/dialstatus/callback/?dial={dial_id}", **leg, DialAction="answer")
+        caller.end(call_uuid, dial_id, "completed", DialRingStatus="true", DialBLegUUID="b-leg")
+        with served(caller) as site:
+            yield site
+
+
+@pytest.fixture
+def visitor(browser: Browser, site: Site, request: pytest.FixtureRequest) -> Iterator[Visitor]:
+    """Yield somebody at the browser; the test fails on a console error or a request to another host."""
+    options: dict[str, Any] = getattr(request, "param", {})
+    context = browser.new_context(accept_downloads=True, **options)
+    visitor = Visitor(context.new_page(), site.url)
+    visitor.watch()
+    yield visitor
+    context.close()
+    assert visitor.complaints == []
+    assert visitor.elsewhere == []

@@ -12,11 +12,9 @@ from playwright.sync_api import Browser
 from app.voice.signature import make_nonce, sign_v3
 from tests.reports.conftest import REPORTS_TOKEN, make_caller
 from tests.reports.proxy import proxy
-from tests.reports.test_browser import CHROMIUM, Visitor, browser
+from tests.reports.visitor import Visitor, needs_chromium
 from tests.server.calls import inbound, new_uuid
 from tests.support.server import TOKEN, Reply, Server, free_port
-
-__all__ = ["browser"]
 
 Start = Callable[..., Server]
 
@@ -91,7 +89,7 @@ def test_an_error_below_the_path_is_still_xml(site: Site) -> None:
     assert (reply.status, reply.content_type.partition(";")[0]) == (404, "application/xml")
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here; apt-get install chromium runs these tests")
+@needs_chromium
 @pytest.mark.usefixtures("within_a_day")
 def test_a_person_logs_in_reads_downloads_and_logs_out_below_the_path(site: Site, browser: Browser) -> None:
     site.post_signed("/dialstatus/", inbound(new_uuid()))
