@@ -31,7 +31,9 @@ from app.ops.metrics import bp as metrics_bp
 from app.ops.metrics import use_metrics
 from app.ops.request_id import use_request_ids
 from app.plan.load import configured_plan
+from app.plan.model import Plan
 from app.plan.snapshot import LiveState
+from app.records.model.target_state import DeadRule
 from app.records.spool.drainer import Drainer
 from app.records.spool.spool import Spool
 from app.records.store.store import Store
@@ -116,12 +118,6 @@ def make_services(config: Config) -> Services:
     """Make what the rooms share."""
     store = Store(config.database_url, timeout=config.store_timeout)
     counts = Counts(config.instance_dir / "metrics")
-    journal = Journal(
-        store,
-        announce=config.events_url is not None,
-        on_ended=lambda dials: counts.count_ended(dial.outcome for dial in dials),
-    )
-    spool = Spool(config.instance_dir / "spool", zone=config.plivo_timezone, timeout=config.store_timeout)
     plan = configured_plan(
         config.dial_plan,
         dial_to=config.dial_to,
@@ -129,6 +125,13 @@ def make_services(config: Config) -> Services:
         time_limit=config.dial_time_limit,
         caller_id=config.dial_caller_id,
     )
+    journal = Journal(
+        store,
+        announce=config.events_url is not None,
+        watched=watched_by(plan),
+        on_ended=lambda dials: counts.count_ended(dial.outcome for dial in dials),
+    )
+    spool = Spool(config.instance_dir / "spool", zone=config.plivo_timezone, timeout=config.store_timeout)
     return Services(
         config=config,
         plan=plan,
@@ -139,6 +142,14 @@ def make_services(config: Config) -> Services:
         drainer=Drainer(spool, journal),
         meter=counts,
     )
+
+
+def watched_by(plan: Plan) -> dict[tuple[str | None, str | None], DeadRule | None]:
+    """Return the steps whose targets the journal watches, each with its rule for dead phones."""
+    return {
+        place: DeadRule(rule.failures, rule.within * 60_000) if rule is not None else None
+        for place, rule in plan.watched().items()
+    }
 
 
 def _is_plivos(path: str) -> bool:

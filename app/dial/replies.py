@@ -6,7 +6,6 @@ ticket, which is made of letters, digits, `-`, `_`, `.`, `~`, `=`, `%` and `&`.
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 from flask import Response
 
@@ -17,6 +16,7 @@ from app.plan.document import document as plan_document
 from app.plan.model import Plan, Step
 from app.plan.next import Decision, End, Ring, Why
 from app.plan.sounds import read_sound, sounds_in
+from app.records.model.receipt import Reply
 from app.records.model.state import Placement
 from app.voice.xml import EMPTY, Hangup, Speak, plays_before_dialling, render
 from config import Config
@@ -28,13 +28,6 @@ _TURNED_AWAY = frozenset({Why.BLOCKED, Why.CLOSED})
 _MOST_PREPARED = 512
 
 APOLOGY = render(Speak(text="Sorry, something went wrong. Please call again in a moment. Goodbye."), Hangup())
-
-
-class Reply(NamedTuple):
-    """What a control request gets: the document, and the dial or the ending that it starts, if any."""
-
-    document: str
-    placement: Placement | None = None
 
 
 EMPTY_REPLY = Reply(EMPTY)
@@ -69,7 +62,8 @@ class Replies:
             key = ("ring", route, step, targets, decision.timeout, decision.greeting is None, base_url)
             document = self._fill(key, decision, base_url, lambda: ticket)
             prompted = plays_before_dialling(document)
-            return Reply(document, Placement(dialled, targets, route, step, decision.round, prompted))
+            placement = Placement(dialled, targets, route, step, decision.round, prompted, trials=decision.trials)
+            return Reply(document, placement)
         if isinstance(decision, End):
             ending = decision.name
             document = self._fill(

@@ -13,14 +13,13 @@ from flask import Response, current_app, json, request
 
 from app.context import Services, services
 from app.dial.decide import decide_after, decide_start, first_dial_id, next_dial_id
-from app.dial.replies import APOLOGY, Replies, Reply, xml_reply
+from app.dial.replies import APOLOGY, Replies, xml_reply
 from app.dial.request import Webhook, current_webhook
-from app.dial.snapshot import note_turn, snapshot_of
+from app.dial.snapshot import note_turn, snapshot_of, trials_of, without_trials
 from app.dial.store_receipt import make_receipt, store, store_notice, translate
 from app.plan.order import Memory
 from app.plan.snapshot import Snapshot
-from app.records.model.receipt import StoredReceipt
-from app.records.model.state import Placement
+from app.records.model.receipt import Reply, StoredReceipt
 from app.voice.events import DialEnded, Event, Kind
 from app.voice.outcome import Outcome, facts_of_report, outcome_of
 
@@ -61,14 +60,14 @@ def apologise(_webhook: Webhook) -> Response:
 
 def start_without_store(webhook: Webhook) -> Response:
     """Reply to a new call with what the plan says, from memory alone."""
-    return xml_reply(_start(webhook, translate(webhook)).document)
+    return xml_reply(_begin(webhook, translate(webhook)).document)
 
 
 @control(otherwise=start_without_store)
 def answer(webhook: Webhook) -> Response:
     """Reply to a new call with what the plan says."""
     event = translate(webhook)
-    reply = _start(webhook, event)
+    reply = _begin(webhook, event)
     stored = store(webhook, make_receipt(webhook, event), reply)
     return stored.reply
 
@@ -162,16 +161,24 @@ def replies() -> Replies:
     return written
 
 
-def _start(webhook: Webhook, event: Event) -> Reply:
+def _begin(webhook: Webhook, event: Event) -> Reply:
     shared = services()
-    decision = decide_start(event, shared.plan, snapshot_of(event, shared))
+    return _start(webhook, event, shared, snapshot_of(event, shared), replies())
+
+
+def _start(webhook: Webhook, event: Event, shared: Services, snapshot: Snapshot, documents: Replies) -> Reply:
+    decision = decide_start(event, shared.plan, snapshot)
     note_turn(decision, shared.live, is_later=False)
-    return replies().write(
+    reply = documents.write(
         decision,
         base_url=webhook.base_url,
         dial_id=lambda: first_dial_id(event, shared.config.secret_key),
         since=event.at // 1000,
     )
+    if not trials_of(decision):
+        return reply
+    without = without_trials(snapshot, trials_of(decision))
+    return reply._replace(otherwise=partial(_start, webhook, event, shared, without, documents))
 
 
 def _go_on(
@@ -190,12 +197,16 @@ def _go_on(
     caller_is_gone = call_has_ended or "HangupCause" in webhook.first
     decision = decide_after(event, outcome, ticket, shared.plan, snapshot, caller_is_gone=caller_is_gone, legs=legs)
     note_turn(decision, shared.live, is_later=ticket is not None and bool(Memory.from_text(ticket.turn).left))
-    return documents.write(
+    reply = documents.write(
         decision,
         base_url=webhook.base_url,
         dial_id=lambda: next_dial_id(event, ticket, shared.config.secret_key),
         since=ticket.started_at if ticket else event.at // 1000,
     )
+    if not trials_of(decision):
+        return reply
+    again = partial(_go_on, webhook, event, shared, without_trials(snapshot, trials_of(decision)), documents, outcome)
+    return reply._replace(otherwise=partial(again, call_has_ended=call_has_ended, legs=legs))
 
 
 def _go_on_again(
@@ -206,7 +217,7 @@ def _go_on_again(
     *,
     call_has_ended: bool,
     legs: Mapping[str, str],
-) -> tuple[str, Placement | None] | None:
+) -> Reply | None:
     """Return the reply for the record's outcome; None where the report alone says the same. Runs in the journal."""
     remembers = webhook.ticket is not None and bool(webhook.ticket.turn)
     if outcome == reported and not call_has_ended and not (legs and remembers):

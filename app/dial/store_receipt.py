@@ -10,9 +10,9 @@ from flask import Response
 
 from app.context import Services, services
 from app.dial.deferred_response import DeferredResponse
-from app.dial.replies import EMPTY_REPLY, Reply
+from app.dial.replies import EMPTY_REPLY
 from app.dial.request import Webhook
-from app.records.model.receipt import Receipt, ReceiptRefused, StoredReceipt, StoreUnavailable
+from app.records.model.receipt import Receipt, ReceiptRefused, Reply, StoredReceipt, StoreUnavailable
 from app.records.spool.spool import SpoolFull
 from app.records.writing.entry import Entry
 from app.voice.cdr import parse_any
@@ -100,8 +100,7 @@ def store_notice(
 
 
 def _with_reply(webhook: Webhook, receipt: Receipt, reply: Reply) -> Receipt:
-    document = None if reply.document == EMPTY else reply.document
-    return receipt._replace(placement=reply.placement, reply=document, reply_micros=webhook.elapsed_micros())
+    return receipt.with_reply(reply)._replace(reply_micros=webhook.elapsed_micros())
 
 
 def _finish_control(shared: Services, entry: Entry, response: DeferredResponse) -> None:

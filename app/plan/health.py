@@ -1,11 +1,9 @@
-"""Dead phones: which targets failed several times in a row, and for how long they are left alone."""
+"""Dead phones: targets that failed several times in a row, and how long they are left alone."""
 
 from enum import Enum
 from typing import NamedTuple
 
 from app.plan.values import DeadMinutes, Failures, LastOrNever, Table
-
-MOST_FAILURES = 10
 
 
 class DeadPhones(Table):
@@ -20,22 +18,13 @@ class DeadPhones(Table):
 class Health(NamedTuple):
     """What is known of a target. Times in milliseconds since 1970 UTC.
 
-    `failed_at` are its failures since it was last reached, the newest first; `down_since` is None while it counts as
-    alive. One call has the right to try it until `tried_until`.
+    `failed_at` is its last failure; `down_since` is None while it counts as alive. One call has the right to try it
+    until `tried_until`.
     """
 
-    failed_at: tuple[int, ...] = ()
+    failed_at: int = 0
     down_since: int | None = None
     tried_until: int = 0
-
-    def after_failure(self, rule: DeadPhones, at: int) -> "Health":
-        """Return the health after one more failure, in whatever order failures become known."""
-        failed_at = tuple(sorted({*self.failed_at, at}, reverse=True)[:MOST_FAILURES])
-        is_dead = (
-            len(failed_at) >= rule.failures and failed_at[0] - failed_at[rule.failures - 1] <= rule.within * 60_000
-        )
-        down_since = self.down_since or (failed_at[0] if is_dead else None)
-        return Health(failed_at=failed_at, down_since=down_since)
 
 
 class Condition(Enum):
@@ -50,5 +39,5 @@ def condition(health: Health | None, rule: DeadPhones | None, now: int) -> Condi
     """Return how a target is treated at a time in milliseconds."""
     if health is None or rule is None or health.down_since is None:
         return Condition.ALIVE
-    is_resting = now < health.failed_at[0] + rule.rest * 60_000
+    is_resting = now < health.failed_at + rule.rest * 60_000
     return Condition.DEAD if is_resting or now < health.tried_until else Condition.ON_TRIAL

@@ -199,6 +199,15 @@ class Plan(Table):
         """Return whether a number is one of ours, by the routes that name it."""
         return any(number in route.called for route in self.routes.values())
 
+    def watched(self) -> dict[tuple[str, str], DeadPhones | None]:
+        """Return the steps whose targets must be watched, by route and step, each with its rule for dead phones.
+
+        Where a step asks who is idle or talks, the conversations of every step count.
+        """
+        steps = {(route.name, name): step for route in self.routes.values() for name, step in route.steps.items()}
+        asks = any(step.order == "longest_idle" or step.busy_targets == "skip" for step in steps.values())
+        return {place: step.dead_phones for place, step in steps.items() if asks or step.dead_phones is not None}
+
     def route_named(self, name: str, call: CallFacts) -> Route:
         """Return the route a call began with, or if a newer plan lacks it, the one of our number."""
         return self.routes[name] if name in self.routes else self.route_for(call)

@@ -7,6 +7,7 @@ from typing import cast
 from flask import Flask
 
 from app.context import EXTENSION, Refused, Services
+from app.dial.live_targets import TargetRefresh
 from app.notify.sending import sending
 from app.plan.load import PlanError
 from app.records.maintenance.derive_calls import CallDerivation
@@ -67,6 +68,7 @@ def start(app: Flask) -> None:
     config = shared.config
     jobs = app.extensions[_JOBS] = (
         shared.drainer,
+        TargetRefresh(shared),
         sending(app),
         Retention(shared.store, days=config.retention_days, directory=config.instance_dir),
         RollupJob(shared.store),

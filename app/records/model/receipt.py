@@ -1,7 +1,7 @@
 """Receipts: webhooks as they were received, each with our reply."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import tzinfo
 from hashlib import blake2b
 from typing import NamedTuple, Protocol
@@ -11,6 +11,7 @@ from pydantic_core import to_json
 from app.records.model.state import DialState, Placement
 from app.voice.cdr import parse_any
 from app.voice.events import DialEnded, Event, Kind, LegEvent
+from app.voice.xml import EMPTY
 
 
 class StoreUnavailable(Exception):
@@ -25,12 +26,21 @@ class ReceiptRefused(StoreUnavailable):
     """The store works and rejects this receipt; a retry would not help, so spool it."""
 
 
+class Reply(NamedTuple):
+    """What a control request gets: the document, and the dial or the ending that it starts, if any.
+
+    Where the dial tries a dead phone again, `otherwise` makes the reply for the case that another call does so already.
+    """
+
+    document: str
+    placement: Placement | None = None
+    otherwise: "Callable[[], Reply] | None" = None
+
+
 class DecideAgain(Protocol):
     """Decides what the caller gets once the whole record is known."""
 
-    def __call__(
-        self, outcome: str, *, call_has_ended: bool, legs: Mapping[str, str]
-    ) -> tuple[str | None, Placement | None] | None:
+    def __call__(self, outcome: str, *, call_has_ended: bool, legs: Mapping[str, str]) -> Reply | None:
         """Return the reply and what it starts for the outcome of the record; None to keep what was decided.
 
         `legs` has the outcome of each target that ended with a hangup code of its own.
@@ -42,7 +52,7 @@ class Receipt(NamedTuple):
 
     `params` are Plivo's decoded parameters in the order received, `query` is the raw query of our URL. `received_at` is
     in milliseconds since 1970 UTC, `reply_micros` in microseconds. `reply` is None for the empty response. The journal
-    calls `decide_again`, if there is one, before it stores the receipt.
+    calls `decide_again`, if there is one, before it stores the receipt, and `otherwise` where `Reply` says so.
     """
 
     kind: Kind
@@ -62,6 +72,12 @@ class Receipt(NamedTuple):
     reply_micros: int = 0
     decide_again: DecideAgain | None = None
     nonce: str | None = None
+    otherwise: Callable[[], Reply] | None = None
+
+    def with_reply(self, reply: Reply) -> "Receipt":
+        """Return the receipt with another reply."""
+        document = None if reply.document == EMPTY else reply.document
+        return self._replace(reply=document, placement=reply.placement, otherwise=reply.otherwise)
 
     @property
     def nonce_key(self) -> int | None:
@@ -141,7 +157,8 @@ def placement_to_json(placement: Placement) -> str:
 def placement_from_json(text: str | None) -> Placement | None:
     """Return the placement that `placement_to_json` wrote."""
     fields = json.loads(text) if text else None
-    return Placement(**{"dial_id": None, **fields, "targets": tuple(fields.get("targets", ()))}) if fields else None
+    tuples = {name: tuple(fields.get(name, ())) for name in ("targets", "trials")} if fields else {}
+    return Placement(**{"dial_id": None, **fields, **tuples}) if fields else None
 
 
 def receipt_to_json(receipt: Receipt) -> str:

@@ -144,7 +144,7 @@ class Placement(NamedTuple):
     A dial has an id, the targets it rings and its place in the plan; `round` is its number within the call, from 1, and
     `starts_with_prompt`: the caller hears something before the targets ring. An ending has no `dial_id`; `ending` is
     its kind (`say`, `hangup`, `voicemail` or `redirect`), and `turned_away` is `blocked` or `closed` where the plan
-    turned the caller away.
+    turned the caller away. `trials` are the dead phones among the targets that this dial tries again.
     """
 
     dial_id: str | None
@@ -155,3 +155,4 @@ class Placement(NamedTuple):
     starts_with_prompt: bool = False
     turned_away: str | None = None
     ending: str | None = None
+    trials: tuple[str, ...] = ()

@@ -14,6 +14,7 @@ from sqlalchemy import Table
 
 from app.records.model import tables, tables_events
 from app.records.model.state import CallState, DialState, LegState, RecordingState
+from app.records.model.target_state import TargetState, target_states
 
 State = TypeVar("State")
 
@@ -73,9 +74,11 @@ class Statements:
         self.dials = RowMapper(tables.dials, DialState, placeholder)
         self.legs = RowMapper(tables.legs, LegState, placeholder)
         self.recordings = RowMapper(tables.recordings, RecordingState, placeholder)
+        self.targets = RowMapper(target_states, TargetState, placeholder)
         lock = " FOR UPDATE" if lock_rows else ""
         # SQLite takes no list as a parameter, but a JSON array can be one.
         among = f"= ANY({placeholder})" if lock_rows else "IN (SELECT value FROM json_each(?))"
+        self._prepare_targets(among)
         self.call_by_key = self.calls.select_by("call_key") + lock
         self.calls_by_key = self.calls.select_among("call_key", among) + lock
         self.calls_by_uuid = self.calls.select_among("call_uuid", among) + lock
@@ -123,6 +126,20 @@ class Statements:
             f"INSERT INTO readiness (readiness_key, proved_at) VALUES (1, {placeholder}) "  # noqa: S608
             "ON CONFLICT (readiness_key) DO UPDATE SET proved_at = excluded.proved_at"
         )
+
+    def _prepare_targets(self, among: str) -> None:
+        """Write the statements on watched targets, whose rows every machine locks in one order."""
+        mark, lock = self.mark, " FOR UPDATE" if self._takes_lists else ""
+        self.targets_by_name = f"{self.targets.select_among('target', among)} ORDER BY target{lock}"
+        self.new_target = (
+            f"INSERT INTO target_states (target, failed_at, talking) VALUES ({', '.join([mark] * 3)}) "  # noqa: S608
+            "ON CONFLICT (target) DO NOTHING"
+        )
+        self.claim_target = (
+            f"UPDATE target_states SET tried_by = {mark}, tried_until = {mark} "  # noqa: S608
+            f"WHERE target = {mark} AND coalesce(tried_until, 0) < {mark} RETURNING target"
+        )
+        self.release_targets = f"UPDATE target_states SET tried_by = NULL, tried_until = NULL WHERE tried_by = {mark}"  # noqa: S608
 
     def insert(self, cursor: Cursor, sql: str, rows: Sequence[Sequence[Any]]) -> None:
         """Insert rows with one of the INSERT statements."""

@@ -17,6 +17,7 @@ from app.records.writing.derive import derive
 from app.records.writing.fold_receipt import decide_again, fold_receipt, log_full, new_record
 from app.records.writing.outbox import event_row
 from app.records.writing.receipt_rows import ReceiptRows
+from app.records.writing.target_states import UNWATCHED, TargetStates, Watched
 from app.voice.events import DialEnded, LegEvent, RecordingMade
 
 log = logging.getLogger(__name__)
@@ -28,11 +29,14 @@ _ENDED_AT, _OUTCOME, _ANSWERED_BY = map(_FIELDS.index, ("ended_at", "outcome", "
 class Batch:
     """The work of one transaction. Not thread-safe."""
 
-    def __init__(self, cursor: Cursor, statements: Statements, *, announce: bool = False) -> None:
+    def __init__(
+        self, cursor: Cursor, statements: Statements, *, announce: bool = False, watched: Watched = UNWATCHED
+    ) -> None:
         self._cursor = cursor
         self._announce = announce
         self._sql = statements
         self._receipts = ReceiptRows(cursor, statements)
+        self._targets = TargetStates(cursor, statements, watched)
         self._records: dict[str, CallRecord] = {}
         self._stored: dict[int, tuple[Any, ...]] = {}  # The rows as read, by id() of the state.
         self._changed: dict[str, CallRecord] = {}
@@ -79,6 +83,9 @@ class Batch:
             self._sql.recordings,
             [item for record in self._changed.values() for item in record.recordings.values()],
         )
+        for type_, state in self._targets.update(self._changed.values(), self._stored):
+            about = {"target": state.target, "failures": len(state.failures), "down_since": state.down_since}
+            self.queue_event(type_, subject=state.target, body=about)
         if self._announce:
             self._events += announce_dials(self.ended + corrected)
             self._events += announce_calls(self._changed.values(), self._stored)
@@ -105,6 +112,8 @@ class Batch:
             receipt_key = make_key(receipt.received_at)
             if receipt.decide_again is not None and dial_id is not None:
                 receipt = decide_again(record, receipt, dial_id, receipt_key)
+            if receipt.otherwise is not None and not self._targets.claim(receipt.placement):
+                receipt = receipt.with_reply(receipt.otherwise())
             seen = self._receipts.add(receipt, receipt_key, call_key, digest, dial_id)
             self._fold(record, receipt, dial_id, receipt_key)
         dial = record.dials.get(seen.dial_id) if seen.dial_id else None

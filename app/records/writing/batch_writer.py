@@ -9,6 +9,7 @@ from app.records.model.state import DialState
 from app.records.store.store import Store, Writer
 from app.records.writing.batch import Batch
 from app.records.writing.entry import Entry
+from app.records.writing.target_states import Watched
 
 _ATTEMPTS = 3
 
@@ -16,9 +17,10 @@ _ATTEMPTS = 3
 class BatchWriter:
     """Commits entries. Only the journal's thread uses it, except for `abort_if_stuck`."""
 
-    def __init__(self, store: Store, *, announce: bool) -> None:
+    def __init__(self, store: Store, *, announce: bool, watched: Watched) -> None:
         self._store = store
         self._announce = announce
+        self._watched = watched
         self._writer: Writer | None = None
         self._busy_since: float | None = None
 
@@ -83,7 +85,7 @@ class BatchWriter:
         writer = self._open()
         writer.begin([name for entry in entries for name in entry.lock_names()])
         try:
-            batch = Batch(writer.cursor, self._store.statements, announce=self._announce)
+            batch = Batch(writer.cursor, self._store.statements, announce=self._announce, watched=self._watched)
             batch.look_up([receipt for entry in entries for receipt in entry.receipts])
             stored = [_add(batch, entry) for entry in entries]
             batch.finish()

@@ -12,7 +12,6 @@ from app.records.writing.fold import end_plan, fold, place
 from app.voice.events import DialEnded, Event, LegEvent, RecordingMade
 from app.voice.hangup_causes import code_of
 from app.voice.outcome import outcome_of_code
-from app.voice.xml import EMPTY
 
 log = logging.getLogger(__name__)
 
@@ -58,10 +57,7 @@ def decide_again(record: CallRecord, receipt: Receipt, dial_id: str, key: int) -
     dial = record.dials.get(dial_id)
     legs = leg_outcomes(record, dial_id)
     decided = receipt.decide_again(dial.outcome, call_has_ended=has_ended, legs=legs) if dial else None
-    if decided is None:
-        return receipt
-    reply, placement = decided
-    return receipt._replace(reply=None if reply == EMPTY else reply, placement=placement)
+    return receipt if decided is None else receipt.with_reply(decided)
 
 
 def leg_outcomes(record: CallRecord, dial_id: str) -> dict[str, str]:

@@ -16,6 +16,7 @@ from app.records.model.state import DialState
 from app.records.store.store import Store
 from app.records.writing.batch_writer import BatchWriter
 from app.records.writing.entry import Entry
+from app.records.writing.target_states import UNWATCHED, Watched
 
 log = logging.getLogger(__name__)
 
@@ -33,11 +34,12 @@ class Journal:
         store: Store,
         *,
         announce: bool = False,
+        watched: Watched = UNWATCHED,
         on_ended: Callable[[Sequence[DialState]], None] | None = None,
     ) -> None:
         """`announce` puts each dial that ends into the outbox; `on_ended` is called with them after the commit."""
         self._store = store
-        self._writer = BatchWriter(store, announce=announce)
+        self._writer = BatchWriter(store, announce=announce, watched=watched)
         self._handed: SimpleQueue[_Handover | None] = SimpleQueue()
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None

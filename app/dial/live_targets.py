@@ -1,0 +1,53 @@
+"""Keep what decisions may know of targets in memory: read once a second, so that no webhook waits for it."""
+
+import logging
+import time
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.context import Services
+from app.plan.health import Health
+from app.plan.snapshot import LiveState
+from app.records.model.periodic_job import PeriodicJob
+from app.records.model.receipt import StoreUnavailable
+from app.records.model.target_state import TargetState
+from app.records.writing.target_states import read_targets
+
+log = logging.getLogger(__name__)
+
+_PAUSE = 1.0  # Seconds.
+_LONGEST_TALK = 14_400_000  # Milliseconds: a conversation whose end was never reported does not count for longer.
+
+
+class TargetRefresh(PeriodicJob):
+    """Reads the states of targets; while the store is away, what was read last holds."""
+
+    name = "targets"
+
+    def __init__(self, shared: Services) -> None:
+        super().__init__()
+        self._shared = shared
+
+    def work(self) -> float:
+        """Read them now."""
+        try:
+            refresh(self._shared.live, read_targets(self._shared.store), now=time.time_ns() // 1_000_000)
+        except (SQLAlchemyError, OSError, StoreUnavailable):
+            log.debug("targets_not_read")  # Whether the store answers is logged where it matters.
+        return _PAUSE
+
+
+def refresh(live: LiveState, states: list[TargetState], *, now: int) -> None:
+    """Put the states of targets in the place of those known before."""
+    live.health = {
+        state.target: Health(
+            failed_at=max(state.failures, default=0), down_since=state.down_since, tried_until=state.tried_until or 0
+        )
+        for state in states
+        if state.down_since is not None
+    }
+    live.idleness = {state.target: state.idle_since for state in states if state.idle_since is not None}
+    live.busy_targets = frozenset(
+        state.target for state in states if any(since > now - _LONGEST_TALK for since in state.talks_since.values())
+    )
+    live.out = frozenset(state.target for state in states if state.out_at is not None)
