@@ -16,6 +16,8 @@ from app.records.reading.incomplete import count_orphans
 from app.records.reading.read_session import read_session
 from app.records.store.readiness import prove_write
 from app.records.store.version import is_current
+from app.records.writing.target_states import read_targets
+from app.voice.numbers import mask
 from config import VERSION, Config, SignatureMode
 
 # Soon full below this: a gigabyte is about a million reports.
@@ -61,6 +63,7 @@ def local_checks(shared: Services) -> Iterator[Check]:
         check_migrations,
         check_database,
         check_orphans,
+        check_targets,
         check_spool,
         check_disk_space,
         check_reports_token,
@@ -112,6 +115,21 @@ def check_database(shared: Services) -> Check:
     except StoreUnavailable as error:
         return failed("database", str(error), "Check DATABASE_URL, the disk and the rights of this user.")
     return passed("database", f"{shared.store.url.get_backend_name()} committed a write")
+
+
+def check_targets(shared: Services) -> Check:
+    """Check that no phone is dead or taken out."""
+    try:
+        states = read_targets(shared.store)
+    except (SQLAlchemyError, OSError, StoreUnavailable):
+        return skipped("targets", "the database cannot be read")
+    down = [mask(state.target) or "" for state in states if state.down_since is not None]
+    out = [mask(state.target) or "" for state in states if state.out_at is not None]
+    if not (down or out):
+        return passed("targets", "all ring")
+    said = [f"dead: {', '.join(down)}"] if down else []
+    said += [f"taken out by hand: {', '.join(out)}"] if out else []
+    return failed("targets", "; ".join(said), "`flask plan targets` says since when; `flask plan in` puts one back.")
 
 
 def check_orphans(shared: Services) -> Check:

@@ -10,12 +10,16 @@ from app.cli.calls import calls
 from app.cli.dials import dials
 from app.cli.doctor import doctor, version
 from app.cli.plan import cli as plan
+from app.cli.plan_targets import put_in, take_out, targets
 from app.cli.plivo import plivo
 from app.cli.receipts import receipts
 from app.cli.replay import replay
 from app.cli.simulate import simulate
 from app.cli.store_commands import db, spool
 from app.context import REFUSED, Refused
+
+for _command in (targets, take_out, put_in):
+    plan.add_command(_command)
 
 # As `flask --help` lists them.
 _COMMANDS: dict[str, tuple[click.Command, ...]] = {

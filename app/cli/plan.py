@@ -87,7 +87,15 @@ def try_(
 def _after(plan: Plan, ring: Ring, call: CallFacts, outcome: Outcome, elapsed: int, begun: Snapshot) -> Decision:
     snapshot = replace(begun, now=begun.now + timedelta(seconds=elapsed))
     return after(
-        plan, ring.route, ring.step.name, outcome, snapshot, call=call, elapsed_seconds=elapsed, rounds=ring.round
+        plan,
+        ring.route,
+        ring.step.name,
+        outcome,
+        snapshot,
+        call=call,
+        elapsed_seconds=elapsed,
+        rounds=ring.round,
+        memory=ring.memory.after_dial(outcome, {}),
     )
 
 

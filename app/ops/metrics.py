@@ -60,6 +60,8 @@ METRICS = (
     ),
     Metric(name="orphan_receipts", kind="gauge", help="Receipts of the last day that name no call."),
     Metric(name="spool_receipts", kind="gauge", help="Receipts that wait on local disk for the store."),
+    Metric(name="targets_down", kind="gauge", help="Dead phones: targets that failed several times in a row."),
+    Metric(name="targets_out", kind="gauge", help="Targets that were taken out by hand."),
     Metric(name="outgoing_waiting", kind="gauge", help="Events that an address has not accepted yet."),
     Metric(name="build_info", kind="gauge", help="Always 1.", labels=("version", "python")),
 )
@@ -152,6 +154,8 @@ def _gauge_values(found: Gauges) -> dict[Key, float]:
         ("open_dials",): found.open_dials,
         ("outgoing_waiting",): found.outgoing,
         ("orphan_receipts",): found.orphan_receipts,
+        ("targets_down",): found.targets_down,
+        ("targets_out",): found.targets_out,
     }
     if found.newest_report_at is not None:
         values["newest_report_age_seconds",] = max(0, now() - found.newest_report_at) / 1000

@@ -74,20 +74,20 @@ def first_turns(
     if not usable:
         return ()
     if step.order == "together":
-        return _dead_last(step, (usable,), snapshot, one_rings=True)
+        return _dead_last(step, (usable,), snapshot, of=usable)
     if step.order == "rotating":
         first = snapshot.rotation.get(place, 0) % len(usable)
         usable = usable[first:] + usable[:first]
     elif step.order != "in_turn":
         usable = tuple(sorted(usable, key=lambda target: _rank(step, target, snapshot, f"{call_uuid} {place}")))
-    return _dead_last(step, tuple((target,) for target in usable), snapshot, one_rings=True)
+    return _dead_last(step, tuple((target,) for target in usable), snapshot, of=usable)
 
 
 def later_turns(step: Step, targets: Turn, memory: Memory, snapshot: Snapshot) -> tuple[Turn, ...]:
     """Return the turns that a step still has after a dial."""
     usable = {key_of(target): target for target in _usable(step, targets, memory, snapshot)} if memory.left else {}
     turns = (tuple(usable[key] for key in turn if key in usable) for turn in memory.left)
-    return _dead_last(step, tuple(filter(None, turns)), snapshot, one_rings=False)
+    return _dead_last(step, tuple(filter(None, turns)), snapshot, of=targets)
 
 
 def on_trial(step: Step, turn: Turn, snapshot: Snapshot) -> tuple[str, ...]:
@@ -113,17 +113,18 @@ def _rank(step: Step, target: Target, snapshot: Snapshot, seed: str) -> tuple[bo
     return target.address in snapshot.busy_targets, snapshot.idleness.get(target.address, 0), chance
 
 
-def _dead_last(step: Step, turns: tuple[Turn, ...], snapshot: Snapshot, *, one_rings: bool) -> tuple[Turn, ...]:
-    """Move dead phones behind the others, or leave them out; where all are dead, `one_rings` lets them ring."""
+def _dead_last(step: Step, turns: tuple[Turn, ...], snapshot: Snapshot, *, of: Turn) -> tuple[Turn, ...]:
+    """Move dead phones behind the others, or leave them out, unless all targets `of` the step are dead."""
     if step.dead_phones is None:
         return turns
-    dead = tuple(target for turn in turns for target in turn if _condition(step, target, snapshot) is Condition.DEAD)
-    alive = tuple(filter(None, (tuple(target for target in turn if target not in dead) for turn in turns)))
-    if not dead or (one_rings and not alive):
+    dead = {target.address for target in of if _condition(step, target, snapshot) is Condition.DEAD}
+    if not dead or all(target.address in dead for target in of):
         return turns
-    if step.dead_phones.then == "never":
+    alive = tuple(filter(None, (tuple(target for target in turn if target.address not in dead) for turn in turns)))
+    last = tuple(target for turn in turns for target in turn if target.address in dead)
+    if not last or step.dead_phones.then == "never":
         return alive
-    return (*alive, dead) if step.order == "together" else (*alive, *((target,) for target in dead))
+    return (*alive, last) if step.order == "together" else (*alive, *((target,) for target in last))
 
 
 def _condition(step: Step, target: Target, snapshot: Snapshot) -> Condition:

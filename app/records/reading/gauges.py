@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Column, Connection, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.records.model.ids import first_key, now
 from app.records.model.receipt import StoreUnavailable
 from app.records.model.tables import calls, dials
 from app.records.model.tables_events import deliveries, outbox
+from app.records.model.target_state import target_states
 from app.records.reading.incomplete import count_orphans
 from app.records.store.store import Store
 from app.voice.outcome import Outcome
@@ -30,6 +31,8 @@ class Gauges:
     outgoing: int
     orphan_receipts: int
     newest_report_at: int | None
+    targets_down: int
+    targets_out: int
 
 
 def read_gauges(store: Store) -> Gauges:
@@ -46,6 +49,8 @@ def read_gauges(store: Store) -> Gauges:
                 open_dials=connection.execute(open_dials).scalar_one(),
                 outgoing=_count_outgoing(connection),
                 orphan_receipts=count_orphans(connection, since=now() - _DAY),
+                targets_down=_count_targets(connection, target_states.c.down_since),
+                targets_out=_count_targets(connection, target_states.c.out_at),
                 newest_report_at=connection.execute(select(func.max(newest.c.reported_at))).scalar_one(),
             )
     except (SQLAlchemyError, OSError) as error:
@@ -55,6 +60,10 @@ def read_gauges(store: Store) -> Gauges:
 def has_calls(connection: Connection) -> bool:
     """Return whether any call has been recorded."""
     return connection.execute(select(calls.c.call_key).limit(1)).first() is not None
+
+
+def _count_targets(connection: Connection, since: Column[int]) -> int:
+    return connection.scalar(select(func.count()).where(since.is_not(None))) or 0
 
 
 def _count_outgoing(connection: Connection) -> int:

@@ -9,7 +9,7 @@ from app.records.model.state import DialState
 from app.records.store.store import Store, Writer
 from app.records.writing.batch import Batch
 from app.records.writing.entry import Entry
-from app.records.writing.target_states import Watched
+from app.records.writing.target_states import UNWATCHED, Watched
 
 _ATTEMPTS = 3
 
@@ -17,7 +17,7 @@ _ATTEMPTS = 3
 class BatchWriter:
     """Commits entries. Only the journal's thread uses it, except for `abort_if_stuck`."""
 
-    def __init__(self, store: Store, *, announce: bool, watched: Watched) -> None:
+    def __init__(self, store: Store, *, announce: bool, watched: Watched = UNWATCHED) -> None:
         self._store = store
         self._announce = announce
         self._watched = watched

@@ -1,10 +1,14 @@
 """The dashboard's warnings: what is wrong and what to do about it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.records.reading.anomalies import MOST_COUNTED, Anomalies
+from app.voice.numbers import mask
 from app.voice.times import offset_text
 from config import Config, SignatureMode
+
+_MOST_LISTED = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,8 +28,13 @@ _UNSIGNED = Banner(
 )
 
 
-def find_banners(config: Config, anomalies: Anomalies, *, spooled: int) -> list[Banner]:
-    """Return the warnings, the worst first. `spooled` is the number of receipts that wait on the spool."""
+def find_banners(
+    config: Config, anomalies: Anomalies, *, spooled: int, down: Sequence[str] = (), out: Sequence[str] = ()
+) -> list[Banner]:
+    """Return the warnings, the worst first. `spooled` is the number of receipts that wait on the spool.
+
+    `down` are the dead phones, `out` the targets taken out by hand; at most the last digits of a number are shown.
+    """
     banners = []
     if spooled:
         banners.append(_spool_banner(spooled))
@@ -35,10 +44,37 @@ def find_banners(config: Config, anomalies: Anomalies, *, spooled: int) -> list[
         banners.append(_open_banner(anomalies.open_too_long))
     if anomalies.derived_offset is not None:
         banners.append(_time_zone_banner(anomalies.derived_offset, str(config.plivo_timezone)))
+    if down:
+        banners.append(_down_banner(down))
+    if out:
+        banners.append(_out_banner(out))
     # SIMULATED_TIME is refused unless this machine alone reaches the server.
     if config.verify_signatures is not SignatureMode.ENFORCE and not config.simulated_time:
         banners.append(_UNSIGNED)
     return banners
+
+
+def _down_banner(down: Sequence[str]) -> Banner:
+    return Banner(
+        kind="warning",
+        title="1 phone is dead" if len(down) == 1 else f"{len(down)} phones are dead",
+        text=f"Calls to {_listed(down)} failed several times in a row, so the plan rings them last or not at all. "
+        "Check whether they are switched on and registered; flask plan targets says since when.",
+    )
+
+
+def _out_banner(out: Sequence[str]) -> Banner:
+    return Banner(
+        kind="warning",
+        title="1 phone is taken out" if len(out) == 1 else f"{len(out)} phones are taken out",
+        text=f"{_listed(out)} {'does' if len(out) == 1 else 'do'} not ring. flask plan in puts a phone back.",
+    )
+
+
+def _listed(targets: Sequence[str]) -> str:
+    shown = [mask(target) or "" for target in targets[:_MOST_LISTED]]
+    more = len(targets) - len(shown)
+    return ", ".join(shown) + (f" and {more} more" if more else "")
 
 
 def _spool_banner(spooled: int) -> Banner:

@@ -178,7 +178,13 @@ def _dashboard(template: str, *, with_charts: bool) -> Response:
         is_first=before is None,
         cards=cards,
         charts=charts,
-        banners=find_banners(config, anomalies, spooled=services().spool.size()),
+        banners=find_banners(
+            config,
+            anomalies,
+            spooled=services().spool.size(),
+            down=sorted(services().live.health),
+            out=sorted(services().live.out),
+        ),
         explain=explain,
     )
 

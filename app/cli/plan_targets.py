@@ -1,0 +1,87 @@
+"""`flask plan targets`, `out` and `in`: who is dead, idle or talking, and who does not ring for now."""
+
+import sys
+from datetime import UTC, datetime
+
+import click
+from flask.cli import with_appcontext
+from rich.console import Console
+from rich.table import Table
+
+from app.context import services
+from app.records.model.target_state import TargetState
+from app.records.reading.read_session import explained
+from app.records.writing.target_states import read_targets, set_out
+from app.voice.numbers import parse_target
+
+_BY = "cli"
+
+
+def _target(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
+    try:
+        return parse_target(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+@click.command()
+@with_appcontext
+def targets() -> None:
+    """List the targets that the plan watches and those taken out, with times in TIMEZONE."""
+    with explained(services().store):
+        states = read_targets(services().store)
+    if not states:
+        click.echo(
+            "No target is watched or taken out. Steps with dead_phones, busy_targets or longest_idle watch theirs."
+        )
+        return
+    table = Table("target", "state", "since", "last conversation ended", box=None, pad_edge=False, header_style="bold")
+    for state in states:
+        word, since = _state(state)
+        table.add_row(state.target, word, _clock(since), _clock(state.idle_since))
+    Console(width=None if sys.stdout.isatty() else 160).print(table)
+
+
+@click.command("out")
+@click.argument("target", callback=_target)
+@with_appcontext
+def take_out(target: str) -> None:
+    """Stop ringing a TARGET, a number or SIP user, until it is put back in. Running servers know within two seconds."""
+    with explained(services().store):
+        changed = set_out(services().store, target, _BY)
+    named = any(
+        target == one.address
+        for route in services().plan.routes.values()
+        for step in route.steps.values()
+        for one in step.ring
+    )
+    click.echo(f"{target} {'does not ring any more' if changed else 'was out already'}.")
+    if not named:
+        click.echo("Note: no step of the plan rings it now.")
+
+
+@click.command("in")
+@click.argument("target", callback=_target)
+@with_appcontext
+def put_in(target: str) -> None:
+    """Ring a TARGET again that was taken out."""
+    with explained(services().store):
+        changed = set_out(services().store, target, None)
+    click.echo(f"{target} {'rings again' if changed else 'was not out'}.")
+
+
+def _state(state: TargetState) -> tuple[str, int | None]:
+    if state.out_at is not None:
+        return f"out, by {state.out_by}", state.out_at
+    if state.down_since is not None:
+        return "dead", state.down_since
+    if state.talks_since:
+        return "talking", min(state.talks_since.values())
+    return "alive", state.reached_at
+
+
+def _clock(at: int | None) -> str:
+    if at is None:
+        return "–"
+    zone = services().config.timezone
+    return datetime.fromtimestamp(at / 1000, UTC).astimezone(zone).strftime("%Y-%m-%d %H:%M:%S")
