@@ -7,6 +7,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from app.reports.api import call_queries, models, queries
+from app.reports.api.examples import add_examples
 
 _REF = "#/components/schemas/{model}"
 _RESPONSES: list[type[BaseModel]] = [
@@ -23,13 +24,17 @@ _PATH_PARAMETERS = {
 }
 _PROBLEMS = {
     "400": "An unknown parameter, or a value that cannot be used.",
-    "401": "The token is missing or wrong.",
+    "401": "The token is missing or wrong; `detail` says which.",
+    "405": "The resource takes other methods.",
     "503": "The store cannot be read at the moment.",
 }
 
 
-def make_document(server_url: str = "/") -> dict[str, Any]:
-    """Return the OpenAPI 3.1 document. `server_url` is the path or URL below which the API is served."""
+def make_document(server_url: str = "/", *, called: str = "https://calls.example.com") -> dict[str, Any]:
+    """Return the OpenAPI 3.1 document.
+
+    `server_url` is the path or URL below which the API is served; the sample calls use the URL `called`.
+    """
     definitions = models_json_schema([(model, "serialization") for model in _RESPONSES], ref_template=_REF)[1]
     document = {
         "openapi": "3.1.0",
@@ -50,7 +55,19 @@ def make_document(server_url: str = "/") -> dict[str, Any]:
     }
     # Clients are generated with these names, and to them a DialView is simply a Dial.
     named: dict[str, Any] = json.loads(json.dumps(document).replace('View"', '"'))
+    add_examples(named, called)
     return named
+
+
+def problems_of(document: dict[str, Any]) -> dict[str, tuple[str, Any]]:
+    """Return what each error of the document means, and a sample of it, by status."""
+    return {
+        status: (response["description"], response["content"]["application/problem+json"]["example"])
+        for methods in document["paths"].values()
+        for operation in methods.values()
+        for status, response in sorted(operation["responses"].items())
+        if "application/problem+json" in response.get("content", {})
+    }
 
 
 def _paths() -> dict[str, Any]:

@@ -14,6 +14,12 @@ from app.reports.api.models import ProblemView
 
 _SHOWN = 100  # Characters of a refused value that are repeated.
 _RETRY_SECONDS = "5"
+_SEND = "Send Authorization: Bearer with the value of REPORTS_TOKEN."
+CHALLENGES = {
+    "missing": f"The Authorization header is missing. {_SEND}",
+    "other": f"The Authorization header holds no bearer token. {_SEND}",
+    "wrong": f"The bearer token is wrong. {_SEND}",
+}
 _DETAILS = {
     404: "There is no such resource; /openapi.json lists all.",
     405: "This resource takes other methods; the Allow header lists them.",
@@ -47,12 +53,10 @@ def unauthorized(request: Request) -> Response:
     """Return a 401 that says whether the token is missing or wrong (RFC 6750, section 3)."""
     challenge = 'Bearer realm="dialstatus"'
     if bearer_of(request) is not None:
-        what, challenge = "The bearer token is wrong.", f'{challenge}, error="invalid_token"'
-    elif request.headers.get("Authorization"):
-        what = "The Authorization header holds no bearer token."
+        word, challenge = "wrong", f'{challenge}, error="invalid_token"'
     else:
-        what = "The Authorization header is missing."
-    response = problem(401, f"{what} Send Authorization: Bearer with the value of REPORTS_TOKEN.")
+        word = "other" if request.headers.get("Authorization") else "missing"
+    response = problem(401, CHALLENGES[word])
     response.headers["WWW-Authenticate"] = challenge
     return response
 

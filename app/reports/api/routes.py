@@ -143,12 +143,17 @@ def summary() -> Response:
 @bp.get("/openapi.json")
 def openapi() -> Response:
     """Return the OpenAPI document."""
-    document = make_document(request.script_root or "/")
+    document = make_document(request.script_root or "/", called=own_url())
     return current_app.response_class(json.dumps(document), mimetype="application/json")
 
 
 def _total(connection: Connection, filters: CallFilters | DialFilters) -> int:
     return summarise(connection, filters, GroupBy.OUTCOME, services().config.timezone).whole.total
+
+
+def own_url() -> str:
+    """Return the URL below which this server is called, without a slash at its end."""
+    return (services().config.public_url or request.url_root).rstrip("/")
 
 
 def _json(view: View) -> Response:

@@ -21,9 +21,10 @@ from app.reports.access.headers import add_headers
 from app.reports.access.login import ask_for_token, login, logout, redirect_to
 from app.reports.access.sessions import has_csrf_token, has_session
 from app.reports.api.exports import spreadsheet_lines, stream_dials
-from app.reports.api.openapi import make_document
+from app.reports.api.openapi import make_document, problems_of
 from app.reports.api.problems import InvalidParameters, why_unavailable
 from app.reports.api.queries import make_cursor, read_cursor
+from app.reports.api.routes import own_url
 from app.reports.errors import error_page, message_page
 from app.reports.pages import formatting
 from app.reports.pages.banners import find_banners
@@ -46,6 +47,7 @@ bp.add_url_rule("/logout", view_func=logout, methods=("POST",))
 bp.add_url_rule("/welcome", view_func=welcome)
 bp.add_url_rule("/test-call", view_func=start_test_call, methods=("POST",))
 bp.add_app_template_filter(json.loads, "from_json")
+bp.add_app_template_filter(lambda value: json.dumps(value, indent=2, ensure_ascii=False), "pretty_json")
 bp.add_app_template_filter(formatting.readable, "readable")
 bp.add_app_template_filter(lambda text: quote(text, safe=""), "path_segment")
 
@@ -140,7 +142,8 @@ def dials_csv() -> Response:
 @bp.get("/docs")
 def docs() -> Response:
     """Show the API's documentation."""
-    return _page("docs.html", document=make_document())
+    document = make_document(called=own_url())
+    return _page("docs.html", document=document, errors=problems_of(document))
 
 
 @bp.post("/theme")
