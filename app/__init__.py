@@ -30,6 +30,7 @@ from app.ops.health import bp as health_bp
 from app.ops.metrics import bp as metrics_bp
 from app.ops.metrics import use_metrics
 from app.ops.request_id import use_request_ids
+from app.plan.contacts import read_contacts
 from app.plan.load import configured_plan
 from app.plan.model import Plan
 from app.plan.snapshot import LiveState
@@ -135,7 +136,7 @@ def make_services(config: Config) -> Services:
     return Services(
         config=config,
         plan=plan,
-        live=LiveState(),
+        live=LiveState(contacts=read_contacts(plan.contacts_path) if plan.contacts_path else {}),
         store=store,
         journal=journal,
         spool=spool,

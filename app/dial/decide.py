@@ -64,7 +64,8 @@ def _may_wait(event: DialEnded) -> bool:
 def _after(
     event: DialEnded, outcome: Outcome, ticket: Ticket | None, plan: Plan, snapshot: Snapshot, memory: Memory
 ) -> Decision:
-    route = plan.route_named(ticket.route, event.call) if ticket else plan.route_for(event.call)
+    known = snapshot.contacts
+    route = plan.route_named(ticket.route, event.call, known) if ticket else plan.route_for(event.call, known)
     return after(
         plan,
         route,

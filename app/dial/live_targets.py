@@ -1,4 +1,4 @@
-"""Keep what decisions may know of targets in memory: read once a second, so that no webhook waits for it."""
+"""Keep in memory what decisions may know of targets and callers: read once a second, so that no webhook waits."""
 
 import logging
 import time
@@ -6,6 +6,7 @@ import time
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.context import Services
+from app.plan.contacts import ContactsError, read_contacts
 from app.plan.health import Health
 from app.plan.snapshot import LiveState
 from app.records.model.periodic_job import PeriodicJob
@@ -27,14 +28,27 @@ class TargetRefresh(PeriodicJob):
     def __init__(self, shared: Services) -> None:
         super().__init__()
         self._shared = shared
+        self._contacts_stamp: int | None = None
 
     def work(self) -> float:
-        """Read them now."""
+        """Read them now, and the address book where its file has changed."""
+        self._read_contacts()
         try:
             refresh(self._shared.live, read_targets(self._shared.store), now=time.time_ns() // 1_000_000)
         except (SQLAlchemyError, OSError, StoreUnavailable):
             log.debug("targets_not_read")  # Whether the store answers is logged where it matters.
         return _PAUSE
+
+    def _read_contacts(self) -> None:
+        path = self._shared.plan.contacts_path
+        try:
+            stamp = path.stat().st_mtime_ns if path is not None else None
+            if path is None or stamp == self._contacts_stamp:
+                return
+            self._contacts_stamp = stamp
+            self._shared.live.contacts = read_contacts(path)
+        except (ContactsError, OSError) as error:
+            log.error("contacts_refused", extra={"reason": str(error)[:1000]})  # noqa: TRY400 - The sentences say all.
 
 
 def refresh(live: LiveState, states: list[TargetState], *, now: int) -> None:

@@ -17,6 +17,8 @@ from app.dial.replies import APOLOGY, Replies, xml_reply
 from app.dial.request import Webhook, current_webhook
 from app.dial.snapshot import note_turn, snapshot_of, trials_of, without_trials
 from app.dial.store_receipt import make_receipt, store, store_notice, translate
+from app.plan.callers import is_outgoing
+from app.plan.contacts import contact_of
 from app.plan.order import Memory
 from app.plan.snapshot import Snapshot
 from app.records.model.receipt import Reply, StoredReceipt
@@ -175,6 +177,9 @@ def _start(webhook: Webhook, event: Event, shared: Services, snapshot: Snapshot,
         dial_id=lambda: first_dial_id(event, shared.config.secret_key),
         since=event.at // 1000,
     )
+    name = contact_of(snapshot.contacts, event.call.from_number).name
+    if name is not None and reply.placement is not None and not is_outgoing(event.call):
+        reply = reply._replace(placement=reply.placement._replace(contact_name=name))
     if not trials_of(decision):
         return reply
     without = without_trials(snapshot, trials_of(decision))

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from app.plan import callers, document, endings, health, hours, model, prompts
+from app.plan.contacts import ContactsError, read_contacts
 from app.plan.model import Plan
 from app.plan.rules import mistakes
 from app.plan.sounds import read_sound, sounds_in
@@ -31,6 +32,7 @@ _HOMES: tuple[tuple[str, tuple[type[Table], ...]], ...] = (
         (endings.Announcement, endings.Announcements, endings.Hangup, endings.Voicemail, endings.Redirect),
     ),
 )
+_MOST_PROBLEMS = 20  # Of an address book.
 _KNOWN_KEYS = frozenset(key for _, tables in _HOMES for table in tables for key in table.model_fields) - {
     "name",
     "folder",
@@ -83,7 +85,7 @@ def plan_from_tables(tables: Mapping[str, Any], *, source: str, folder: Path | N
         raise PlanError((*(_sentence(tables, source, detail) for detail in details), *problems)) from error
     if not problems:
         problems = [_place(source, table) + sentence for table, sentence in _unwritable(plan)]
-        problems += [_place(source, "") + sentence for sentence in _unplayable(plan)]
+        problems += [_place(source, "") + sentence for sentence in _unreadable(plan)]
     if problems:
         raise PlanError(tuple(problems))
     return plan
@@ -169,8 +171,13 @@ def _unwritable(plan: Plan) -> Iterator[tuple[str, str]]:
             yield place, str(error)
 
 
-def _unplayable(plan: Plan) -> Iterator[str]:
-    """Yield why an audio file beside the plan cannot be served."""
+def _unreadable(plan: Plan) -> Iterator[str]:
+    """Yield what is wrong with the files beside the plan: the address book, and the audio files."""
+    try:
+        if plan.contacts_path is not None:
+            read_contacts(plan.contacts_path)
+    except ContactsError as error:
+        yield from error.problems[:_MOST_PROBLEMS]
     for name in dict.fromkeys(sounds_in(plan)):
         try:
             read_sound((plan.folder or Path()) / name)

@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, Field
 
 from app.plan import values
 from app.plan.callers import Blocked, has_stir, is_outgoing
+from app.plan.contacts import NO_CONTACTS, Contacts, contact_of
 from app.plan.endings import BUILT_IN_ENDINGS, NOBODY, AnyEnding, Ending
 from app.plan.health import DeadPhones
 from app.plan.hours import Hours, Zone
@@ -105,7 +106,7 @@ class Route(Table):
 
     name: Annotated[str, Field(alias="(name)")]
     called: Annotated[tuple[values.Called, ...], NOT_EMPTY] = (values.ANY_NUMBER,)
-    callers: Annotated[tuple[values.Endpoint, ...] | None, NOT_EMPTY] = None
+    callers: Annotated[values.Callers | None, NOT_EMPTY] = None
     may_dial: Annotated[tuple[values.Prefix, ...] | None, NOT_EMPTY] = None
     caller_id: values.CallerId | None = None
     caller_name: values.CallerName | None = None
@@ -119,18 +120,24 @@ class Route(Table):
     ending: values.Name = NOBODY
     steps: Mapping[values.TableName, Step] = Field(default_factory=dict)
 
-    def admits(self, call: CallFacts) -> bool:
+    def admits(self, call: CallFacts, contacts: Contacts = NO_CONTACTS) -> bool:
         """Return whether a call may take this route: any, unless `callers` or `stir` says which."""
         if self.stir is not None and not has_stir(call, self.stir):
             return False
         if self.callers is None:
             return True
-        return not is_outgoing(call) and not identities(call.from_number).isdisjoint(self.callers)
+        if is_outgoing(call):
+            return False
+        is_vip = values.VIP in self.callers and contact_of(contacts, call.from_number).is_vip
+        return is_vip or self._names_endpoint(call)
+
+    def _names_endpoint(self, call: CallFacts) -> bool:
+        return not identities(call.from_number).isdisjoint(set(self.callers or ()) - {values.VIP})
 
     def dialled_number(self, call: CallFacts) -> str | None:
         """Return the number that the caller, a SIP endpoint of ours, has dialled; None where it may not be called."""
         number = normalise(call.to_number) or ""
-        allowed = self.callers is not None and self.admits(call) and number.startswith(self.may_dial or ())
+        allowed = self.admits(call) and self._names_endpoint(call) and number.startswith(self.may_dial or ())
         return number if allowed and is_number(number) else None
 
     @cached_property
@@ -161,6 +168,7 @@ class Plan(Table):
 
     routes: Annotated[Mapping[values.TableName, Route], NOT_EMPTY]
     endings: Mapping[values.TableName, AnyEnding] = Field(default_factory=dict)
+    contacts: values.ContactsFile | None = None
     folder: Annotated[Path | None, Field(alias="(folder)", repr=False)] = None
 
     @classmethod
@@ -175,7 +183,7 @@ class Plan(Table):
         route = {"(name)": "main", "caller_id": caller_id, "steps": {"all": step}}
         return cls.model_validate({"routes": {"main": route}})
 
-    def route_for(self, call: CallFacts) -> Route:
+    def route_for(self, call: CallFacts, contacts: Contacts = NO_CONTACTS) -> Route:
         """Return the route of our number in the call, in any of Plivo's spellings; else the route of any number.
 
         Our number is To, or From when the API placed the call. Of several routes, one that names the number comes
@@ -191,13 +199,18 @@ class Plan(Table):
         fitting = [
             route
             for route in self.routes.values()
-            if route.admits(call) and (fit(route)[0] or values.ANY_NUMBER in route.called)
+            if route.admits(call, contacts) and (fit(route)[0] or values.ANY_NUMBER in route.called)
         ]
         return max(fitting, key=fit, default=_NO_OUTGOING_ROUTE if outgoing else _NO_ROUTE)
 
     def serves(self, number: str) -> bool:
         """Return whether a number is one of ours, by the routes that name it."""
         return any(number in route.called for route in self.routes.values())
+
+    @property
+    def contacts_path(self) -> Path | None:
+        """Return the path of the address book, which lies beside the plan."""
+        return (self.folder or Path()) / self.contacts if self.contacts is not None else None
 
     def watched(self) -> dict[tuple[str, str], DeadPhones | None]:
         """Return the steps whose targets must be watched, by route and step, each with its rule for dead phones.
@@ -208,9 +221,9 @@ class Plan(Table):
         asks = any(step.order == "longest_idle" or step.busy_targets == "skip" for step in steps.values())
         return {place: step.dead_phones for place, step in steps.items() if asks or step.dead_phones is not None}
 
-    def route_named(self, name: str, call: CallFacts) -> Route:
+    def route_named(self, name: str, call: CallFacts, contacts: Contacts = NO_CONTACTS) -> Route:
         """Return the route a call began with, or if a newer plan lacks it, the one of our number."""
-        return self.routes[name] if name in self.routes else self.route_for(call)
+        return self.routes[name] if name in self.routes else self.route_for(call, contacts)
 
     def ending_named(self, name: str) -> Ending:
         """Return an ending of the plan or a built-in one; `nobody` for a name that is gone."""

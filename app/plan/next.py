@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from app.plan.callers import is_outgoing
+from app.plan.contacts import contact_of
 from app.plan.endings import Announcement, Ending
 from app.plan.model import Plan, Route, Step, Target
 from app.plan.order import EMPTY, Memory, Turn, first_turns, key_of, later_turns, on_trial
@@ -73,8 +74,10 @@ def start(plan: Plan, call: CallFacts, snapshot: Snapshot) -> Decision:
 
     Block lists and opening hours are for people who call us; a call that the API placed passes both.
     """
-    route = plan.route_for(call)
+    route = plan.route_for(call, snapshot.contacts)
     if not is_outgoing(call):
+        if contact_of(snapshot.contacts, call.from_number).is_blocked:
+            return _end(plan, route, route.blocked.ending if route.blocked is not None else "rejected", Why.BLOCKED)
         if route.blocked is not None and route.blocked.names(call):
             return _end(plan, route, route.blocked.ending, Why.BLOCKED)
         switch = snapshot.switches.get(route.name)

@@ -9,7 +9,7 @@ from app.plan.endings import BUILT_IN_ENDINGS
 from app.plan.hours import WEEKDAYS
 from app.plan.prompt_rules import phrase_mistakes, prompt_mistakes
 from app.plan.raw import Mistake, Raw, addresses, list_in, table_in, tables_in
-from app.plan.values import ANY_NUMBER, DIALLED, OUTCOME_WORDS, QUIET_OUTCOMES
+from app.plan.values import ANY_NUMBER, DIALLED, OUTCOME_WORDS, QUIET_OUTCOMES, VIP
 from app.voice.xml_values import MIN_RECORDED_SECONDS
 
 _ANNOUNCED = ("say", "ssml", "play")
@@ -19,6 +19,13 @@ def mistakes(tables: Raw) -> Iterator[Mistake]:
     """Yield the mistakes between several keys; the models report those of one key."""
     endings = set(BUILT_IN_ENDINGS) | set(table_in(tables, "endings"))
     yield from _called_twice(tables)
+    if "contacts" not in tables:
+        for name, route in tables_in(tables, "routes"):
+            if VIP in _callers(route):
+                yield (
+                    f"routes.{name}",
+                    'callers is "vip", and there is no address book; write contacts = "contacts.csv" at the top',
+                )
     yield from circles(tables)
     for name, ending in tables_in(tables, "endings"):
         yield from _ending(f"endings.{name}", ending)
@@ -37,11 +44,15 @@ def _called_twice(tables: Raw) -> Iterator[Mistake]:
         called = route.get("called", [ANY_NUMBER])
         numbers = [*addresses(called), *([ANY_NUMBER] if isinstance(called, list) and ANY_NUMBER in called else [])]
         # A route for some callers may serve what another serves for the rest.
-        conditions = [list_in(route, key) or [None] for key in ("callers", "stir")]
+        conditions = [_callers(route) or [None], list_in(route, "stir") or [None]]
         for number, caller, stir in product(numbers, *conditions):
             other = serves.setdefault((number, str(caller), str(stir)), name)
             if other != name:
                 yield f"routes.{name}", f"called has {number}, which route {other} serves; remove one of them"
+
+
+def _callers(route: Raw) -> list[object]:
+    return [VIP] if route.get("callers") == VIP else list_in(route, "callers")
 
 
 def _ending(place: str, ending: Raw) -> Iterator[Mistake]:
@@ -77,7 +88,7 @@ def _dialling(place: str, route: Raw) -> Iterator[Mistake]:
     """Yield what would let anybody but listed SIP endpoints, or to other prefixes, dial out at the owner's cost."""
     dialling = [name for name, step in tables_in(route, "steps") if DIALLED in addresses(step.get("ring"))]
     for name in dialling:
-        if not route.keys() >= {"callers", "may_dial"}:
+        if not route.keys() >= {"callers", "may_dial"} or VIP in _callers(route):
             yield (
                 f"{place}.steps.{name}",
                 "ring has dialled, which needs callers and may_dial in its route; "

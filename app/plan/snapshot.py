@@ -8,6 +8,8 @@ from pathlib import PurePath
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+from app.plan.contacts import Contacts
+
 
 class Source(NamedTuple):
     """A calendar's address or a country's code, and the time zone in which its days begin."""
@@ -77,7 +79,7 @@ class Snapshot:
     idleness: Mapping[str, Any] = field(default_factory=dict)
     busy_targets: frozenset[str] = frozenset()
     out: frozenset[str] = frozenset()
-    contacts: Mapping[str, Any] = field(default_factory=dict)
+    contacts: Contacts = field(default_factory=dict)
     rotation: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -92,7 +94,7 @@ class LiveState:
     idleness: Mapping[str, Any] = field(default_factory=dict)
     busy_targets: frozenset[str] = frozenset()
     out: frozenset[str] = frozenset()
-    contacts: Mapping[str, Any] = field(default_factory=dict)
+    contacts: Contacts = field(default_factory=dict)
     rotation: Mapping[str, int] = field(default_factory=dict)
 
     def at(self, now: datetime) -> Snapshot:

@@ -20,6 +20,8 @@ _PREFIX = re.compile(r"\+[1-9][0-9]{0,14}")
 _CALLED = "one of your numbers such as +14155550100, or *"
 
 ANY_NUMBER = "*"
+VIP = "vip"
+"""In the place of a route's `callers`: the VIPs of the address book."""
 DIALLED = "dialled"
 """A target: the number that one of our own SIP endpoints has dialled."""
 STIR_WORDS = ("Verified", "Not Verified", "Not Applicable", "A", "B", "C")
@@ -103,6 +105,10 @@ def _endpoint(value: object) -> str:
     return f"sip:{value[4:].partition('@')[0]}@{_ENDPOINT_HOST}"
 
 
+def _caller(value: object) -> str:
+    return VIP if value == VIP else _endpoint(value)
+
+
 def _prefix(value: object) -> str:
     if not isinstance(value, str) or not _PREFIX.fullmatch(value):
         raise ValueError(f"{value!r} is no prefix; write + and the first digits, such as +44 or +1415")
@@ -176,7 +182,11 @@ FeedAddress = Annotated[str, BeforeValidator(_feed_address)]
 FeedEvents = Annotated[str, _checked(xml_values.matching("close|open", "close or open"))]
 Called = Annotated[str, BeforeValidator(_called)]
 OutcomeWord = Annotated[Outcome, BeforeValidator(_outcome)]
-Endpoint = Annotated[str, BeforeValidator(_endpoint)]
+Caller = Annotated[str, BeforeValidator(_caller)]
+Callers = Annotated[tuple[Caller, ...], BeforeValidator(lambda value: (VIP,) if value == VIP else value)]
+ContactsFile = Annotated[
+    str, _checked(xml_values.matching(r"[A-Za-z0-9][A-Za-z0-9._-]*\.csv", "the name of a .csv file"))
+]
 Prefix = Annotated[str, BeforeValidator(_prefix)]
 Sentence = Annotated[str, _checked(xml_values.sentence)]
 Ssml = Annotated[str, _checked(xml_values.ssml)]

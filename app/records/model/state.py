@@ -43,6 +43,7 @@ class CallState:
     heard_from: str = "cdr"
     turned_away: str | None = None
     ending: str | None = None
+    contact_name: str | None = None
     route: str | None = None
     outcome: str | None = "in_progress"
     answered_by: str | None = None
@@ -145,6 +146,7 @@ class Placement(NamedTuple):
     `starts_with_prompt`: the caller hears something before the targets ring. An ending has no `dial_id`; `ending` is
     its kind (`say`, `hangup`, `voicemail` or `redirect`), and `turned_away` is `blocked` or `closed` where the plan
     turned the caller away. `trials` are the dead phones among the targets that this dial tries again.
+    `contact_name` is the caller's name in the address book.
     """
 
     dial_id: str | None
@@ -156,3 +158,4 @@ class Placement(NamedTuple):
     turned_away: str | None = None
     ending: str | None = None
     trials: tuple[str, ...] = ()
+    contact_name: str | None = None

@@ -97,6 +97,7 @@ calls = Table(
     Column("heard_from", Text, nullable=False),  # the best source that named it: webhook, phlo or cdr
     Column("turned_away", Text),  # by the plan: blocked or closed
     Column("ending", Text),  # the kind of the plan's ending, once the caller got it
+    Column("contact_name", Text),  # the caller's name in the address book, when they called
     Column("route", Text),  # This column and those below are derived.
     Column("outcome", Text),  # None until `derive_calls` has reached a call of an older version
     Column("answered_by", Text),

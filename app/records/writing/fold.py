@@ -59,6 +59,11 @@ def end_plan(call: CallState, placement: Placement) -> None:
     call.route = _either(call.route, placement.route)
 
 
+def name_caller(call: CallState, contact_name: str) -> None:
+    """Record the caller's name in the address book."""
+    call.contact_name = _either(call.contact_name, contact_name)
+
+
 def place(dial: DialState, placement: Placement, *, at: int) -> None:
     """Record that our reply started this dial. Of two replies that started it the earlier counts."""
     targets = _as_json(placement.targets)

@@ -8,7 +8,7 @@ from app.records.model.ids import make_key
 from app.records.model.receipt import Receipt
 from app.records.model.state import MOST_OF_A_CALL, CallRecord, CallState, DialState, Placement
 from app.records.writing.derive import derive
-from app.records.writing.fold import end_plan, fold, place
+from app.records.writing.fold import end_plan, fold, name_caller, place
 from app.voice.events import DialEnded, Event, LegEvent, RecordingMade
 from app.voice.hangup_causes import code_of
 from app.voice.outcome import outcome_of_code
@@ -37,6 +37,8 @@ def fold_receipt(
     is_placed = dialled is None or _has_room(room.dials, dialled)
     if is_event_folded and dial_id and isinstance(event, DialEnded | LegEvent):
         _dial(record, dial_id, event.at)
+    if placement and placement.contact_name and event.call.call_uuid:
+        name_caller(record.call, placement.contact_name)
     if is_placed and placement and event.call.call_uuid:
         if dialled is None:
             end_plan(record.call, placement)

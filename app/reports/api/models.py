@@ -79,7 +79,7 @@ class CallView(View):
     direction: str | None
     from_number: str | None = Field(serialization_alias="from")
     to_number: str | None = Field(serialization_alias="to")
-    caller_name: str | None
+    caller_name: str | None = Field(description="The name in the address book, else the one that Plivo reports.")
     route: str | None = Field(description="The route of the dial plan.")
     outcome: str | None = Field(
         description="How the call ended; null for a call of an older version until `flask db upgrade` has reached it."

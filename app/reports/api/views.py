@@ -27,7 +27,7 @@ from app.reports.api.models import (
 from app.voice.explanation import explain
 
 _MADE_UP_UUIDS = ("dial-", "unnamed-")  # Prefixes of our own names for calls that came without a UUID.
-_DERIVED_OF_CALL = frozenset({"reason", "dials", "message", "followup"})
+_DERIVED_OF_CALL = frozenset({"caller_name", "reason", "dials", "message", "followup"})
 _DERIVED = frozenset({"call_uuid", "a_leg_uuid", "targets", "explanation", "signature", "deliveries"})
 
 
@@ -72,6 +72,7 @@ def listed_call_view(found: ListedCall) -> CallView:
 def _call_fields(model: type[CallView], call: CallState, message: RecordingState | None) -> dict[str, Any]:
     return {
         **_fields(model, call, but=_DERIVED_OF_CALL),
+        "caller_name": call.contact_name or call.caller_name,
         "reason": call.turned_away if message else None,
         "dials": call.dial_count,
         "message": _recording_view(message) if message else None,
