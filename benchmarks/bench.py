@@ -1,7 +1,7 @@
 """The servers under test and what was measured so far."""
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -73,11 +73,11 @@ class Bench:
         self._written[path] = count
         return path
 
-    def warm_up(self, sides: Iterable[Side]) -> None:
-        """Run each side once without counting its speed; its receipts count."""
+    def warm_up(self) -> None:
+        """Load each server once without counting its speed; its receipts count."""
         before = {name: list(measured) for name, measured in self.runs.items()}
-        for side in sides:
-            self.run(side, connections=32)
+        for name in self.servers:
+            self.run(Side(name), connections=32)
         self.runs = before
 
     def answered(self, server: str) -> int:

@@ -39,7 +39,6 @@ COMPARISONS = (
         goal="1.2",
         peer=Side("bare"),
         connections=128,
-        pairs=2,
     ),
     Comparison(
         name="sample", figure="action / the sample, same settings", done_at="0.95", goal="1.2", peer=Side("sample")
@@ -59,7 +58,6 @@ COMPARISONS = (
         goal="1.7",
         peer=Side("sample, plain"),
         connections=128,
-        pairs=2,
     ),
     Comparison(
         name="flask",

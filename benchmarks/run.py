@@ -136,7 +136,7 @@ def _compare(bench: Bench, chosen: list[Comparison], options: argparse.Namespace
             for server in bench.servers.values():
                 server.stop()
                 server.start()
-        bench.warm_up({side for one in chosen for side in (one.ours, one.peer)})
+        bench.warm_up()
         for one in chosen:
             say(one.figure)
             for turn in range(start, start + one.pairs * options.rounds):

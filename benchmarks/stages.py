@@ -34,7 +34,7 @@ from app.records.store import migrate
 from app.records.store.store import Writer
 from app.records.writing.batch import Batch
 from app.records.writing.entry import Entry
-from app.server.environ import make_environ
+from app.server.adapter import make_environ
 from app.voice.events import DialEnded, Kind
 from app.voice.outcome import facts_of_report, outcome_of
 from app.voice.signature import verify
