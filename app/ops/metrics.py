@@ -17,6 +17,7 @@ from app.records.model.receipt import StoreUnavailable
 from app.records.reading.gauges import Gauges, read_gauges
 from app.records.store.readiness import prove_write
 from app.records.store.store import Store
+from app.voice.outcome import CallOutcome
 from config import VERSION
 
 bp = Blueprint("metrics", __name__)
@@ -52,6 +53,12 @@ METRICS = (
         labels=("way",),
     ),
     Metric(name="store_up", kind="gauge", help="1 if the store accepted a write just now, else 0."),
+    Metric(
+        name="calls_of_last_day",
+        kind="gauge",
+        help="Calls that began within the last 24 hours, by outcome, as the dashboard counts them.",
+        labels=("outcome",),
+    ),
     Metric(name="open_dials", kind="gauge", help="Dials in progress that began within the last day."),
     Metric(
         name="newest_report_age_seconds",
@@ -151,6 +158,7 @@ def _probe(store: Store) -> tuple[Gauges, bool]:
 
 def _gauge_values(found: Gauges) -> dict[Key, float]:
     values: dict[Key, float] = {
+        **{("calls_of_last_day", outcome.value): found.calls.get(outcome, 0) for outcome in CallOutcome},
         ("open_dials",): found.open_dials,
         ("outgoing_waiting",): found.outgoing,
         ("orphan_receipts",): found.orphan_receipts,

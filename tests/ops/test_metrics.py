@@ -85,6 +85,8 @@ def test_receipts_dials_and_times_are_counted(start_server: Start, database_url:
     assert found[receipts, "kind=action", "signature=valid", "status=200"] == 3
     assert found[receipts, "kind=action", "signature=invalid", "status=403"] == 1
     assert found["dialstatus_dials_ended_total", "outcome=busy"] == 1
+    assert found["dialstatus_calls_of_last_day", "outcome=in_progress"] == 1  # Its end is still to be reported.
+    assert found["dialstatus_calls_of_last_day", "outcome=answered"] == 0
     assert found["dialstatus_reply_seconds_count", "kind=action"] == 4
     assert found["dialstatus_reply_seconds_bucket", "kind=action", "le=+Inf"] == 4
     assert found["dialstatus_reply_seconds_sum", "kind=action"] > 0

@@ -1,6 +1,8 @@
 """The current state of the records, for metrics; cheap at any size, because it is read often."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC
 
 from sqlalchemy import Column, Connection, func, select
 from sqlalchemy.exc import SQLAlchemyError
@@ -10,7 +12,10 @@ from app.records.model.receipt import StoreUnavailable
 from app.records.model.tables import calls, dials
 from app.records.model.tables_events import deliveries, outbox
 from app.records.model.target_state import target_states
+from app.records.reading.call_filters import CallFilters
+from app.records.reading.figures import GroupBy
 from app.records.reading.incomplete import count_orphans
+from app.records.reading.summaries import summarise
 from app.records.store.store import Store
 from app.voice.outcome import Outcome
 
@@ -22,12 +27,13 @@ _NEWEST = 1000
 class Gauges:
     """The current state of the records.
 
-    `outgoing` counts the deliveries still to be made, `orphan_receipts` the receipts of the last day that name no call.
-    `newest_report_at` is in milliseconds since 1970 UTC, and None when
-    no dial among the newest has a report.
+    `calls` counts those that began within the last 24 hours, by outcome, as the dashboard does. `outgoing` counts the
+    deliveries still to be made, `orphan_receipts` the receipts of the last day that name no call. `newest_report_at` is
+    in milliseconds since 1970 UTC, and None when no dial among the newest has a report.
     """
 
     open_dials: int
+    calls: Mapping[str, int]
     outgoing: int
     orphan_receipts: int
     newest_report_at: int | None
@@ -46,6 +52,7 @@ def read_gauges(store: Store) -> Gauges:
     try:
         with store.engine.connect() as connection:
             return Gauges(
+                calls=summarise(connection, CallFilters(since=now() - _DAY), GroupBy.OUTCOME, UTC).whole.outcomes,
                 open_dials=connection.execute(open_dials).scalar_one(),
                 outgoing=_count_outgoing(connection),
                 orphan_receipts=count_orphans(connection, since=now() - _DAY),
