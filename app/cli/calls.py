@@ -14,19 +14,20 @@ from rich.table import Table
 from werkzeug.datastructures import MultiDict
 
 from app.cli.dials import RecordsGroup, open_for_owner
+from app.cli.erase import erase, prune
+from app.cli.summaries import group_by_option, print_summary, timezone_option
 from app.context import services
 from app.records.reading.call_filters import CallFilters
 from app.records.reading.calls import ListedCall, find_calls
-from app.records.reading.figures import GroupBy
 from app.records.reading.queries import FoundCall, find_call
 from app.records.reading.read_session import read_session
-from app.records.reading.summaries import summarise
+from app.records.rollups.counting import Unit
 from app.reports.api.call_queries import CallFilterQuery
 from app.reports.api.exports import call_csv_lines, call_json_lines, iter_calls
 from app.reports.api.models import CallsView
 from app.reports.api.queries import make_cursor, read_query
 from app.reports.api.views import call_view, listed_call_view
-from app.reports.pages.formatting import CALL_OUTCOMES, OUTCOMES, clock, duration, percentage
+from app.reports.pages.formatting import CALL_OUTCOMES, OUTCOMES, clock, duration
 
 _OF_CALLS = ("since", "until", "outcome", "direction", "from", "to", "route", "has_message")
 _FILTERS = (*_OF_CALLS, "status", "cause", "reason", "target")
@@ -34,7 +35,7 @@ _TABLE_WIDTH = 120  # Columns below which a call is printed on two lines.
 _WRITERS = {"csv": call_csv_lines, "jsonl": call_json_lines}
 _NOTHING = "No calls match."
 
-calls = RecordsGroup("calls", help="List, show, export and count calls.")
+calls = RecordsGroup("calls", help="List, show, export, count and delete calls.")
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, as the API returns it.")
 
 
@@ -184,25 +185,14 @@ def export(kind: str, output: Path | None, **given: str | None) -> None:
 
 
 @calls.command("summary")
+@group_by_option
+@timezone_option
 @_as_json
 @_with_filters
-def summary(as_json: bool, **given: str | None) -> None:
-    """Count calls by their outcome."""
-    with read_session(services().store) as connection:
-        figures = summarise(connection, _filters(given), GroupBy.OUTCOME, services().config.timezone).whole
-    found, total, ended, answered = figures.outcomes, figures.total, figures.ended, figures.answered
-    if as_json:
-        rate = answered / ended if ended else None
-        click.echo(json.dumps({"calls": total, "answer_rate": rate, "outcomes": dict(found)}, indent=2))
-        return
-    if not total:
-        click.echo(_NOTHING)
-        return
-    table = Table("Outcome", "Calls", "Share")
-    for outcome, label in CALL_OUTCOMES.items():
-        if found[outcome]:
-            table.add_row(label, f"{found[outcome]:,}", percentage(found[outcome], total))
-    table.add_section()
-    table.add_row("All", f"{total:,}", "")
-    Console().print(table)
-    click.echo(f"Answer rate: {percentage(answered, ended)}")
+def summary(group_by: str, timezone: str | None, as_json: bool, **given: str | None) -> None:
+    """Count calls by their outcome, or in other groups."""
+    print_summary(_filters(given), group_by, timezone, unit=Unit.CALLS, as_json=as_json)
+
+
+calls.add_command(prune)
+calls.add_command(erase)

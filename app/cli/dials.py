@@ -7,7 +7,6 @@ from contextlib import nullcontext
 from datetime import tzinfo
 from pathlib import Path
 from typing import Any, TextIO
-from zoneinfo import ZoneInfo
 
 import click
 from flask.cli import AppGroup
@@ -18,23 +17,26 @@ from rich.table import Table
 from werkzeug.datastructures import MultiDict
 
 from app.cli.erase import erase, prune
+from app.cli.summaries import group_by_option, print_summary, timezone_option
 from app.context import services
 from app.records.model.receipt import StoreUnavailable
-from app.records.reading.figures import GroupBy, GroupedFigures
+from app.records.reading.figures import GroupBy
 from app.records.reading.filters import DialFilters, TooMany
 from app.records.reading.queries import FoundDial, find_call, find_dials
 from app.records.reading.read_session import explained, read_session
 from app.records.reading.summaries import summarise
+from app.records.rollups.counting import Unit
 from app.records.rollups.update import update_rollups
-from app.reports.api.call_queries import SummaryQuery
 from app.reports.api.exports import Batches, csv_lines, iter_dials, json_lines
+from app.reports.api.models import DialsView
 from app.reports.api.problems import InvalidParameters
-from app.reports.api.queries import FilterQuery, read_query
-from app.reports.api.views import call_view
-from app.reports.pages.formatting import OUTCOMES, clock, duration, percentage
+from app.reports.api.queries import FilterQuery, make_cursor, read_query
+from app.reports.api.views import call_view, dial_view
+from app.reports.pages.formatting import OUTCOMES, clock, duration
 
 _FILTERS = ("since", "until", "status", "outcome", "cause", "from", "to", "target", "route", "q")
 _TABLE_WIDTH = 140  # Columns below which a dial is printed on two lines.
+_as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, as the API returns it.")
 _WRITERS = {"csv": csv_lines, "jsonl": json_lines}
 
 
@@ -45,7 +47,7 @@ class RecordsGroup(AppGroup):
         try:
             return super().invoke(ctx)
         except InvalidParameters as error:
-            raise click.ClickException(
+            raise click.UsageError(
                 "; ".join(f"--{name.replace('_', '-')}: {why}" for name, why in error.errors.items())
             ) from error
         except (TooMany, StoreUnavailable) as error:
@@ -69,13 +71,20 @@ def _filters(given: dict[str, str | None]) -> DialFilters:
 
 @dials.command("list")
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 500), help="Dials to list, at most.")
+@_as_json
 @_with_filters
-def list_dials(limit: int, **given: str | None) -> None:
+def list_dials(limit: int, as_json: bool, **given: str | None) -> None:
     """List dials, newest first."""
-    config = services().config
     with read_session(services().store) as connection:
         page = find_dials(connection, _filters(given), limit=limit)
-    print_dials(Console(width=None if sys.stdout.isatty() else 200), page.dials, config.timezone)
+    if as_json:
+        view = DialsView(dials=list(map(dial_view, page.dials)), next_cursor=make_cursor(page.before), total=None)
+        click.echo(view.model_dump_json(indent=2))
+        return
+    if not page.dials:
+        click.echo("No dials match.")
+        return
+    print_dials(Console(width=None if sys.stdout.isatty() else 200), page.dials, services().config.timezone)
     if page.before is not None:
         click.echo("There are more: --limit shows up to 500, flask dials export all.", err=True)
 
@@ -142,32 +151,13 @@ def open_for_owner(path: Path) -> TextIO:
 
 
 @dials.command("summary")
-@click.option("--group-by", type=click.Choice([one.value for one in GroupBy]), default="day", show_default=True)
-@click.option("--timezone", help=SummaryQuery.model_fields["timezone"].description)
+@group_by_option
+@timezone_option
+@_as_json
 @_with_filters
-def summary(group_by: str, timezone: str | None, **given: str | None) -> None:
-    """Count dials and calls, as a whole and in groups."""
-    query = read_query(SummaryQuery, MultiDict({"timezone": timezone} if timezone else {}))
-    zone = ZoneInfo(query.timezone) if query.timezone else services().config.timezone
-    with read_session(services().store) as connection:
-        found = summarise(connection, _filters(given), GroupBy(group_by), zone)
-    Console(width=None if sys.stdout.isatty() else 160).print(_summary_table(found, group_by))
-
-
-def _summary_table(found: GroupedFigures, group_by: str) -> Table:
-    shown = [outcome for outcome in OUTCOMES if found.whole.outcomes[outcome]]
-    headings = (group_by.capitalize(), "Calls", "Dials", "Answer rate", "Median time to answer")
-    table = Table(*headings, *(OUTCOMES[outcome] for outcome in shown))
-    for name, figures in [*found.parts.items(), ("all", found.whole)]:
-        table.add_row(
-            name or "–",
-            f"{figures.calls:,}",
-            f"{figures.total:,}",
-            percentage(figures.answered, figures.ended),
-            duration(figures.wait(0.5)),
-            *(f"{figures.outcomes[outcome]:,}" for outcome in shown),
-        )
-    return table
+def summary(group_by: str, timezone: str | None, as_json: bool, **given: str | None) -> None:
+    """Count dials by their outcome, or in other groups."""
+    print_summary(_filters(given), group_by, timezone, unit=Unit.DIALS, as_json=as_json)
 
 
 @dials.command("count")

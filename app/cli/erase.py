@@ -1,4 +1,4 @@
-"""`flask dials prune` and `flask dials erase`: delete old records, or those of one person."""
+"""`flask calls prune` and `flask calls erase`: delete old records, or those of one person."""
 
 import re
 import sys
@@ -39,20 +39,23 @@ def _progress(what: str, total: int) -> Iterator[OnProgress]:
 @click.command()
 @click.option("--older-than", "days", type=_Age(), required=True, help="Age in days, such as 90d.")
 @click.option("--dry-run", is_flag=True, help="Only print how many calls would be deleted.")
-def prune(days: int, dry_run: bool) -> None:
-    """Delete calls older than DAYS with their receipts; figures of the past stay.
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def prune(days: int, dry_run: bool, yes: bool) -> None:
+    """Delete calls older than DAYS with their receipts, by whole hours; figures of the past stay.
 
     The command may be stopped and run again; webhooks are stored meanwhile.
     """
     shared = services()
     before = now() - days * _DAY
     total = count_older(shared.store, before=before)
-    if dry_run:
-        click.echo(f"{total:,} calls are older than {days} days.")
+    if dry_run or not total:
+        click.echo(f"Calls older than {days} days: {total:,}.")
         return
+    if not yes:
+        click.confirm(f"Delete {total:,} calls older than {days} days for good?", abort=True)
     with _progress("Calls", total) as step:
         pruned = prune_older(shared.store, before=before, step=step)
-    click.echo(f"{pruned:,} calls older than {days} days deleted.")
+    click.echo(f"Calls older than {days} days deleted: {pruned:,}.")
 
 
 @click.command()

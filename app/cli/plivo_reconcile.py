@@ -5,7 +5,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, TextIO
 
 import click
@@ -30,7 +30,7 @@ _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 @click.command()
-@click.option("--since", help="How far back, such as 24h or 7d. Default: 24h, or where an unfinished run stopped.")
+@click.option("--since", help="How far back: 24h, 7d or a date. Default: 24h, or where an unfinished run stopped.")
 @click.option("--every", "pause", help="Repeat it, such as every 10m, until stopped.")
 @click.option(
     "--log",
@@ -47,7 +47,7 @@ def reconcile(access: Access, since: str | None, pause: str | None, log: TextIO 
         with access.client() as client, stop_on_signals() as stop:
             _run_log(client, log, stop)
         return
-    back = parse_duration("--since", since or "24h")
+    back = parse_since(since or "24h")
     if back > LONGEST_WINDOW:
         raise SettingError(f"--since is {since!r}; Plivo lists at most 30 days at once, write 30d or less")
     seconds = parse_duration("--every", pause).total_seconds() if pause else 0.0
@@ -68,6 +68,18 @@ def parse_duration(option: str, text: str) -> timedelta:
     if not match:
         raise SettingError(f"{option} is {text!r}; write a number and s, m, h or d, such as 24h")
     return timedelta(seconds=int(match[1]) * _UNITS[match[2]])
+
+
+def parse_since(text: str) -> timedelta:
+    """Parse how far back `--since` reaches: a duration, or a date in `TIMEZONE`. Raises SettingError."""
+    try:
+        begun = datetime.combine(date.fromisoformat(text.strip()), time(), services().config.timezone)
+    except ValueError:
+        return parse_duration("--since", text)
+    back = datetime.now(UTC) - begun
+    if back <= timedelta():
+        raise SettingError(f"--since is {text!r}, which is still to come; write an earlier date")
+    return back
 
 
 def _run(client: PlivoClient, back: timedelta, stop: threading.Event, *, resume: bool) -> datetime:

@@ -12,7 +12,7 @@ from flask.cli import AppGroup
 from rich.console import Console
 from rich.progress import Progress
 
-from app.cli.plivo_reconcile import parse_duration
+from app.cli.plivo_reconcile import parse_since
 from app.context import services
 from app.records.model.ids import now
 from app.records.model.receipt import StoreUnavailable
@@ -46,12 +46,12 @@ receipts = _ReceiptsGroup("receipts", help="Compare receipts with Plivo's refere
 
 
 @receipts.command("orphans")
-@click.option("--since", "age", default="1d", show_default=True, help="How far back, such as 12h or 7d.")
+@click.option("--since", "age", default="1d", show_default=True, help="How far back: 12h, 7d or a date.")
 @click.option("--limit", type=click.IntRange(1, _MOST_ORPHANS), default=50, show_default=True, help="The most to list.")
 def list_orphans(age: str, limit: int) -> None:
     """List receipts that name no call, newest first."""
     with read_session(services().store) as connection:
-        found = orphan_receipts(connection, since=_start(parse_duration("--since", age)), limit=limit)
+        found = orphan_receipts(connection, since=_start(parse_since(age)), limit=limit)
     for one in found:
         received = datetime.fromtimestamp(one.received_at / 1000, UTC)
         click.echo(f"{received:%Y-%m-%d %H:%M:%S} UTC  {one.kind}  receipt {one.receipt_key}")
@@ -60,7 +60,7 @@ def list_orphans(age: str, limit: int) -> None:
 
 
 @receipts.command("drift")
-@click.option("--since", "age", default="30d", show_default=True, help="How far back, such as 12h or 7d.")
+@click.option("--since", "age", default="30d", show_default=True, help="How far back: 12h, 7d or a date.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def report_drift(age: str, as_json: bool) -> None:
     """Compare what Plivo sent with what its reference says.
@@ -68,7 +68,7 @@ def report_drift(age: str, as_json: bool) -> None:
     The report holds no numbers, ids, names, tokens or URLs: paste it into a bug tracker, so that the reference becomes
     truer.
     """
-    period = parse_duration("--since", age)
+    period = parse_since(age)
     drift, left_out = _measure(since=_start(period))
     report = _as_fields(drift, left_out, period)
     click.echo(json.dumps(report, indent=2, ensure_ascii=False) if as_json else "\n".join(_lines(report)))

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from app import create_app
-from app.cli.dials import dials
+from app.cli.calls import calls
 from app.context import EXTENSION
 from app.records.store import migrate
 from config import Config
@@ -34,9 +34,9 @@ class Office:
         assert answer.status_code == 200
 
     def run(self, *arguments: str) -> Result:
-        """Run `flask dials …`."""
+        """Run `flask calls …`."""
         with self.app.app_context():
-            return CliRunner().invoke(dials, arguments)
+            return CliRunner().invoke(calls, arguments)
 
     def knows(self, call_uuid: str) -> bool:
         """Return whether a call is still there."""
@@ -60,11 +60,11 @@ def test_old_calls_are_counted_then_deleted(office: Office) -> None:
 
     counted = office.run("prune", "--older-than", "3d", "--dry-run")
     kept = office.run("prune", "--older-than", "7d")
-    pruned = office.run("prune", "--older-than", "3d")
+    pruned = office.run("prune", "--older-than", "3d", "--yes")
 
-    assert counted.output == "1 calls are older than 3 days.\n"
-    assert kept.output == "0 calls older than 7 days deleted.\n"
-    assert pruned.output == "1 calls older than 3 days deleted.\n"
+    assert counted.output == "Calls older than 3 days: 1.\n"
+    assert kept.output == "Calls older than 7 days: 0.\n"
+    assert pruned.output == "Calls older than 3 days deleted: 1.\n"
     assert (office.knows("an-old-call"), office.knows("a-new-call")) == (False, True)
 
 
@@ -78,12 +78,19 @@ def test_one_person_is_erased_and_nobody_else(office: Office) -> None:
     assert (office.knows("hers"), office.knows("his")) == (False, True)
 
 
-def test_erasing_asks_first(office: Office) -> None:
-    office.reported("hers", From="14155550177")
+@pytest.mark.parametrize(
+    ("arguments", "question"),
+    [
+        (("erase", "+14155550177"), "Delete every call of +14155550177 for good?"),
+        (("prune", "--older-than", "3d"), "Delete 1 calls older than 3 days for good?"),
+    ],
+)
+def test_nothing_is_deleted_without_asking(office: Office, arguments: tuple[str, ...], question: str) -> None:
+    office.reported("hers", From="14155550177", days_ago=5)
 
-    asked = office.run("erase", "+14155550177")
+    asked = office.run(*arguments)
 
-    assert asked.exit_code == 1
+    assert (asked.exit_code, question in asked.output) == (1, True)
     assert office.knows("hers")
 
 

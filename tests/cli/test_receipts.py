@@ -101,8 +101,11 @@ def test_more_calls_than_a_batch_holds_are_all_read(app: Flask) -> None:
     assert drift(app)["calls"] == 520
 
 
-@pytest.mark.parametrize(("age", "exit_code"), [("1h", 0), ("7d", 0), ("7", 2), ("yesterday", 2), ("0d", 2)])
-def test_how_far_back_is_an_age(app: Flask, age: str, exit_code: int) -> None:
+@pytest.mark.parametrize(
+    ("age", "exit_code"),
+    [("1h", 0), ("7d", 0), ("2026-01-31", 0), ("7", 2), ("yesterday", 2), ("0d", 2), ("2999-01-01", 2)],
+)
+def test_how_far_back_is_an_age_or_a_date(app: Flask, age: str, exit_code: int) -> None:
     assert run(app, "drift", "--since", age).exit_code == exit_code
 
 

@@ -1,41 +1,24 @@
 """The parameters of the API's URLs about calls."""
 
-import re
-from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from app.records.reading.call_filters import CallFilters
 from app.records.reading.figures import GroupBy
 from app.records.reading.filters import DialFilters
 from app.records.rollups.counting import Unit
 from app.reports.api.queries import (
+    ANY_TIME,
     LARGEST_PAGE,
     NoQuery,
     Number,
+    Since,
     Text,
     Zone,
     milliseconds,
-    parse_moment,
-    require_offset,
 )
 from app.voice.outcome import CallOutcome
-
-_AGE = re.compile(r"([0-9]{1,5})([hd])", re.ASCII)
-_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
-
-
-def _parse_since(text: object, info: ValidationInfo) -> object:
-    """Return the moment of an age (`24h`, `7d`), of a date's beginning, or of an RFC 3339 time."""
-    if isinstance(text, str) and (age := _AGE.fullmatch(text)):
-        return datetime.now(UTC) - timedelta(**{"hours" if age[2] == "h" else "days": int(age[1])})
-    if isinstance(text, str) and _DAY.fullmatch(text):
-        return datetime.combine(date.fromisoformat(text), time(), (info.context or {}).get("zone", UTC))
-    try:
-        return parse_moment(text)
-    except ValueError:
-        raise ValueError("enter 24h, 7d, a date such as 2026-03-01 or a time such as 2026-03-01T09:00:00Z") from None
 
 
 def _require_outcomes(text: str) -> str:
@@ -44,21 +27,19 @@ def _require_outcomes(text: str) -> str:
     return text
 
 
-Since = Annotated[datetime, BeforeValidator(_parse_since), AfterValidator(require_offset)]
 _ANY_OUTCOME = f"({'|'.join(CallOutcome)})"
 Outcomes = Annotated[
     Text,
     AfterValidator(_require_outcomes),
     Field(json_schema_extra={"pattern": f"^{_ANY_OUTCOME}(,{_ANY_OUTCOME})*$"}),
 ]
-_SINCE = "An RFC 3339 time, a date (its beginning in `TIMEZONE`), or an age such as `24h` or `7d`."
 
 
 class CallFilterQuery(NoQuery):
     """Which calls a list or a file covers."""
 
-    since: Since | None = Field(None, description=f"Calls that began at this time or later. {_SINCE}")
-    until: Since | None = Field(None, description=f"Calls that began before this time. {_SINCE}")
+    since: Since | None = Field(None, description=f"Calls that began at this time or later. {ANY_TIME}")
+    until: Since | None = Field(None, description=f"Calls that began before this time. {ANY_TIME}")
     outcome: Outcomes | None = Field(None, description="How the call ended; several words with commas between them.")
     direction: Literal["inbound", "outbound"] | None = Field(None, description="Whether the call came in or went out.")
     from_number: Number | None = Field(None, alias="from", description="The caller's number.")

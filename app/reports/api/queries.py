@@ -3,11 +3,11 @@
 import base64
 import re
 import struct
-from datetime import datetime
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, TypeVar
 from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo
 from pydantic_core import ErrorDetails
 from werkzeug.datastructures import MultiDict
 
@@ -18,6 +18,8 @@ from app.voice.numbers import normalise
 from app.voice.outcome import Outcome
 
 LARGEST_PAGE = 500
+_AGE = re.compile(r"([0-9]{1,5})([hd])", re.ASCII)
+_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _ZONES = dict.fromkeys(sorted(available_timezones()))
 _COPY_THE_CURSOR = "copy next_cursor from the previous page"
 # By pydantic's type of error, the advice; other types keep pydantic's own message.
@@ -35,18 +37,30 @@ _ADVICE = {
 }
 
 
-def parse_moment(text: object) -> object:
+def _parse_moment(text: object) -> object:
     """Return the text of an RFC 3339 time for pydantic to read. Raises ValueError for any other text."""
     if not isinstance(text, str) or not re.match(r"\d{4}-\d\d-\d\d[Tt]", text, re.ASCII):
         raise ValueError("enter an RFC 3339 time such as 2026-03-01T09:00:00Z")
     return text.replace(" ", "+")  # In a URL a plus that was not escaped arrives as a space.
 
 
-def require_offset(moment: datetime) -> datetime:
+def _require_offset(moment: datetime) -> datetime:
     """Return the moment. Raises ValueError where it does not know its offset."""
     if moment.tzinfo is None:
         raise ValueError("add the time's offset, as in 2026-03-01T09:00:00Z")
     return moment
+
+
+def parse_since(text: object, info: ValidationInfo) -> object:
+    """Return the moment of an age (`24h`, `7d`), of a date's beginning, or of an RFC 3339 time."""
+    if isinstance(text, str) and (age := _AGE.fullmatch(text)):
+        return datetime.now(UTC) - timedelta(**{"hours" if age[2] == "h" else "days": int(age[1])})
+    if isinstance(text, str) and _DAY.fullmatch(text):
+        return datetime.combine(date.fromisoformat(text), time(), (info.context or {}).get("zone", UTC))
+    try:
+        return _parse_moment(text)
+    except ValueError:
+        raise ValueError("enter 24h, 7d, a date such as 2026-03-01 or a time such as 2026-03-01T09:00:00Z") from None
 
 
 def _parse_number(text: str) -> str:
@@ -59,10 +73,13 @@ def _parse_zone(name: str) -> str:
     return name
 
 
-Moment = Annotated[datetime, BeforeValidator(parse_moment), AfterValidator(require_offset)]
+Since = Annotated[datetime, BeforeValidator(parse_since), AfterValidator(_require_offset)]
 Text = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^\x00]+$")]
 Number = Annotated[Text, AfterValidator(_parse_number)]
 Zone = Annotated[str, AfterValidator(_parse_zone), Field(json_schema_extra={"enum": list(_ZONES)})]
+
+
+ANY_TIME = "An RFC 3339 time, a date (its beginning in `TIMEZONE`), or an age such as `24h` or `7d`."
 
 
 class NoQuery(BaseModel):
@@ -74,8 +91,8 @@ class NoQuery(BaseModel):
 class FilterQuery(NoQuery):
     """Which dials a list, a file or a summary covers."""
 
-    since: Moment | None = Field(None, description="Dials that began at this time or later (RFC 3339).")
-    until: Moment | None = Field(None, description="Dials that began before this time (RFC 3339).")
+    since: Since | None = Field(None, description=f"Dials that began at this time or later. {ANY_TIME}")
+    until: Since | None = Field(None, description=f"Dials that began before this time. {ANY_TIME}")
     status: Text | None = Field(None, description="Plivo's `DialStatus`, such as `no-answer`.")
     outcome: Outcome | None = Field(None, description="How the dial ended, in our plain word.")
     cause: Text | None = Field(None, description="Plivo's `DialHangupCause`, such as `USER_BUSY`.")
