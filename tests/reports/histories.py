@@ -193,13 +193,13 @@ def check_histories(caller: Caller, number: int, seed: int) -> Counter[str]:
     chance, moment = random.Random(seed), now()
     early, late = disturb(list(histories(number, chance, ending_at=moment)), chance)
     journal, store = caller.services.journal, caller.services.store
-    for first in range(0, len(early), 500):
-        journal.append_all(early[first : first + 500])
+    for first in range(0, len(early), 100):
+        journal.append_all(early[first : first + 100])
     _check(caller, "stored", since=0)
     update_rollups(store, at=moment)
     _check(caller, "counted", since=0)
-    for first in range(0, len(late), 500):
-        journal.append_all(late[first : first + 500])
+    for first in range(0, len(late), 100):
+        journal.append_all(late[first : first + 100])
     _check(caller, "with late reports", since=0)
     update_rollups(store, at=moment)
     found = _check(caller, "counted again", since=0)
