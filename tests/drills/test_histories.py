@@ -22,7 +22,7 @@ def test_every_call_is_counted_once_and_alike(tmp_path: Path, tell: Tell) -> Non
     for start in range(0, HISTORIES, AT_ONCE):
         directory = tmp_path / str(start)
         directory.mkdir()
-        with make_caller(f"sqlite:///{directory}/dialstatus.db", directory, STORE_TIMEOUT="30") as caller:
+        with make_caller(f"sqlite:///{directory}/dialstatus.db", directory) as caller:
             found += check_histories(caller, min(AT_ONCE, HISTORIES - start), seed=seed + start)
         (directory / "dialstatus.db").unlink()
 

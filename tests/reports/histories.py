@@ -18,6 +18,8 @@ from app.records.reading.gauges import read_gauges
 from app.records.reading.read_session import read_session
 from app.records.rollups.counting import HOUR
 from app.records.rollups.update import update_rollups
+from app.records.store.store import Store
+from app.records.writing.journal import Journal
 from app.voice.outcome import CallOutcome
 from tests.records.call_scenarios import PlannedCall, end_of_plan
 from tests.records.scenarios import ALICE, BOB, CALLER, OURS
@@ -192,7 +194,8 @@ def check_histories(caller: Caller, number: int, seed: int) -> Counter[str]:
     """
     chance, moment = random.Random(seed), now()
     early, late = disturb(list(histories(number, chance, ending_at=moment)), chance)
-    journal, store = caller.services.journal, caller.services.store
+    store = Store(caller.services.config.database_url, timeout=60)  # A busy machine is no fault.
+    journal = Journal(store)
     for first in range(0, len(early), 100):
         journal.append_all(early[first : first + 100])
     _check(caller, "stored", since=0)
@@ -213,6 +216,8 @@ def check_histories(caller: Caller, number: int, seed: int) -> Counter[str]:
     _check(caller, "erased", since=bound, dials=False)
     update_rollups(store, at=moment)
     _check(caller, "erased and counted", since=bound, dials=False)
+    journal.close()
+    store.close()
     return found
 
 
