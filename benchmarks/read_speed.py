@@ -25,7 +25,6 @@ _PLACES = {
     "dashboard, 7 days": "/?range=7d",
     "dashboard, 30 days": "/?range=30d",
     "dashboard, 30 days, one target": "/?range=30d&target=%2B14155550123",
-    "live part, 30 days": "/live?range=30d",
     "one call": "/calls/{call}",
     "API: dials": "/api/v1/dials",
     "API: outcome": "/api/v1/dials?outcome=missed",

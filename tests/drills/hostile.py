@@ -134,7 +134,7 @@ _PATHS = (
     *(b"/dialstatus/" + name for name in (b"fallback/", b"confirm/", b"voicemail/", b"phlo/", b"../", b"%00", b"x")),
     *(
         b"/",
-        b"/live",
+        b"/?range=7d&hour=9",
         b"/calls/%ff",
         b"/login",
         b"/logout",

@@ -48,8 +48,10 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """Serve an application with some calls for all tests of the session; a test may add calls, and removes none."""
     directory = tmp_path_factory.mktemp("site")
     with make_caller(f"sqlite:///{directory / 'dialstatus.db'}", directory) as caller:
-        caller.ended_call("busy", caller="+14155550142", DialHangupCause="USER_BUSY")
-        caller.ended_call("no-answer", DialRingStatus="true", DialHangupCause="NO_ANSWER")
+        busy, _ = caller.ended_call("busy", caller="+14155550142", DialHangupCause="USER_BUSY")
+        missed, _ = caller.ended_call("no-answer", DialRingStatus="true", DialHangupCause="NO_ANSWER")
+        for ended in (busy, missed):
+            caller.post("/dialstatus/hangup/", CallUUID=ended, CallStatus="completed", HangupSource="Plivo")
         call_uuid, dial_id = caller.call()
         leg = {"CallUUID": call_uuid, "DialBLegUUID": "b-leg", "DialBLegTo": "14155550123", "DialBLegPosition": "1"}
         caller.post(f"/dialstatus/callback/?dial={dial_id}", **leg, DialAction="answer")

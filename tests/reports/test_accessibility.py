@@ -22,7 +22,8 @@ SMALL_TARGETS = """() => [...document.querySelectorAll('a, button, input, select
   .filter((one) => {
     const box = one.getBoundingClientRect();
     const isInText = one.matches(':is(p, li, td, th, dd, summary) a') && getComputedStyle(one).display === 'inline';
-    const isHidden = one.type === 'hidden' || !one.getClientRects().length || one.matches('.skip');
+    const isHidden = one.type === 'hidden' || !one.getClientRects().length || one.matches('.skip')
+      || one.closest('svg'); // The table below a chart has the links of its bars.
     return !isHidden && !isInText && (box.width < 24 || box.height < 24);
   })
   .map((one) => one.outerHTML.slice(0, 120))"""

@@ -22,7 +22,7 @@ HEALTHY = Anomalies(unreported=0, open_too_long=0)
 def banners(caller: Caller) -> list[str]:
     """Return the titles of the banners on the page, without the one about signatures."""
     caller.client.get(f"/login?token={REPORTS_TOKEN}")
-    titles = re.findall(r'<div class="alert[^>]*><strong>(.*?)\.</strong>', caller.client.get("/live").text)
+    titles = re.findall(r'<div class="alert[^>]*><strong>(.*?)\.</strong>', caller.client.get("/?range=today").text)
     return [title for title in titles if title != "Signatures are not enforced"]
 
 
@@ -68,7 +68,7 @@ def test_the_first_call_without_a_report_is_a_warning_after_minutes(caller: Call
     caller.services.journal.append(answered(0, hours_ago=0.1))
 
     assert banners(caller) == ["Calls arrive, but no reports"]
-    assert "The last dial was not reported." in caller.client.get("/live").text
+    assert "The last dial was not reported." in caller.client.get("/?range=today").text
 
 
 @pytest.mark.parametrize("hours_ago", [0.5, 3], ids=["lately", "within the day"])

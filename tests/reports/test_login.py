@@ -7,7 +7,7 @@ import pytest
 
 from tests.reports.conftest import REPORTS_TOKEN, Caller, make_caller
 
-PAGES = ("/", "/live", "/calls/x", "/dials.csv", "/docs")
+PAGES = ("/", "/calls/x", "/calls.csv", "/docs")
 
 
 def csrf_of(page: str) -> str:
@@ -216,7 +216,7 @@ def test_every_response_tells_the_browser_to_trust_nothing_else(lite_caller: Cal
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/dials.csv", "/docs", "/api/v1/dials", "/api/v1/dials.csv", "/api/v1/dials.jsonl"]
+    "path", ["/", "/calls.csv", "/docs", "/api/v1/dials", "/api/v1/dials.csv", "/api/v1/dials.jsonl"]
 )
 def test_nothing_about_calls_is_cached(lite_caller: Caller, path: str) -> None:
     lite_caller.log_in()

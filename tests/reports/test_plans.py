@@ -27,7 +27,7 @@ FILTERED = [
     "/calls/00000000-0000-4000-8000-000000000001",
     "/?range=30d",
     "/?range=7d&outcome=missed&target=%2B14155550123",
-    "/live?range=today",
+    "/?range=today",
 ]
 
 SCANS = tuple(f"SCAN {table}" for table in ("dials", "receipts", "calls", "legs", "call_rollups", "rollup_hours"))

@@ -6,34 +6,27 @@ Widths are percentages, so that a chart fits every screen while its text keeps i
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from app.voice.outcome import Outcome
+from app.reports.pages.tiles import ORDER
+from app.voice.outcome import CallOutcome
 
-ORDER = (
-    Outcome.ANSWERED,
-    Outcome.MISSED,
-    Outcome.CALLER_GAVE_UP,
-    Outcome.BUSY,
-    Outcome.REJECTED,
-    Outcome.UNREACHABLE,
-    Outcome.FAILED,
-    Outcome.UNKNOWN,
-    Outcome.IN_PROGRESS,
-)
 HEIGHT = 220
 _MOST_LABELS = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ColumnSegment:
-    """One rectangle of a column: `x` and `width` in percent, `y` from the top and `height` in pixels."""
+    """One rectangle of a column: `x` and `width` in percent, `y` from the top and `height` in pixels.
+
+    `column` is the place of its column, from 0.
+    """
 
     x: float
     y: float
     width: float
     height: float
-    outcome: Outcome
+    outcome: CallOutcome
     count: int
-    label: str
+    column: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,15 +48,15 @@ def stack_columns(labels: Sequence[str], counts: Sequence[Mapping[str, int]]) ->
     return StackedColumns(
         segments=[
             segment
-            for index, (label, count) in enumerate(zip(labels, counts, strict=True))
-            for segment in _column(label, count, x=index * slot + slot * 0.12, width=slot * 0.76, top=top)
+            for index, count in enumerate(counts)
+            for segment in _column(index, count, x=index * slot + slot * 0.12, width=slot * 0.76, top=top)
         ],
         gridlines=[(round(HEIGHT * (1 - value / top), 1), value) for value in range(0, top + 1, step)],
         labels=[(round((index + 0.5) * slot, 2), labels[index]) for index in range(0, len(labels), every)],
     )
 
 
-def _column(label: str, count: Mapping[str, int], *, x: float, width: float, top: int) -> list[ColumnSegment]:
+def _column(column: int, count: Mapping[str, int], *, x: float, width: float, top: int) -> list[ColumnSegment]:
     segments, below = [], 0
     for outcome in ORDER:
         if not (number := count.get(outcome, 0)):
@@ -77,7 +70,7 @@ def _column(label: str, count: Mapping[str, int], *, x: float, width: float, top
                 height=round(HEIGHT * number / top, 2),
                 outcome=outcome,
                 count=number,
-                label=label,
+                column=column,
             )
         )
     return segments

@@ -1,198 +1,179 @@
-"""The contents of the dashboard: figures, charts and the newest dials of one query."""
+"""The contents of the list of calls: figures, calls and charts of one query."""
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta, tzinfo
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta, tzinfo
 
 from sqlalchemy import Connection
 
-from app.records.reading.figures import WEEKDAYS, Figures, GroupBy
-from app.records.reading.filters import TooMany, find_routes
-from app.records.reading.queries import Page, find_dials
+from app.records.reading.calls import ListedCall, find_calls, find_longest
+from app.records.reading.figures import Figures, GroupBy
+from app.records.reading.filters import TooMany
 from app.records.reading.summaries import Summaries
-from app.reports.pages.charts import ORDER, StackedColumns, stack_columns
-from app.reports.pages.formatting import duration, percentage
-from app.reports.pages.query import DashboardQuery, DateRange
+from app.reports.pages.charts import StackedColumns, stack_columns
+from app.reports.pages.heatmap import Heatmap, find_heatmap
+from app.reports.pages.query import DashboardQuery
+from app.reports.pages.ranges import DateRange
+from app.reports.pages.tiles import ORDER
 from app.voice.explanation import UNEXPLAINED, exact_cause, explain
 from app.voice.hangup_causes import by_name
-from app.voice.outcome import Outcome
+from app.voice.outcome import Facts, outcome_of
 
-_ROWS = 10
-_ROWS_OF_A_LIST = 50  # On older pages and in search results.
-_WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-NOT_REACHED = (Outcome.MISSED, Outcome.BUSY, Outcome.REJECTED, Outcome.UNREACHABLE, Outcome.FAILED)
+_ROWS = 10  # Beside figures and charts.
+_ROWS_OF_A_LIST = 100  # Where the page was filtered, searched or turned.
+_SORTED_BY = {"waited": "waited_seconds", "talked": "talk_seconds"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FigureCard:
-    """One figure as text, the same for the preceding range, and what it counts."""
+class CallList:
+    """Calls to list, and the key before which older ones begin; `refused` says why a search was not made.
+
+    `total` is how many match; None for a search.
+    """
+
+    calls: list[ListedCall]
+    before: int | None = None
+    refused: str = ""
+    whole: Figures | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """One column of the chart: its name, its figures, and the parameters that lead to its calls."""
 
     name: str
-    value: str
-    before: str
-    help: str
+    figures: Figures
+    changes: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FigureRow:
-    """One row of a table: its name and its figures."""
+class TargetRow:
+    """One number or SIP user that rang: in how many calls, and how many of them it answered."""
 
     name: str | None
     figures: Figures
 
-    @property
-    def answered(self) -> int:
-        """Return the number of answered dials."""
-        return self.figures.answered
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CauseRow:
-    """One reason why dials ended; `outcome` where the cause `name` says nothing about how these dials ended."""
+class ReasonRow:
+    """One reason why dials ended without an answer, and how many calls have such a dial."""
 
     name: str
-    dials: int
+    calls: int
     meaning: str
     advice: str
-    outcome: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Heatmap:
-    """Dials that reached nobody: by weekday, 24 hours of (count, level), where level is 0 (none) to 5 (most)."""
-
-    rows: list[tuple[str, list[tuple[int, int]]]]
-    peak: str  # The worst hour, such as "Mon 09:00 to 10:00"; empty without any.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Charts:
-    """The charts, the rows of the tables beside them, and the values to filter by."""
+    """The charts, and the tables beside them."""
 
-    whole: Figures
     chart: StackedColumns
-    columns: list[FigureRow]
-    outcomes: list[Outcome]
+    columns: list[Column]
+    outcomes: dict[str, int]
     heatmap: Heatmap
-    targets: list[FigureRow]
-    causes: list[CauseRow]
-    numbers: list[str]
-    routes: list[str]
+    targets: list[TargetRow]
+    reasons: list[ReasonRow]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecentDials:
-    """The newest dials; `refused` says why a search was not made."""
-
-    page: Page
-    refused: str = ""
-
-
-_Cards = tuple[tuple[str, str, Callable[[Figures], str]], ...]
-_CARDS: _Cards = (
-    ("Calls", "that rang somebody; dials: {dials}", lambda figures: f"{figures.calls:,}"),
-    ("Answer rate", "of dials that have ended", lambda figures: percentage(figures.answered, figures.ended)),
-    ("Missed", "dials that rang unanswered", lambda figures: f"{figures.outcomes[Outcome.MISSED]:,}"),
-    ("Caller gave up", "before anybody answered", lambda figures: f"{figures.outcomes[Outcome.CALLER_GAVE_UP]:,}"),
-    ("Median time to answer", "half are answered sooner", lambda figures: duration(figures.wait(0.5))),
-    ("90th percentile", "of the time to answer", lambda figures: duration(figures.wait(0.9))),
-    ("Talk time", "of all conversations", lambda figures: duration(figures.talk_seconds)),
-)
-
-
-def find_recent(connection: Connection, query: DashboardQuery, before: int | None) -> RecentDials:
-    """Return the newest dials with a key below `before`. A search ignores the range: its day is seldom known."""
+def find_list(connection: Connection, summaries: Summaries, query: DashboardQuery, before: int | None) -> CallList:
+    """Return the calls to list with keys below `before`, in the order of the query."""
     filters = query.filters
-    if filters.search:
-        filters = replace(filters, since=None, until=None)
-    elif query.is_current:
-        filters = replace(filters, until=None)
-    limit = _ROWS if before is None and not filters.search else _ROWS_OF_A_LIST
+    limit = _ROWS if before is None and not query.is_filtered else _ROWS_OF_A_LIST
+    whole = None if query.is_search else summaries.summarise(filters, GroupBy.OUTCOME).whole
     try:
-        return RecentDials(page=find_dials(connection, filters, limit=limit, before=before))
+        if by := _SORTED_BY.get(query.shown.get("sort", "")):
+            return CallList(calls=find_longest(connection, filters, by, limit=_ROWS_OF_A_LIST), whole=whole)
+        page = find_calls(connection, filters, limit=limit, before=before)
     except TooMany as error:
-        return RecentDials(page=Page(dials=[], before=None), refused=str(error))
+        return CallList(calls=[], refused=str(error))
+    return CallList(calls=page.calls, before=page.before, whole=whole)
 
 
-def find_cards(summaries: Summaries, query: DashboardQuery, now: Figures | None = None) -> list[FigureCard]:
-    """Return the figures of the range and of the preceding one; `now` saves counting the range again."""
-    filters = replace(query.filters, search=None)
-    now = now or summaries.summarise(filters, GroupBy.OUTCOME).whole
-    past = replace(filters, since=query.range.before_since, until=query.range.before_until)
-    before = summaries.summarise(past, GroupBy.OUTCOME).whole
-    return [
-        FigureCard(name=name, value=write(now), before=write(before), help=help_text.format(dials=f"{now.total:,}"))
-        for name, help_text, write in _CARDS
-    ]
+def find_choices(summaries: Summaries, query: DashboardQuery) -> dict[str, dict[str, int]]:
+    """Return the values of each filter with the number of calls that each would find, most calls first."""
+    groups = {"to": GroupBy.NUMBER, "route": GroupBy.ROUTE, "target": GroupBy.TARGET, "outcome": GroupBy.OUTCOME}
+    groups["reason"] = GroupBy.REASON
+    found = {}
+    for name, group_by in groups.items():
+        parts = summaries.summarise(query.without(name), group_by, with_waits=name == "target").parts
+        found[name] = {value: figures.total for value, figures in parts.items() if value and figures.total}
+    found["reason"] = {name: calls for name, calls in found["reason"].items() if _explains(name)}
+    return found
 
 
-def find_charts(connection: Connection, summaries: Summaries, query: DashboardQuery, zone: tzinfo) -> Charts:
-    """Return the charts of the range, which group its dials by time, target and cause."""
-    filters = replace(query.filters, search=None)
-    not_reached = replace(filters, outcomes=tuple(NOT_REACHED))
-    hours = summaries.summarise(not_reached, GroupBy.HOUR_OF_WEEK, with_waits=False).parts
-    time_unit = GroupBy.HOUR if query.range.days == 1 else GroupBy.DAY
-    columns = _columns(query.range, summaries.summarise(filters, time_unit, with_waits=False).parts, zone)
-    targets = summaries.summarise(filters, GroupBy.TARGET)
-    causes = summaries.summarise(filters, GroupBy.CAUSE, with_waits=False).parts
-    numbers = summaries.summarise(filters, GroupBy.NUMBER, with_waits=False).parts
+def find_charts(summaries: Summaries, query: DashboardQuery, zone: tzinfo) -> Charts:
+    """Return the charts of the range, which group its calls by time, target and reason."""
+    filters = query.filters
+    by_time = GroupBy.HOUR if query.range.days == 1 else GroupBy.DAY
+    columns = _columns(query.range, summaries.summarise(filters, by_time, with_waits=False).parts, zone)
+    whole = Figures()
+    for column in columns:
+        whole.merge(column.figures)
+    reasons = summaries.summarise(filters, GroupBy.REASON, with_waits=False).parts
+    targets = summaries.summarise(filters, GroupBy.TARGET).parts
     return Charts(
-        whole=targets.whole,
-        chart=stack_columns([row.name or "" for row in columns], [row.figures.outcomes for row in columns]),
+        chart=stack_columns([column.name for column in columns], [column.figures.outcomes for column in columns]),
         columns=columns,
-        outcomes=[outcome for outcome in ORDER if any(row.figures.outcomes[outcome] for row in columns)],
-        heatmap=_heatmap(hours),
-        targets=[FigureRow(name=name, figures=figures) for name, figures in targets.parts.items()],
-        causes=[row for name, figures in causes.items() if name for row in _cause_rows(name, figures)],
-        numbers=[name for name in numbers if name],
-        routes=find_routes(connection),
+        outcomes={outcome: number for outcome in ORDER if (number := whole.outcomes[outcome])},
+        heatmap=find_heatmap(summaries, query),
+        targets=[TargetRow(name=name, figures=figures) for name, figures in targets.items() if name],
+        reasons=[row for name, figures in reasons.items() for row in _reason_rows(name, figures.total)],
     )
 
 
-_ENDED_NORMALLY = frozenset({Outcome.ANSWERED, Outcome.CALLER_GAVE_UP, Outcome.IN_PROGRESS})
-
-
-def _cause_rows(name: str, figures: Figures) -> Iterator[CauseRow]:
-    """Yield the rows of a cause.
-
-    A cause that is no reason for a failure, such as NORMAL_CLEARING, has a row for each outcome of its failed dials.
-    """
+def _reason_rows(name: str | None, calls: int) -> Iterator[ReasonRow]:
+    """Yield the row of a reason; that a call was over explains none."""
+    if name is None or not _explains(name):
+        return
     cause = by_name(name)
-    outcomes = figures.outcomes if cause is not None and exact_cause(None, name) is None else Counter[str]()
-    failed = {outcome: dials for outcome, dials in outcomes.items() if outcome not in _ENDED_NORMALLY}
-    if dials := figures.total - sum(failed.values()):
-        meaning = cause.meaning if cause else "Plivo does not document this cause."
-        yield CauseRow(name=name, dials=dials, meaning=meaning, advice=cause.advice if cause else UNEXPLAINED)
-    for outcome, dials in failed.items():
-        why = explain(outcome, None, None)
-        yield CauseRow(name=name, dials=dials, meaning=why.text, advice=why.advice, outcome=outcome)
+    if cause is None:
+        yield ReasonRow(name=name, calls=calls, meaning="Plivo does not document this cause.", advice=UNEXPLAINED)
+        return
+    why = explain(outcome_of(Facts(reported=True, status="failed", cause=name, code=cause.code)), cause.code, name)
+    yield ReasonRow(name=name, calls=calls, meaning=why.text, advice=why.advice)
 
 
-def _columns(days: DateRange, parts: Mapping[str | None, Figures], zone: tzinfo) -> list[FigureRow]:
-    """Return one row for every hour of a single day or every day of several, empty ones included."""
-    rows: dict[str, Figures] = {}
-    if days.days == 1:
-        rows = {f"{hour:02d}:00": Figures() for hour in range(24)}
-    else:
-        rows = {f"{days.first + timedelta(day):%a %-d %b}": Figures() for day in range(days.days)}
+def _explains(name: str) -> bool:
+    return by_name(name) is None or exact_cause(None, name) is not None
+
+
+def _columns(days: DateRange, parts: Mapping[str | None, Figures], zone: tzinfo) -> list[Column]:
+    """Return one column for every hour, day, week or month of the range, empty ones included."""
+    if days.column == "hour":
+        hours = [Figures() for _ in range(24)]
+        for name, figures in parts.items():
+            hours[datetime.fromisoformat(name or "").astimezone(zone).hour].merge(figures)
+        return [
+            Column(name=f"{hour:02d}:00", figures=figures, changes={"hour": str(hour)})
+            for hour, figures in enumerate(hours)
+        ]
+    found: dict[date, Figures] = {}
+    for number in range(days.days):
+        found.setdefault(_begin(days, days.first + timedelta(number)), Figures())
     for name, figures in parts.items():
-        at = datetime.fromisoformat(name or "")
-        label = f"{at.astimezone(zone):%H}:00" if days.days == 1 else f"{at:%a %-d %b}"
-        rows.setdefault(label, Figures()).merge(figures)
-    return [FigureRow(name=name, figures=figures) for name, figures in rows.items()]
-
-
-def _heatmap(hours: Mapping[str | None, Figures]) -> Heatmap:
-    counts = [
-        [hours[name].total if (name := f"{weekday} {hour:02d}:00") in hours else 0 for hour in range(24)]
-        for weekday in WEEKDAYS
+        found.setdefault(_begin(days, date.fromisoformat(name or "")), Figures()).merge(figures)
+    begins = [*found, days.last + timedelta(1)]
+    return [
+        Column(
+            name=_name(days, first),
+            figures=figures,
+            changes={"range": "dates", "first": first.isoformat(), "last": (following - timedelta(1)).isoformat()},
+        )
+        for (first, figures), following in zip(found.items(), begins[1:], strict=True)
     ]
-    most, day, hour = max((count, day, hour) for day, row in enumerate(counts) for hour, count in enumerate(row))
-    return Heatmap(
-        rows=[
-            (_WEEKDAYS[day], [(count, -(-5 * count // most) if count else 0) for count in row])
-            for day, row in enumerate(counts)
-        ],
-        peak=f"{_WEEKDAYS[day]} {hour:02d}:00 to {hour + 1:02d}:00" if most else "",
-    )
+
+
+def _begin(days: DateRange, day: date) -> date:
+    """Return the first day, within the range, of the column that a day belongs to."""
+    if days.column == "week":
+        day -= timedelta(day.weekday())
+    elif days.column == "month":
+        day = day.replace(day=1)
+    return max(day, days.first)
+
+
+def _name(days: DateRange, first: date) -> str:
+    if days.column == "month":
+        return f"{first:%b %Y}"
+    return f"{first:%-d %b}" if days.column == "week" else f"{first:%a %-d %b}"

@@ -2,13 +2,19 @@
 
 from dataclasses import dataclass
 from typing import Any
+from zoneinfo import ZoneInfo
 
-from flask import current_app, request, session, url_for
+from flask import Response, current_app, request, session, url_for
 
 from app.context import services
+from app.records.model.ids import now
+from app.reports.access.headers import is_https
 from app.reports.access.sessions import csrf_token
 from app.reports.pages import formatting
+from app.reports.pages.query import DashboardQuery, read_dashboard_query, read_zone
 
+ZONE_COOKIE = "dialstatus_timezone"
+_ONE_YEAR = 365 * 24 * 60 * 60  # seconds
 THEMES = ("auto", "light", "dark")
 _PLACES = {"/": "Calls", "/followups": "Follow-ups", "/messages": "Messages", "/docs": "Docs"}
 
@@ -25,13 +31,17 @@ class Place:
 def page_context() -> dict[str, Any]:
     """Return what templates of every blueprint find beside their own values."""
     config = services().config
-    zone = config.timezone
+    zone = viewer_zone()
+    query = page_query()
+    start = url_for("reports.dashboard")
     return {
         "theme": session.get("theme", "auto"),
         "csrf": csrf_token(),
         "here": request.full_path.rstrip("?"),
-        "home": url_for("reports.dashboard"),
-        "places": _places(),
+        "start": start,
+        "home": f"{start}{query.kept}",
+        "kept": query.parameters() if query.kept else {},
+        "places": _places(query.kept),
         "zone": zone,
         "words": formatting,
         "number": show_number,
@@ -41,6 +51,34 @@ def page_context() -> dict[str, Any]:
         "precise": lambda at: formatting.precise(at, zone),
         "masks": config.mask_numbers,
     }
+
+
+def page_query() -> DashboardQuery:
+    """Return the query of this page's address. The time zone is part of it wherever it is not TIMEZONE."""
+    zone = viewer_zone()
+    given = request.args.to_dict()
+    if read_zone(given.get("tz")) or "tz" not in given:
+        given["tz"] = "" if zone.key == services().config.timezone.key else zone.key
+    return read_dashboard_query(given, zone=zone, now=now())
+
+
+def viewer_zone() -> ZoneInfo:
+    """Return the time zone of this page: that of the address, else of the visitor's cookie, else TIMEZONE."""
+    chosen = (request.args.get("tz"), request.cookies.get(ZONE_COOKIE))
+    return next(filter(None, map(read_zone, chosen)), services().config.timezone)
+
+
+def remember_zone(response: Response) -> Response:
+    """Return the response with a cookie that remembers the time zone of the address; TIMEZONE needs none."""
+    zone = read_zone(request.args.get("tz"))
+    path = request.root_path or "/"
+    if zone and zone.key != services().config.timezone.key:
+        response.set_cookie(
+            ZONE_COOKIE, zone.key, max_age=_ONE_YEAR, path=path, secure=is_https(), httponly=True, samesite="Lax"
+        )
+    elif zone and ZONE_COOKIE in request.cookies:
+        response.delete_cookie(ZONE_COOKIE, path=path)
+    return response
 
 
 def show_number(text: str | None) -> str:
@@ -53,12 +91,15 @@ def hide_numbers(text: str) -> str:
     return formatting.hide_numbers(text, masked=services().config.mask_numbers)
 
 
-def _places() -> list[Place]:
-    """Return the navigation: the places that this application has, and which of them this page belongs to."""
+def _places(kept: str) -> list[Place]:
+    """Return the navigation: the places that this application has, and which of them this page belongs to.
+
+    Every link carries the query string `kept`, so that the filters of the list of calls survive.
+    """
     served = {rule.rule for rule in current_app.url_map.iter_rules()}
     section = "/" if request.path.startswith("/calls/") else request.path.rstrip("/") or "/"
     return [
-        Place(name=name, url=f"{request.root_path}{path}", is_here=path == section)
+        Place(name=name, url=f"{request.root_path}{path}{kept}", is_here=path == section)
         for path, name in _PLACES.items()
         if path in served
     ]

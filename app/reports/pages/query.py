@@ -1,140 +1,179 @@
-"""What the dashboard's address asks for: a range of days in its time zone, and filters."""
+"""What the address of the list of calls asks for: a range of days, filters, an order, a time zone."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta, tzinfo
-from datetime import time as time_of_day
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import tzinfo
 from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
 
-from app.records.reading.filters import DialFilters
-from app.reports.pages.formatting import OUTCOMES
+from app.records.reading.call_filters import CallFilters
+from app.reports.pages.formatting import CALL_OUTCOMES
+from app.reports.pages.ranges import COMPARISONS, WEEKDAYS, DateRange, hours_of_week, read_range
 from app.voice.numbers import normalise
 
-RANGES = {"today": "Today", "yesterday": "Yesterday", "7d": "7 days", "30d": "30 days"}
-FILTERS = ("number", "route", "target", "outcome", "cause", "q")
-_MOST_DAYS = 366
-_FIRST_DAY = date(1971, 1, 1)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DateRange:
-    """A range of whole days. Times are milliseconds since 1970 UTC; `until` is excluded and never in the future.
-
-    `before_since` and `before_until` bound the preceding range of the same length: half of today is compared with
-    half of yesterday.
-    """
-
-    name: str
-    first: date
-    last: date
-    since: int
-    until: int
-    before_since: int
-    before_until: int
-
-    @property
-    def days(self) -> int:
-        """Return the number of days."""
-        return (self.last - self.first).days + 1
+SORTS = {"newest": "Newest first", "waited": "Longest wait first", "talked": "Longest talk first"}
+DIRECTIONS = {"inbound": "Incoming", "outbound": "Outgoing"}
+HAS_MESSAGE = {"true": "With a message", "false": "Without a message"}
+# The filters and how each is named on the page.
+FILTERS = {
+    "outcome": "Outcome",
+    "from": "From",
+    "to": "Called number",
+    "route": "Route",
+    "target": "Rang",
+    "reason": "Reason",
+    "cause": "Plivo's cause",
+    "status": "Plivo's status",
+    "direction": "Direction",
+    "has_message": "Message",
+    "weekday": "Weekday",
+    "hour": "Hour",
+    "q": "Search",
+}
+_OTHERS = ("sort", "compare", "tz")
+_RANGE = ("range", "first", "last")
+_OLD_NAMES = {"number": "to"}  # Before calls had more than one number to filter by.
+_HOURS = tuple(map(str, range(24)))
+_ALLOWED: dict[str, tuple[str, ...]] = {
+    "direction": tuple(DIRECTIONS),
+    "has_message": tuple(HAS_MESSAGE),
+    "weekday": WEEKDAYS,
+    "hour": _HOURS,
+    "sort": tuple(SORTS),
+    "compare": tuple(COMPARISONS),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DashboardQuery:
-    """The parameters of the dashboard's address. `shown` holds the filters as they were entered."""
+    """The parameters of an address. `shown` holds the filters and choices as entered; `problems` what was refused."""
 
     range: DateRange
-    filters: DialFilters
+    filters: CallFilters
     shown: Mapping[str, str]
+    problems: Mapping[str, str]
 
     @property
-    def is_current(self) -> bool:
-        """Return whether new dials still fall into the range."""
-        return self.range.name in RANGES and self.range.name != "yesterday"
+    def is_search(self) -> bool:
+        """Return whether a search was entered, which ignores the range: the day of a call is seldom known."""
+        return self.filters.search is not None
 
-    def address(self, **changes: str) -> str:
-        """Return the query string of this page with some parameters changed; an empty value removes one."""
-        parameters = {"range": self.range.name, **self.shown}
+    @property
+    def is_filtered(self) -> bool:
+        """Return whether any filter is set."""
+        return any(name in FILTERS for name in self.shown)
+
+    @property
+    def outcomes(self) -> tuple[str, ...]:
+        """Return the outcomes to filter by; empty for all."""
+        return self.filters.outcomes
+
+    def without(self, name: str) -> CallFilters:
+        """Return the filters but one, to count what each of its values would find."""
+        field = {"outcome": "outcomes", "to": "to_number"}.get(name, name)
+        return replace(self.filters, **{field: () if field == "outcomes" else None})  # type: ignore[arg-type]
+
+    def parameters(self, **changes: object) -> dict[str, str]:
+        """Return the parameters of this page with some changed; an empty value removes one.
+
+        A Python keyword takes a trailing underscore.
+        """
+        found = {"range": self.range.name, **self.shown}
         if self.range.name == "dates":
-            parameters.update(first=self.range.first.isoformat(), last=self.range.last.isoformat())
-        parameters.update(changes)
-        if parameters["range"] != "dates":
-            parameters.pop("first", None)
-            parameters.pop("last", None)
-        return "?" + urlencode({name: value for name, value in parameters.items() if value})
+            found.update(first=self.range.first.isoformat(), last=self.range.last.isoformat())
+        found.update({name.rstrip("_"): str(value) for name, value in changes.items()})
+        if found["range"] != "dates":
+            found.pop("first", None)
+            found.pop("last", None)
+        return {name: value for name, value in found.items() if value}
 
-    def api_filters(self) -> str:
-        """Return the query string with which the API and the files show the same dials."""
-        names = {"to": "number", **{name: name for name in FILTERS if name != "number"}}
-        parameters = {"since": _rfc3339(self.range.since)}
-        if not self.is_current:
-            parameters["until"] = _rfc3339(self.range.until)
-        parameters |= {name: self.shown[ours] for name, ours in names.items() if ours in self.shown}
-        return "?" + urlencode(parameters)
+    def address(self, **changes: object) -> str:
+        """Return the query string of this page with some parameters changed, as `parameters` does."""
+        return "?" + urlencode(self.parameters(**changes))
+
+    @property
+    def kept(self) -> str:
+        """Return the query string that other pages carry along; empty where nothing was chosen."""
+        return "" if self.parameters() == {"range": "today"} else self.address()
 
 
 def read_dashboard_query(given: Mapping[str, str], *, zone: tzinfo, now: int) -> DashboardQuery:
-    """Return the query of the page's address; a value that cannot be read counts as absent."""
-    days = read_range(given.get("range", "today"), given.get("first", ""), given.get("last", ""), zone=zone, now=now)
-    shown = {name: text for name in FILTERS if (text := _clean(given.get(name, "")))}
-    if shown.get("outcome", "") not in OUTCOMES:
-        shown.pop("outcome", None)
-    filters = DialFilters(
+    """Return the query of an address. What cannot be read counts as absent and is named in `problems`."""
+    problems = {
+        name: "there is no such filter"
+        for name in given
+        if name not in {*FILTERS, *_OTHERS, *_RANGE, *_OLD_NAMES, "cursor"}
+    }
+    entered = {_OLD_NAMES.get(name, name): _clean(text) for name, text in given.items()}
+    shown = {name: entered[name] for name in (*FILTERS, *_OTHERS) if entered.get(name)}
+    for name, refuse in _CHECKS.items():
+        if name in shown and (reason := refuse(shown[name])):
+            problems[name] = f"{reason}; got “{shown.pop(name)}”"
+    days, wrong = read_range(
+        entered.get("range") or "today",
+        entered.get("first", ""),
+        entered.get("last", ""),
+        compare=shown.get("compare", "before"),
+        zone=zone,
+        now=now,
+    )
+    problems.update(wrong)
+    return DashboardQuery(range=days, filters=_filters(days, shown, zone), shown=shown, problems=problems)
+
+
+def read_zone(name: str | None) -> ZoneInfo | None:
+    """Return the time zone of this name; None without one and for a name that no zone has."""
+    try:
+        return ZoneInfo(name) if name else None
+    except (ValueError, OSError):  # ZoneInfoNotFoundError is a KeyError.
+        return None
+    except KeyError:
+        return None
+
+
+def _filters(days: DateRange, shown: Mapping[str, str], zone: tzinfo) -> CallFilters:
+    weekday, hour = shown.get("weekday"), shown.get("hour")
+    has_message = shown.get("has_message")
+    filters = CallFilters(
         since=days.since,
-        until=days.until,
-        to_number=normalise(shown.get("number")),
+        until=None if days.is_current else days.until,
+        spans=hours_of_week(days, weekday, int(hour) if hour else None, zone) if weekday or hour else None,
+        outcomes=tuple(dict.fromkeys(shown["outcome"].split(","))) if "outcome" in shown else (),
+        from_number=normalise(shown.get("from")),
+        to_number=normalise(shown.get("to")),
         route=shown.get("route"),
         target=normalise(shown.get("target")),
-        outcome=shown.get("outcome"),
+        reason=shown.get("reason"),
         cause=shown.get("cause"),
+        status=shown.get("status"),
+        direction=shown.get("direction"),
+        has_message=has_message == "true" if has_message else None,
         search=normalise(shown.get("q")),
     )
-    return DashboardQuery(range=days, filters=filters, shown=shown)
+    return replace(filters, since=None, until=None) if filters.search is not None else filters
 
 
-def read_range(name: str, first: str, last: str, *, zone: tzinfo, now: int) -> DateRange:
-    """Return the named range, or that of two ISO dates in either order; today if neither can be read."""
-    today = datetime.fromtimestamp(now / 1000, zone).date()
-    days = _dates(first, last, today) if name == "dates" else None
-    if days is None:
-        name = name if name in RANGES else "today"
-        yesterday = today - timedelta(1)
-        days = {
-            "today": (today, today),
-            "yesterday": (yesterday, yesterday),
-            "7d": (today - timedelta(6), today),
-            "30d": (today - timedelta(29), today),
-        }[name]
-    first_day, last_day = days
-    since, until = _midnight(first_day, zone), min(_midnight(last_day + timedelta(1), zone), now)
-    before_since = _midnight(first_day - (last_day - first_day) - timedelta(1), zone)
-    return DateRange(
-        name=name,
-        first=first_day,
-        last=last_day,
-        since=since,
-        until=max(until, since),
-        before_since=before_since,
-        before_until=min(before_since + max(until - since, 0), since),
-    )
+def _refuse_outcome(text: str) -> str:
+    words = text.split(",")
+    return "" if set(words) <= set(CALL_OUTCOMES) else f"use {', '.join(CALL_OUTCOMES)}, several with commas"
 
 
-def _dates(first: str, last: str, today: date) -> tuple[date, date] | None:
-    try:
-        one, other = sorted((date.fromisoformat(first), date.fromisoformat(last)))
-    except ValueError:
-        return None
-    latest = today + timedelta(1)
-    one, other = min(max(one, _FIRST_DAY), latest), min(max(other, _FIRST_DAY), latest)
-    return max(one, other - timedelta(_MOST_DAYS - 1)), other
+def _refuse_zone(text: str) -> str:
+    return "" if read_zone(text) else "use a time zone such as Europe/Berlin"
 
 
-def _midnight(day: date, zone: tzinfo) -> int:
-    return round(datetime.combine(day, time_of_day(), zone).astimezone(UTC).timestamp() * 1000)
+def _refuse_others(name: str) -> Callable[[str], str]:
+    allowed = _ALLOWED[name]
+    words = "0 to 23" if name == "hour" else ", ".join(allowed)
+    return lambda text: "" if text in allowed else f"use {words}"
+
+
+_CHECKS: dict[str, Callable[[str], str]] = {
+    "outcome": _refuse_outcome,
+    "tz": _refuse_zone,
+    **{name: _refuse_others(name) for name in _ALLOWED},
+}
 
 
 def _clean(text: str) -> str:
     return "".join(character for character in text.strip() if character.isprintable())[:255]
-
-
-def _rfc3339(at: int) -> str:
-    return datetime.fromtimestamp(at / 1000, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

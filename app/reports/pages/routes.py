@@ -13,14 +13,13 @@ from app.records.model.ids import now
 from app.records.model.receipt import StoreUnavailable
 from app.records.reading.anomalies import find_anomalies
 from app.records.reading.calls import message_of
-from app.records.reading.filters import with_target_groups
 from app.records.reading.queries import find_call
 from app.records.reading.read_session import read_session
 from app.records.reading.summaries import Summaries
 from app.reports.access.headers import add_headers
 from app.reports.access.login import ask_for_token, login, logout, redirect_to
 from app.reports.access.sessions import has_csrf_token, has_session
-from app.reports.api.exports import spreadsheet_lines, stream_dials
+from app.reports.api.exports import iter_calls, people_lines, separator_for, stream_file
 from app.reports.api.openapi import make_document, problems_of
 from app.reports.api.problems import InvalidParameters, why_unavailable
 from app.reports.api.queries import make_cursor, read_cursor
@@ -29,11 +28,21 @@ from app.reports.errors import error_page, message_page
 from app.reports.pages import formatting
 from app.reports.pages.banners import find_banners
 from app.reports.pages.curl import curl_command
-from app.reports.pages.dashboard import find_cards, find_charts, find_recent
+from app.reports.pages.dashboard import find_charts, find_choices, find_list
 from app.reports.pages.first_run import is_unused, start_test_call, welcome
-from app.reports.pages.layout import THEMES, hide_numbers, page_context, show_number
-from app.reports.pages.query import RANGES, DashboardQuery, read_dashboard_query
-from app.reports.pages.story import describe_call
+from app.reports.pages.layout import (
+    THEMES,
+    hide_numbers,
+    page_context,
+    page_query,
+    remember_zone,
+    show_number,
+    viewer_zone,
+)
+from app.reports.pages.query import FILTERS, SORTS
+from app.reports.pages.ranges import COMPARISONS, RANGES
+from app.reports.pages.story import describe_call, targets_of
+from app.reports.pages.tiles import find_tiles
 from app.reports.pages.timeline import draw_timeline
 from app.voice.explanation import explain
 from app.voice.numbers import mask
@@ -88,21 +97,69 @@ def invalid_parameters(error: InvalidParameters) -> Response:
 
 @bp.get("/")
 def dashboard() -> Response:
-    """Show the figures, the charts and the newest dials.
+    """Show the figures, the calls and the charts.
 
     A submitted form holds empty fields and days that were not chosen; it is redirected to an address without them.
     """
     if not request.args and is_unused():
         return welcome()
-    if all(value for _, value in request.args.items(multi=True)):
-        return _dashboard("dashboard.html", with_charts=True)
-    return redirect_to(f"/{_query().address()}")
+    query = page_query()
+    if not all(value for _, value in request.args.items(multi=True)):
+        return remember_zone(redirect_to(f"/{query.address()}"))
+    config, zone = services().config, viewer_zone()
+    try:
+        before = read_cursor(request.args.get("cursor"))
+    except InvalidParameters:
+        before, problem = None, {"cursor": "follow a link of the list; the newest calls are shown"}
+        query = replace(query, problems={**query.problems, **problem})
+    with read_session(services().store) as connection:
+        summaries = Summaries(connection, zone)
+        found = find_list(connection, summaries, query, before)
+        anomalies = find_anomalies(connection, now=now(), longest=config.dial_time_limit, zone=config.plivo_timezone)
+        has_figures = not query.is_search
+        tiles = find_tiles(summaries, query) if has_figures else []
+        charts = find_charts(summaries, query, zone) if has_figures else None
+        choices = find_choices(summaries, query) if has_figures else {}
+    page = _page(
+        "dashboard.html",
+        query=query,
+        found=found,
+        tiles=tiles,
+        charts=charts,
+        choices=choices,
+        ranges=RANGES,
+        comparisons=COMPARISONS,
+        filters=FILTERS,
+        sorts=SORTS,
+        clear=query.address(**dict.fromkeys(FILTERS, "")),
+        older=make_cursor(found.before),
+        is_first=before is None,
+        is_live=before is None and (query.range.is_current or query.is_search),
+        banners=find_banners(
+            config,
+            anomalies,
+            spooled=services().spool.size(),
+            down=sorted(services().live.health),
+            out=sorted(services().live.out),
+        ),
+        targets_of=targets_of,
+    )
+    return remember_zone(page)
 
 
-@bp.get("/live")
-def live() -> Response:
-    """Return the part of the dashboard that refreshes itself."""
-    return _dashboard("live.html", with_charts=False)
+@bp.get("/calls.csv")
+def calls_csv() -> Response:
+    """Stream the calls of the dashboard's address as CSV for spreadsheets; numbers are masked as on the pages."""
+    config, zone = services().config, viewer_zone()
+    separator = separator_for(request.accept_languages.values())
+    return stream_file(
+        lambda batches: people_lines(
+            batches, zone, lambda text: (mask(text) or "") if config.mask_numbers else text, separator=separator
+        ),
+        iter_calls(services().store, page_query().filters),
+        "text/csv",
+        "calls.csv",
+    )
 
 
 @bp.get("/calls/<anything:call_uuid>", strict_slashes=True)
@@ -126,19 +183,6 @@ def call(call_uuid: str) -> Response:
     )
 
 
-@bp.get("/dials.csv")
-def dials_csv() -> Response:
-    """Stream dials as CSV for spreadsheets; it takes the API's filters and masks numbers as the pages do."""
-    config = services().config
-    return stream_dials(
-        lambda batches: spreadsheet_lines(
-            batches, config.timezone, lambda text: (mask(text) or "") if config.mask_numbers else text
-        ),
-        "text/csv",
-        "dials.csv",
-    )
-
-
 @bp.get("/docs")
 def docs() -> Response:
     """Show the API's documentation."""
@@ -152,44 +196,6 @@ def theme() -> Response:
     if has_csrf_token() and request.form.get("theme") in THEMES:
         session["theme"] = request.form["theme"]
     return redirect_to(request.form.get("next", "/"))
-
-
-def _query() -> DashboardQuery:
-    return read_dashboard_query(request.args, zone=services().config.timezone, now=now())
-
-
-def _dashboard(template: str, *, with_charts: bool) -> Response:
-    config, query = services().config, _query()
-    try:
-        before = read_cursor(request.args.get("cursor"))
-    except InvalidParameters:
-        before = None
-    with read_session(services().store) as connection:
-        # Looked up once for all figures.
-        query = replace(query, filters=with_target_groups(connection, query.filters))
-        recent = find_recent(connection, query, before)
-        anomalies = find_anomalies(connection, now=now(), longest=config.dial_time_limit, zone=config.plivo_timezone)
-        summaries = Summaries(connection, config.timezone)
-        charts = find_charts(connection, summaries, query, config.timezone) if with_charts else None
-        cards = find_cards(summaries, query, charts.whole if charts else None)
-    return _page(
-        template,
-        query=query,
-        ranges=RANGES,
-        recent=recent,
-        older=make_cursor(recent.page.before),
-        is_first=before is None,
-        cards=cards,
-        charts=charts,
-        banners=find_banners(
-            config,
-            anomalies,
-            spooled=services().spool.size(),
-            down=sorted(services().live.health),
-            out=sorted(services().live.out),
-        ),
-        explain=explain,
-    )
 
 
 def _page(template: str, **values: object) -> Response:
