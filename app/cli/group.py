@@ -10,6 +10,7 @@ from app.cli.calls import calls
 from app.cli.dials import dials
 from app.cli.doctor import doctor, version
 from app.cli.plan import cli as plan
+from app.cli.plan_simulate import simulate_plan
 from app.cli.plan_targets import put_in, take_out, targets
 from app.cli.plivo import plivo
 from app.cli.receipts import receipts
@@ -18,7 +19,7 @@ from app.cli.simulate import simulate
 from app.cli.store_commands import db, spool
 from app.context import REFUSED, Refused
 
-for _command in (targets, take_out, put_in):
+for _command in (targets, take_out, put_in, simulate_plan):
     plan.add_command(_command)
 
 # As `flask --help` lists them.

@@ -26,6 +26,10 @@ class Outcome(StrEnum):
     IN_PROGRESS = "in_progress"
 
 
+UNANSWERED = (Outcome.MISSED, Outcome.REJECTED, Outcome.BUSY, Outcome.UNREACHABLE, Outcome.FAILED)
+"""Where every dial ended without an answer, the call has the first of these that any of its dials has."""
+
+
 class CallOutcome(StrEnum):
     """How a whole call ended, as a person would say it: exactly one for each call."""
 

@@ -46,6 +46,7 @@ def documents_of(plan: Plan, route: Route) -> Iterator[str]:
                         call=call,
                         elapsed_seconds=elapsed,
                         rounds=decision.round,
+                        memory=decision.memory.after_dial(outcome, {}),
                     )
                     yield document(decision, URLS)
 

@@ -20,11 +20,17 @@ CALLER = "+14155550123"
 
 
 def walk(
-    recipe: str, outcomes: str, *, called: str = OTHER, caller: str | None = CALLER, now: datetime = MONDAY_TEN
+    recipe: str,
+    outcomes: str,
+    *,
+    called: str = OTHER,
+    caller: str | None = CALLER,
+    now: datetime = MONDAY_TEN,
+    stir: tuple[str | None, str | None] = (None, None),
 ) -> list[str]:
     """Go through a recipe with these outcomes; return what the caller gets, in short."""
     plan = load_plan(RECIPES / f"{recipe}.toml")
-    call = inbound(called, caller)
+    call = inbound(called, caller)._replace(verification=stir[0], attestation=stir[1])
     decision: Decision = start(plan, call, Snapshot(now=now))
     taken, elapsed = [in_short(decision)], 0
     for outcome in outcomes.split():
@@ -39,6 +45,7 @@ def walk(
             call=call,
             elapsed_seconds=elapsed,
             rounds=decision.round,
+            memory=decision.memory.after_dial(Outcome(outcome), {}),
         )
         taken.append(in_short(decision))
     assert broken_rules(document(decision, URLS)) == []
@@ -62,6 +69,9 @@ def test_the_documentation_names_every_recipe() -> None:
         "office-hours",
         "accept-key",
         "sip-phones",
+        "fair-team",
+        "written-message",
+        "unverified-callers",
     }
 
 
@@ -138,3 +148,39 @@ def test_accept_key() -> None:
 )
 def test_sip_phones(called: str, caller: str, outcomes: str, taken: list[str]) -> None:
     assert walk("sip-phones", outcomes, called=called, caller=caller) == taken
+
+
+def test_fair_team() -> None:
+    assert walk("fair-team", "missed rejected missed missed") == [
+        "one_of_us 15",
+        "one_of_us 15",
+        "one_of_us 15",
+        "all_of_us 25",
+        "message",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "taken"),
+    [
+        ("missed missed", ["desk 20", "desk 30", "message"]),
+        ("missed busy", ["desk 20", "desk 30", "engaged"]),
+        ("busy answered", ["desk 20", "desk 30", "over"]),
+    ],
+)
+def test_written_message(outcomes: str, taken: list[str]) -> None:
+    assert walk("written-message", outcomes) == taken
+
+
+@pytest.mark.parametrize(
+    ("verification", "attestation", "outcomes", "taken"),
+    [
+        ("Verified", "A", "missed", ["desk 25", "message"]),
+        ("Not Applicable", "Not Applicable", "", ["desk 25"]),
+        ("Not Verified", "B", "missed rejected", ["careful 20", "careful 20", "message"]),
+        ("Not Verified", "C", "", ["message"]),
+        (None, None, "", ["careful 20"]),
+    ],
+)
+def test_unverified_callers(verification: str | None, attestation: str | None, outcomes: str, taken: list[str]) -> None:
+    assert walk("unverified-callers", outcomes, stir=(verification, attestation)) == taken

@@ -7,13 +7,11 @@ webhooks arrive.
 from app.records.model.state import CallRecord, CallState, DialState
 from app.voice.events import Source
 from app.voice.hangup_causes import code_of
-from app.voice.outcome import CallOutcome, Facts, Outcome, is_caller, outcome_of
+from app.voice.outcome import UNANSWERED, CallOutcome, Facts, Outcome, is_caller, outcome_of
 
 _SHORTEST_MESSAGE = 1000  # milliseconds
 _OUTGOING = "outbound"  # Placed through the API: the A leg is the person who is called.
 _HANDED_OVER = "redirect"  # The kind of the ending that passes the caller on to another application.
-# Where every dial ended without an answer, the call has the first of these that any of its dials has.
-_UNANSWERED = (Outcome.MISSED, Outcome.REJECTED, Outcome.BUSY, Outcome.UNREACHABLE, Outcome.FAILED)
 
 
 def derive_call(record: CallRecord) -> None:
@@ -73,7 +71,7 @@ def _outcome(call: CallState, dials: list[DialState]) -> CallOutcome:
         return CallOutcome.HANDED_OVER
     if not dials:
         return _outcome_without_dial(call)
-    return next((CallOutcome(outcome) for outcome in _UNANSWERED if outcome in found), CallOutcome.UNKNOWN)
+    return next((CallOutcome(outcome) for outcome in UNANSWERED if outcome in found), CallOutcome.UNKNOWN)
 
 
 def _has_ended(call: CallState, dials: list[DialState]) -> bool:

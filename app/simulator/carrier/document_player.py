@@ -116,14 +116,13 @@ class DocumentPlayer:
 
     def _speak(self, element: XmlElement) -> None:
         self.a_leg.answer()
-        length = PLAY_SECONDS if element.name == "Play" else len(element.text) / CHARACTERS_PER_SECOND
-        self.a_leg.pass_time(length * max(1, element.number("loop", 1)))
+        self.a_leg.pass_time(_seconds(element))
 
     def _wait(self, element: XmlElement) -> None:
-        self.a_leg.pass_time(element.number("length", 1))
+        self.a_leg.pass_time(_seconds(element))
 
     def _pre_answer(self, element: XmlElement) -> None:
-        self.a_leg.pass_time(PLAY_SECONDS * len(element.children))
+        self.a_leg.pass_time(sum(map(_seconds, element.children)))
 
     def _hang_up(self, element: XmlElement) -> None:
         if schedule := element.number("schedule", 0):
@@ -195,3 +194,11 @@ class DocumentPlayer:
         seconds = None if recording.ended is None else recording.ended - begun
         params = payloads.recording(self.a_leg.context, recording.recording_id, begun, seconds) | {"Digits": key}
         return self.a_leg.follow_action(RequestKind.RECORD, recording.element, params)
+
+
+def _seconds(element: XmlElement) -> float:
+    """Return how long a Speak, Play or Wait lasts; any other element counts as a Play."""
+    if element.name == "Wait":
+        return element.number("length", 1)
+    length = len(element.text) / CHARACTERS_PER_SECOND if element.name == "Speak" else PLAY_SECONDS
+    return length * max(1, element.number("loop", 1))
