@@ -1,5 +1,6 @@
 """Every page by WCAG 2.2 AA: axe in light and dark at four widths, keyboard alone, zoom, print, high contrast."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +11,7 @@ from tests.reports.visitor import Site, Visitor, needs_chromium
 
 WIDTHS = (390, 768, 1024, 1440)
 SCHEMES = ("light", "dark")
+LONG = {"docs", "glossary"}  # Axe takes seconds for each; their layout changes once between the two widths.
 # Text and controls that are wider than the paper or the screen, with what they stick out of.
 STICKING_OUT = """() => {
   const room = document.documentElement.clientWidth + 1;
@@ -21,7 +23,7 @@ STICKING_OUT = """() => {
 SMALL_TARGETS = """() => [...document.querySelectorAll('a, button, input, select, summary')]
   .filter((one) => {
     const box = one.getBoundingClientRect();
-    const isInText = one.matches(':is(p, li, td, th, dd, summary) a') && getComputedStyle(one).display === 'inline';
+    const isInText = one.matches(':is(p, li, td, th, dd, h3, summary) a') && getComputedStyle(one).display === 'inline';
     const isHidden = one.type === 'hidden' || !one.getClientRects().length || one.matches('.skip')
       || one.closest('svg'); // The table below a chart has the links of its bars.
     return !isHidden && !isInText && (box.width < 24 || box.height < 24);
@@ -80,7 +82,7 @@ def test_axe_finds_nothing_on_any_page_at_any_width(reader: Visitor, pages: dict
     for name, path in pages.items():
         reader.page.goto(reader.url + path)
         open_everything(reader.page)
-        for width in WIDTHS:
+        for width in WIDTHS if name not in LONG else (WIDTHS[0], WIDTHS[-1]):
             reader.page.set_viewport_size({"width": width, "height": 900})
             if barriers := reader.barriers():
                 found[f"{name} at {width}"] = barriers
@@ -113,7 +115,7 @@ def test_nothing_sticks_out_of_the_screen_and_every_target_is_large_enough(
             if wide or small:
                 found[f"{name} at {width}"] = wide[:3] + small[:3]
 
-    assert found == {}
+    assert found == {}, json.dumps(found, indent=1)
 
 
 def test_print_cuts_no_column_off(reader: Visitor, pages: dict[str, str]) -> None:

@@ -11,6 +11,7 @@ from app.records.model.ids import now
 from app.reports.access.headers import is_https
 from app.reports.access.sessions import csrf_token
 from app.reports.pages import formatting
+from app.reports.pages.glossary import IDS
 from app.reports.pages.query import DashboardQuery, read_dashboard_query, read_zone
 
 ZONE_COOKIE = "dialstatus_timezone"
@@ -44,6 +45,7 @@ def page_context() -> dict[str, Any]:
         "places": _places(query.kept),
         "zone": zone,
         "words": formatting,
+        "explained": IDS,
         "number": show_number,
         "hide": hide_numbers,
         "clock": lambda at, **how: formatting.clock(at, zone, **how),

@@ -25,7 +25,7 @@ from app.reports.api.problems import InvalidParameters, why_unavailable
 from app.reports.api.queries import make_cursor, read_cursor
 from app.reports.api.routes import own_url
 from app.reports.errors import error_page, message_page
-from app.reports.pages import formatting
+from app.reports.pages import formatting, glossary
 from app.reports.pages.banners import find_banners
 from app.reports.pages.curl import curl_command
 from app.reports.pages.dashboard import find_charts, find_choices, find_list
@@ -188,6 +188,18 @@ def docs() -> Response:
     """Show the API's documentation."""
     document = make_document(called=own_url())
     return _page("docs.html", document=document, errors=problems_of(document))
+
+
+@bp.get("/docs/glossary")
+def show_glossary() -> Response:
+    """Show what our words and Plivo's mean."""
+    return _page(
+        "glossary.html",
+        outcomes=glossary.outcomes(),
+        statuses=glossary.statuses(),
+        codes=glossary.codes(),
+        causes=glossary.causes(),
+    )
 
 
 @bp.post("/theme")

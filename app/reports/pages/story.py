@@ -31,7 +31,7 @@ _PARTS = {
     Outcome.FAILED: "could not be put through",
     Outcome.UNKNOWN: "ended in an unknown way",
 }
-_ADVICE = {
+ADVICE = {
     CallOutcome.ANSWERED: "Nothing to do.",
     CallOutcome.MESSAGE_LEFT: "Listen to the message and call back.",
     CallOutcome.BLOCKED: "Nothing to do. To let the caller through, remove the number from the plan's block list.",
@@ -76,7 +76,7 @@ def describe_call(
             text = f"{_TURNED_AWAY[outcome]}."
         case _:
             text = _unanswered(_LEADS[outcome], dials)
-    return Story(text=text, advice=_ADVICE.get(outcome) or _advice(outcome, call, dials))
+    return Story(text=text, advice=ADVICE.get(outcome) or _advice(outcome, call, dials))
 
 
 def _advice(outcome: CallOutcome, call: CallState, dials: Sequence[DialState]) -> str:
