@@ -7,7 +7,7 @@ room can import them first. Only here is the environment read.
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
@@ -45,6 +45,7 @@ class Config(ServerSettings, NotifySettings, PlivoSettings):
     """
 
     warnings: tuple[str, ...] = ()
+    environment: Mapping[str, str | None] = field(default_factory=dict)  # For `$NAME` in the dial plan.
 
     def __repr__(self) -> str:
         """Return every setting but the secret ones."""
@@ -79,7 +80,8 @@ class Config(ServerSettings, NotifySettings, PlivoSettings):
         if problems:
             raise ConfigError(problems)
         known = {one.name for one in _SETTINGS.values()}
-        return cls(**values, warnings=tuple(checks.warnings(values, given.keys(), known, dotenv)))
+        notes = tuple(checks.warnings(values, given.keys(), known, dotenv))
+        return cls(**values, warnings=notes, environment=given)
 
 
 _SETTINGS = declaration.declared_settings(Config)

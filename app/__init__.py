@@ -23,6 +23,7 @@ from app.dial.blueprint import bp as dial_bp
 from app.dial.callback_urls import PREFIX
 from app.dial.replies import xml_reply
 from app.dial.request import Request
+from app.notify.addresses import addresses_of
 from app.notify.dispatch import Descriptions
 from app.notify.sending import use_sending
 from app.ops.counts import Counts
@@ -117,8 +118,6 @@ def create_app(config: Config, shared: Services | None = None) -> Flask:
 
 def make_services(config: Config) -> Services:
     """Make what the rooms share."""
-    store = Store(config.database_url, timeout=config.store_timeout)
-    counts = Counts(config.instance_dir / "metrics")
     plan = configured_plan(
         config.dial_plan,
         dial_to=config.dial_to,
@@ -126,9 +125,11 @@ def make_services(config: Config) -> Services:
         time_limit=config.dial_time_limit,
         caller_id=config.dial_caller_id,
     )
+    store = Store(config.database_url, timeout=config.store_timeout)
+    counts = Counts(config.instance_dir / "metrics")
     journal = Journal(
         store,
-        announce=config.events_url is not None,
+        announce=bool(addresses_of(config, plan)),
         watched=watched_by(plan),
         on_ended=lambda dials: counts.count_ended(dial.outcome for dial in dials),
     )

@@ -1,7 +1,9 @@
 """Settings: events for programs, notices for people."""
 
 import base64
+import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
 from settings import parsers
@@ -46,6 +48,39 @@ def event_types(text: str) -> tuple[str, ...]:
     return found
 
 
+# The services of Apprise that are reached over the network; it also knows some of this machine, such as syslog.
+NOTICE_SCHEMES = frozenset(
+    {
+        *("bark", "barks", "discord", "flock", "form", "forms", "gchat", "gotify", "gotifys"),
+        *("gupshup", "ifttt", "join", "json", "jsons", "lark", "line", "mailgun", "mailto", "mailtos"),
+        *("mastodon", "mastodons", "matrix", "matrixs", "mmost", "mmosts", "msg91", "nctalk"),
+        *("nctalks", "nexmo", "ntfy", "ntfys", "o365", "onesignal", "opsgenie", "pagerduty"),
+        *("pagertree", "pbul", "plivo", "postmark", "pover", "prowl", "pushy", "resend", "revolt"),
+        *("ringc", "rocket", "rockets", "sendgrid", "ses", "signal", "signals", "sinch", "slack"),
+        *("smtp2go", "sns", "sparkpost", "splunk", "squadcast", "synology", "synologys"),
+        *("telnyx", "tgram", "threema", "twilio", "twist", "victorops", "voipms", "vonage"),
+        *("webex", "whatsapp", "workflow", "workflows", "wxteams", "xml", "xmls", "zulip"),
+    }
+)
+
+
+def notice_url(text: str) -> str:
+    """Return a URL of Apprise whose service may be used."""
+    scheme = text.partition("://")[0].lower()
+    if "://" not in text or not re.fullmatch(r"[!-~]+", text):
+        raise ValueError("write URLs as Apprise has them, such as mailtos://user:password@example.com, without spaces")
+    if scheme not in NOTICE_SCHEMES:
+        raise ValueError(f"{scheme}:// cannot be used; write one of {', '.join(sorted(NOTICE_SCHEMES))}")
+    return text
+
+
+def notice_urls(text: str) -> tuple[str, ...]:
+    """Return URLs separated by spaces, or by commas before the next scheme."""
+    return tuple(
+        dict.fromkeys(notice_url(one) for one in re.split(r"[\s,]+(?=[a-z0-9]+://)|\s+", text.strip(" ,")) if one)
+    )
+
+
 @dataclass(frozen=True, kw_only=True, repr=False)
 class NotifySettings:
     """Who is sent what."""
@@ -70,4 +105,24 @@ class NotifySettings:
     events_allow_private: Annotated[
         bool,
         Setting("false", "Allow events to go to a private network or to this machine.", parsers.boolean),
+    ]
+    notify_urls: Annotated[
+        tuple[str, ...],
+        Setting(
+            "",
+            "Where to send a notice when a caller reached nobody: URLs of Apprise, separated by spaces.",
+            notice_urls,
+            "no notices are sent",
+            secret=True,
+        ),
+    ]
+    notify_allow_private: Annotated[
+        bool,
+        Setting("false", "Allow notices to go to a private network or to this machine.", parsers.boolean),
+    ]
+    notify_templates: Annotated[
+        Path | None,
+        Setting(
+            None, "Directory with texts of your own for notices and digests.", parsers.directory, "the built-in texts"
+        ),
     ]

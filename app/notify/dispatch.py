@@ -3,13 +3,14 @@
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from typing import NamedTuple
 
 from sqlalchemy import Connection
 
-from app.notify.addresses import WebhookAddress
+from app.notify.addresses import NOTICE, Address, NoticeAddress
 from app.records.model.ids import now
+from app.records.model.state import RecordingState
 from app.records.reading.calls import ListedCall, find_call_by_key
 from app.records.reading.queries import FoundDial, find_dial_by_key
 from app.records.reading.read_session import read_session
@@ -22,11 +23,13 @@ from app.records.writing.outbox import (
     announcement_of,
     count_receipts,
     due_events,
+    noticed_addresses,
     publish,
 )
 from app.voice.outcome import CallOutcome
 
 _BATCH = 64
+_NOTICED_WITHIN = 24 * 3_600_000  # Milliseconds after its end; of an older call, read from a record, nobody is told.
 Made = tuple[Queued, Sequence[NewEvent], Announcement | None]
 
 
@@ -50,10 +53,12 @@ class _About(NamedTuple):
 class Dispatcher:
     """Makes events of what waits in the outbox. Not thread-safe."""
 
-    def __init__(self, store: Store, addresses: Sequence[WebhookAddress], descriptions: Descriptions) -> None:
+    def __init__(self, store: Store, addresses: Sequence[Address], descriptions: Descriptions, zone: tzinfo) -> None:
         self._store = store
         self._addresses = addresses
+        self._for_people = [one for one in addresses if isinstance(one, NoticeAddress)]
         self._descriptions = descriptions
+        self._zone = zone
 
     def dispatch(self) -> int:
         """Publish what is due; return how many rows of the outbox were taken. Raises `StoreUnavailable`."""
@@ -85,23 +90,43 @@ class Dispatcher:
         if found is None or not _is_over(found):
             return queued, [], None
         call, before = found.call, announcement_of(connection, queued.subject_key)
+        message = _mark_of(found.message)
         known = (before.outcome, before.answered_by, before.message_id) if before else None
-        if known == (call.outcome, call.answered_by, call.message_id):
+        if known == (call.outcome, call.answered_by, message):
             return queued, [], None
         types = [EventType.CALL_CORRECTED if before else EventType.CALL_ENDED]
-        if call.message_id is not None and (before is None or before.message_id != call.message_id):
+        has_news = message is not None and (before is None or before.message_id != message)
+        if has_news:
             types.append(EventType.MESSAGE_LEFT)
-        revision = count_receipts(connection, call.call_key)
-        about = _About(call.call_key, call.route, call.call_uuid, revision)
-        made = self._events(types, about, at=call.ended_at, data=self._descriptions.call(found))
+            types = types[known is not None and known[:2] == (call.outcome, call.answered_by) :]
+        about = _About(call.call_key, call.route, call.call_uuid, count_receipts(connection, call.call_key))
+        data = self._descriptions.call(found)
+        made = self._events(types, about, at=call.ended_at, data=data)
+        told = self._told(connection, found, before, has_news=has_news)
+        if told:
+            made.append(NewEvent(type=NOTICE, body=data, addresses=told, **about._asdict()))
         announcement = Announcement(
             call_key=call.call_key,
             outcome=call.outcome or CallOutcome.UNKNOWN,
             answered_by=call.answered_by,
-            message_id=call.message_id,
-            revision=revision,
+            message_id=message,
+            revision=about.revision,
         )
         return queued, made, announcement
+
+    def _told(
+        self, connection: Connection, found: ListedCall, before: Announcement | None, *, has_news: bool
+    ) -> dict[str, int]:
+        """Return the people's addresses that get a notice of a call: once, and again for a message that came later."""
+        call, moment = found.call, now()
+        if max(call.ended_at or 0, call.started_at) < moment - _NOTICED_WITHIN:
+            return {}
+        known = noticed_addresses(connection, call.call_key) if before and not has_news else set()
+        return {
+            one.name: one.next_moment(moment, self._zone)
+            for one in self._for_people
+            if one.takes(call.outcome or "", call.route) and one.name not in known
+        }
 
     def _events(self, types: Sequence[str], about: _About, *, at: int | None, data: str) -> list[NewEvent]:
         """Return an event of each type that an address wants."""
@@ -109,7 +134,11 @@ class Dispatcher:
         happened = datetime.fromtimestamp((at or moment) / 1000, UTC).isoformat(timespec="milliseconds")
         made = []
         for type_ in types:
-            addresses = {one.name: moment for one in self._addresses if one.takes(type_, about.route)}
+            addresses = {
+                one.name: one.next_moment(moment, self._zone)
+                for one in self._addresses
+                if one.takes(type_, about.route)
+            }
             head = {
                 "type": type_,
                 "timestamp": f"{happened[:23]}Z",
@@ -120,6 +149,13 @@ class Dispatcher:
             if addresses:
                 made.append(NewEvent(type=type_, body=body, addresses=addresses, **about._asdict()))
         return made
+
+
+def _mark_of(message: RecordingState | None) -> str | None:
+    """Return what identifies a message; with a transcription it is news once more."""
+    if message is None:
+        return None
+    return f"{message.recording_id} with text" if message.transcription else message.recording_id
 
 
 def _is_over(found: ListedCall) -> bool:

@@ -6,49 +6,42 @@ delays no other.
 """
 
 import logging
-import random
 import time
 import uuid
-from collections.abc import Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import cast
 
 from flask import Flask
 
 from app.context import EXTENSION, Services
-from app.notify.addresses import WebhookAddress, webhook_addresses
+from app.notify.addresses import WebhookAddress, addresses_of
 from app.notify.dispatch import Descriptions, Dispatcher
-from app.notify.webhook_sender import NotAccepted, send, signature
+from app.notify.notices import NoticeSender, Texts
+from app.notify.webhook_sender import WebhookSender
 from app.records.model.ids import now
 from app.records.model.periodic_job import PeriodicJob
 from app.records.model.receipt import StoreUnavailable
+from app.records.reading.anomalies import find_anomalies
 from app.records.reading.read_session import read_session
-from app.records.store.store import Store
 from app.records.writing.deliveries import (
-    DEAD,
-    DELIVERED,
-    WAITING,
-    Attempt,
-    Claim,
     addresses_due,
     claim,
     drop_all,
+    find_fact,
     lead,
     prune_events,
-    settle,
+    set_fact,
 )
-from app.records.writing.outbox import due_events
+from app.records.writing.outbox import EventType, due_events, queue_event
 
 log = logging.getLogger(__name__)
 
-# Seconds until each next attempt, as Standard Webhooks proposes: three days in all.
-_RETRIES = (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
-_AT_ONCE = 8
-_BATCH = 32
 _CLAIM = 120_000  # Milliseconds; longer than a batch can take.
 _PAUSE = 1.0  # Seconds between two looks into the outbox.
 _LEAD = 10_000  # Milliseconds after which another process sends in place of one that was killed.
 _PRUNE_EVERY = 600.0  # seconds
+_LOOK_EVERY = 60.0  # Seconds between two looks for reports that do not come.
+_QUIET = "quiet"  # The name and the value of the fact that they do not come.
 
 _EXTENSION = "dialstatus-sending"
 
@@ -71,16 +64,27 @@ class Sending(PeriodicJob):
     def __init__(self, shared: Services, descriptions: Descriptions) -> None:
         super().__init__()
         self._store = shared.store
-        self._addresses = {one.name: one for one in webhook_addresses(shared.config)}
-        self._dispatcher = Dispatcher(shared.store, tuple(self._addresses.values()), descriptions)
+        config, addresses = shared.config, addresses_of(shared.config, shared.plan)
+        texts = Texts(config)
+        self._senders: dict[str, WebhookSender | NoticeSender] = {
+            one.name: WebhookSender(shared.store, one)
+            if isinstance(one, WebhookAddress)
+            else NoticeSender(shared.store, one, texts)
+            for one in addresses
+        }
+        self._dispatcher = Dispatcher(shared.store, addresses, descriptions, config.timezone)
+        self._longest, self._zone = config.dial_time_limit, config.plivo_timezone
         self._holder = uuid.uuid4().hex
-        self._leads_until = self._prune_at = 0.0
-        self._pool = ThreadPoolExecutor(max(1, len(self._addresses)), thread_name_prefix=self.name)
+        self._leads_until = self._prune_at = self._look_at = 0.0
+        self._pool = ThreadPoolExecutor(max(1, len(addresses)), thread_name_prefix=self.name)
         self._busy: dict[str, Future[None]] = {}
 
     def work(self) -> float | None:
         """Send what is due; run again at once after something was published."""
         try:
+            if self._senders and time.monotonic() > self._look_at:
+                self._look_at = time.monotonic() + _LOOK_EVERY
+                self._look_for_silence()
             return 0 if self._send_due() else _PAUSE
         except StoreUnavailable as error:
             log.info("outbox_waits", extra={"error": str(error)})
@@ -106,13 +110,27 @@ class Sending(PeriodicJob):
             return False
         published = self._dispatcher.dispatch() if is_due else 0
         for name in due - self._busy.keys():
-            if name in self._addresses:
-                self._busy[name] = self._pool.submit(self._serve, self._addresses[name])
+            if name in self._senders:
+                self._busy[name] = self._pool.submit(self._serve, name, self._senders[name])
             else:
                 drop_all(self._store, name, reason="the address is no longer in the settings")
         if time.monotonic() > self._prune_at:
             self._prune_at = time.monotonic() + (0 if prune_events(self._store) else _PRUNE_EVERY)
         return bool(published)
+
+    def _look_for_silence(self) -> None:
+        """Announce once that calls are answered and no reports come; again after reports have come in between."""
+        with read_session(self._store) as connection:
+            found = find_anomalies(connection, now=now(), longest=self._longest, zone=self._zone)
+            known = find_fact(connection, _QUIET)
+        is_quiet = found.unreported > 0
+        if is_quiet == (known == _QUIET) or not self._leads():
+            return
+        with self._store.transaction() as connection:
+            set_fact(connection, _QUIET, _QUIET if is_quiet else "heard")
+            if is_quiet:
+                body = {"unreported_dials": found.unreported}
+                queue_event(connection, EventType.WEBHOOKS_QUIET, subject="webhooks", body=body)
 
     def _leads(self) -> bool:
         """Return whether this process sends; renew its lease well before it ends."""
@@ -122,63 +140,15 @@ class Sending(PeriodicJob):
             self._leads_until = started + _LEAD / 1000 if leads else 0.0
         return self._leads_until > 0
 
-    def _serve(self, address: WebhookAddress) -> None:
-        """Send to one address until nothing is due there."""
+    def _serve(self, name: str, sender: WebhookSender | NoticeSender) -> None:
+        """Send to one address until nothing is due there, or no more may be sent now."""
         try:
-            while not self.stopping.is_set():
-                claims = claim(self._store, address.name, limit=_BATCH, lease=_CLAIM)
+            while sender.batch and not self.stopping.is_set():
+                claims = claim(self._store, name, limit=sender.batch, lease=_CLAIM)
                 if not claims:
                     return
-                send_webhooks(self._store, address, claims)
+                sender.send(claims)
         except StoreUnavailable as error:
             log.info("outbox_waits", extra={"error": str(error)})  # The claims expire and fall due again.
         except Exception:
             log.exception("job_failed", extra={"job": self.name})
-
-
-def send_webhooks(store: Store, address: WebhookAddress, claims: Sequence[Claim]) -> None:
-    """Post events, several at once, and store how each ended as soon as it has. Raises `StoreUnavailable`."""
-    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix=address.name) as pool:
-        pending = {pool.submit(_attempt, address, one) for one in claims}
-        while pending:
-            done, pending = wait(pending, return_when=FIRST_COMPLETED)
-            settle(store, [future.result() for future in done])
-
-
-def _attempt(address: WebhookAddress, one: Claim) -> Attempt:
-    body, message_id, timestamp = one.body.encode(), message_id_of(one.event_key), int(time.time())
-    headers = {
-        "Content-Type": "application/json",
-        "User-Agent": "Dialstatus",
-        "webhook-id": message_id,
-        "webhook-timestamp": str(timestamp),
-        "webhook-signature": signature(address.secret, message_id=message_id, timestamp=timestamp, body=body),
-    }
-    started = time.monotonic()
-    reason = None
-    try:
-        send(address.url, body, headers, allow_private=address.allow_private)
-    except NotAccepted as error:
-        reason = str(error)
-    return ended(one, reason=reason, milliseconds=round((time.monotonic() - started) * 1000))
-
-
-def message_id_of(event_key: int) -> str:
-    """Return the id by which a receiver recognises a repeated event."""
-    return f"msg_{event_key:016x}"
-
-
-def ended(one: Claim, *, reason: str | None, milliseconds: int) -> Attempt:
-    """Return how an attempt ended, and log it. `reason` is why it failed, None where it did not."""
-    about = {"address": one.address, "type": one.type, "id": message_id_of(one.event_key), "attempts": one.attempts}
-    if reason is None:
-        log.info("event_delivered", extra=about)
-        return Attempt(claim=one, state=DELIVERED, milliseconds=milliseconds)
-    if one.attempts > len(_RETRIES):
-        log.error("event_given_up", extra={**about, "reason": reason})
-        return Attempt(claim=one, state=DEAD, milliseconds=milliseconds, reason=reason)
-    log.warning("event_not_delivered", extra={**about, "reason": reason})
-    # Spread, so that a receiver that comes back does not get everything at once.
-    wait_seconds = _RETRIES[one.attempts - 1] * random.uniform(1, 1.2)  # noqa: S311 - Not for security.
-    retry_at = now() + round(wait_seconds * 1000)
-    return Attempt(claim=one, state=WAITING, milliseconds=milliseconds, reason=reason, retry_at=retry_at)

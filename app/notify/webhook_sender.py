@@ -1,4 +1,4 @@
-"""One signed request to another server, as Standard Webhooks describes it, that cannot be turned inward.
+"""Signed requests to other servers, as Standard Webhooks describes them, that cannot be turned inward.
 
 The name is resolved here and the connection goes to the address that was checked, so no second answer of a name server
 can change it. Redirects are not followed, and only the status of the response is read.
@@ -10,21 +10,63 @@ import ipaddress
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Sequence
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import suppress
 from http.client import HTTPConnection, HTTPException
 from urllib.parse import urlsplit
 
+from app.notify.addresses import WebhookAddress
+from app.notify.attempts import ended, message_id_of
+from app.records.store.store import Store
+from app.records.writing.deliveries import Attempt, Claim, settle
 from settings.urls import is_public
 
 _TIMEOUT = 5.0  # Seconds for each step: connect, one read, one write.
 _LONGEST = 15.0  # Seconds for everything after the connection, however slowly the other side sends.
 _MOST_ADDRESSES = 2  # Tried per name: the first may be IPv6 on a machine without it.
+_AT_ONCE = 8
 _CONTEXT = ssl.create_default_context()
 
 
 class NotAccepted(Exception):
     """The other side did not accept the request; the text says why and holds no secret."""
+
+
+class WebhookSender:
+    """Sends the events of one address."""
+
+    batch = 32
+
+    def __init__(self, store: Store, address: WebhookAddress) -> None:
+        self._store = store
+        self._address = address
+
+    def send(self, claims: Sequence[Claim]) -> None:
+        """Post events, several at once; store how each ended as soon as it has. Raises `StoreUnavailable`."""
+        with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix=self._address.name) as pool:
+            pending = {pool.submit(self._attempt, one) for one in claims}
+            while pending:
+                done, pending = wait(pending, return_when=FIRST_COMPLETED)
+                settle(self._store, [future.result() for future in done])
+
+    def _attempt(self, one: Claim) -> Attempt:
+        address, body, timestamp = self._address, one.body.encode(), int(time.time())
+        message_id = message_id_of(one.event_key)
+        headers = {
+            "Content-Type": "application/json",
+            "User-Agent": "Dialstatus",
+            "webhook-id": message_id,
+            "webhook-timestamp": str(timestamp),
+            "webhook-signature": signature(address.secret, message_id=message_id, timestamp=timestamp, body=body),
+        }
+        started, reason = time.monotonic(), None
+        try:
+            send(address.url, body, headers, allow_private=address.allow_private)
+        except NotAccepted as error:
+            reason = str(error)
+        return ended(one, reason=reason, milliseconds=round((time.monotonic() - started) * 1000))
 
 
 def signature(secret: str, *, message_id: str, timestamp: int, body: bytes) -> str:

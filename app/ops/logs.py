@@ -232,7 +232,7 @@ def _printable(text: str) -> str:
 def _secrets(config: Config) -> Iterator[str]:
     """Return every secret value of the settings."""
     password = urlsplit(config.database_url).password or ""
-    tokens = (*config.plivo_auth_tokens, config.phlo_token, config.reports_token)
+    tokens = (*config.plivo_auth_tokens, config.phlo_token, config.reports_token, *config.notify_urls)
     given = (*tokens, config.secret_key, config.events_secret, config.events_url, password, unquote(password))
     return (secret for secret in dict.fromkeys(given) if secret and len(secret) >= _SHORTEST_SECRET)
 

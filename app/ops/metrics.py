@@ -70,6 +70,12 @@ METRICS = (
     Metric(name="targets_down", kind="gauge", help="Dead phones: targets that failed several times in a row."),
     Metric(name="targets_out", kind="gauge", help="Targets that were taken out by hand."),
     Metric(name="outgoing_waiting", kind="gauge", help="Events that an address has not accepted yet."),
+    Metric(
+        name="oldest_undelivered_seconds",
+        kind="gauge",
+        help="For how long the oldest event has waited for an address; 0 if none waits.",
+    ),
+    Metric(name="deliveries_given_up", kind="gauge", help="Deliveries that were given up after three days."),
     Metric(name="build_info", kind="gauge", help="Always 1.", labels=("version", "python")),
 )
 # Export zeros at start: Prometheus sees no increase when a series first appears.
@@ -161,6 +167,8 @@ def _gauge_values(found: Gauges) -> dict[Key, float]:
         **{("calls_of_last_day", outcome.value): found.calls.get(outcome, 0) for outcome in CallOutcome},
         ("open_dials",): found.open_dials,
         ("outgoing_waiting",): found.outgoing,
+        ("oldest_undelivered_seconds",): found.oldest_waiting / 1000,
+        ("deliveries_given_up",): found.dead_deliveries,
         ("orphan_receipts",): found.orphan_receipts,
         ("targets_down",): found.targets_down,
         ("targets_out",): found.targets_out,

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from app.plan import callers, document, endings, health, hours, model, prompts
+from app.plan import callers, document, endings, health, hours, model, outlets, prompts
 from app.plan.contacts import ContactsError, read_contacts
 from app.plan.model import Plan
 from app.plan.rules import mistakes
@@ -31,6 +31,8 @@ _HOMES: tuple[tuple[str, tuple[type[Table], ...]], ...] = (
         "an ending",
         (endings.Announcement, endings.Announcements, endings.Hangup, endings.Voicemail, endings.Redirect),
     ),
+    ("[events.NAME]", (outlets.EventsAddress,)),
+    ("[notify.NAME]", (outlets.NotifyAddress,)),
 )
 _MOST_PROBLEMS = 20  # Of an address book.
 _KNOWN_KEYS = frozenset(key for _, tables in _HOMES for table in tables for key in table.model_fields) - {

@@ -16,6 +16,7 @@ from app.plan.contacts import NO_CONTACTS, Contacts, contact_of
 from app.plan.endings import BUILT_IN_ENDINGS, NOBODY, AnyEnding, Ending
 from app.plan.health import DeadPhones
 from app.plan.hours import Hours, Zone
+from app.plan.outlets import EventsAddress, NotifyAddress
 from app.plan.prompts import DialMusic, Prompt
 from app.plan.snapshot import Source
 from app.plan.values import NOT_EMPTY, Table
@@ -169,6 +170,8 @@ class Plan(Table):
     routes: Annotated[Mapping[values.TableName, Route], NOT_EMPTY]
     endings: Mapping[values.TableName, AnyEnding] = Field(default_factory=dict)
     contacts: values.ContactsFile | None = None
+    events: Mapping[values.TableName, EventsAddress] = Field(default_factory=dict)
+    notify: Mapping[values.TableName, NotifyAddress] = Field(default_factory=dict)
     folder: Annotated[Path | None, Field(alias="(folder)", repr=False)] = None
 
     @classmethod

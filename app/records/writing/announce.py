@@ -5,7 +5,7 @@ from operator import attrgetter
 from typing import Any
 
 from app.records.model.ids import now
-from app.records.model.state import CallRecord, CallState, DialState
+from app.records.model.state import CallRecord, CallState, DialState, RecordingState
 from app.records.writing.outbox import EventType, event_row
 from app.voice.events import Source
 from app.voice.outcome import CallOutcome
@@ -34,8 +34,18 @@ def announce_calls(records: Iterable[CallRecord], stored: Mapping[int, tuple[Any
         call, before = record.call, stored.get(id(record.call))
         if call.outcome == CallOutcome.IN_PROGRESS:
             continue
-        if before is not None and _announced_of(CallState(*before)) == _announced_of(call):
+        is_known = before is not None and _announced_of(CallState(*before)) == _announced_of(call)
+        if is_known and not _has_new_text(record, stored):
             continue
         is_confirmed = call.ended_by is not None or call.heard_from == Source.PHLO
         due_at = now() + (SETTLING if is_confirmed else _UNCONFIRMED)
         yield event_row(EventType.CALL_ENDED, subject_key=call.call_key, call_key=call.call_key, due_at=due_at)
+
+
+def _has_new_text(record: CallRecord, stored: Mapping[int, tuple[Any, ...]]) -> bool:
+    """Return whether a transcription has come. Recordings are read only with a report on one."""
+    for recording in record.recordings.values():
+        before = stored.get(id(recording))
+        if recording.transcription and (before is None or not RecordingState(*before).transcription):
+            return True
+    return False

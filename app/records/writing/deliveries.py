@@ -106,9 +106,12 @@ def settle(store: Store, attempts: Sequence[Attempt]) -> None:
             )
 
 
-def resend(store: Store, event_keys: Sequence[int], address: str | None = None) -> int:
-    """Make deliveries due again, with all their attempts; return how many. Raises `StoreUnavailable`."""
-    chosen: list[ColumnElement[bool]] = [deliveries.c.event_key.in_(event_keys)]
+def resend(store: Store, event_keys: Sequence[int], *, states: Sequence[str] = (), address: str | None = None) -> int:
+    """Make deliveries due again, with all their attempts: those of these events, and all in these states.
+
+    Returns how many. Raises `StoreUnavailable`.
+    """
+    chosen = [or_(deliveries.c.event_key.in_(event_keys), deliveries.c.state.in_(states))]
     if address is not None:
         chosen.append(deliveries.c.address == address)
     with store.transaction() as connection:

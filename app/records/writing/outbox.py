@@ -35,6 +35,9 @@ class EventType(StrEnum):
     WEBHOOKS_QUIET = "webhooks.quiet"
 
 
+NOTICE = "notice"  # The type of what people are told about a call; programs never get it.
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Queued:
     """A row of the outbox. `body` is None for a call or a dial, whose event is made from the records."""
@@ -117,6 +120,16 @@ def announcement_of(connection: Connection, call_key: int) -> Announcement | Non
     """Return what was last announced of a call."""
     row = connection.execute(select(announced).where(announced.c.call_key == call_key)).mappings().first()
     return Announcement(**row) if row else None
+
+
+def noticed_addresses(connection: Connection, call_key: int) -> set[str]:
+    """Return the addresses that got a notice of a call, or will get one."""
+    told = select(deliveries.c.address).join(events, events.c.event_key == deliveries.c.event_key)
+    return set(
+        connection.scalars(
+            told.where(events.c.call_key == call_key, events.c.type == NOTICE, deliveries.c.state != "dropped")
+        )
+    )
 
 
 def publish(store: Store, rows: Iterable[tuple[Queued, Sequence[NewEvent], Announcement | None]]) -> None:

@@ -8,6 +8,7 @@ from pydantic.json_schema import models_json_schema
 
 from app.reports.api import call_queries, models, queries
 from app.reports.api.examples import add_examples
+from app.reports.api.webhooks import EVENTS, webhooks
 
 _REF = "#/components/schemas/{model}"
 _RESPONSES: list[type[BaseModel]] = [
@@ -17,6 +18,7 @@ _RESPONSES: list[type[BaseModel]] = [
     models.WholeCallView,
     models.SummaryView,
     models.ProblemView,
+    *EVENTS,
 ]
 _PATH_PARAMETERS = {
     "dial_id": "The dial's `dial_id`, as in the list of dials.",
@@ -46,6 +48,7 @@ def make_document(server_url: str = "/", *, called: str = "https://calls.example
         "servers": [{"url": server_url}],
         "security": [{"token": []}],
         "paths": _paths(),
+        "webhooks": webhooks(),
         "components": {
             "schemas": definitions["$defs"],
             "securitySchemes": {

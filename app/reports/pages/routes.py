@@ -29,6 +29,7 @@ from app.reports.pages import formatting, glossary
 from app.reports.pages.banners import find_banners
 from app.reports.pages.curl import curl_command
 from app.reports.pages.dashboard import find_charts, find_choices, find_list
+from app.reports.pages.events import events_page
 from app.reports.pages.first_run import is_unused, start_test_call, welcome
 from app.reports.pages.layout import (
     THEMES,
@@ -55,6 +56,7 @@ bp.add_url_rule("/login", view_func=login, methods=("GET", "POST"))
 bp.add_url_rule("/logout", view_func=logout, methods=("POST",))
 bp.add_url_rule("/welcome", view_func=welcome)
 bp.add_url_rule("/test-call", view_func=start_test_call, methods=("POST",))
+bp.add_url_rule("/events", view_func=events_page)
 bp.add_app_template_filter(json.loads, "from_json")
 bp.add_app_template_filter(lambda value: json.dumps(value, indent=2, ensure_ascii=False), "pretty_json")
 bp.add_app_template_filter(formatting.readable, "readable")
