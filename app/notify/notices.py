@@ -1,6 +1,7 @@
 """Notices for people: what they say, how many at once, and how they are sent."""
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -20,7 +21,7 @@ from app.records.reading.read_session import read_session
 from app.records.store.store import Store
 from app.records.writing.deliveries import DROPPED, Attempt, Claim, settle
 from app.records.writing.outbox import NOTICE, announcement_of
-from app.voice.numbers import mask
+from app.voice.numbers import last_digits, mask
 from config import ROOT, Config
 
 MOST_A_MINUTE = 5
@@ -28,6 +29,7 @@ NAMED = 3  # Calls that a notice about many names; the others are counted.
 _WINDOW = 60.0  # seconds
 _BATCH = 10_000
 _PATIENCE = 40.0  # Seconds for all messages of one process.
+_NUMBER = re.compile(r"(?<![\w-])\+?[0-9][0-9 ().-]{4,}[0-9](?![\w-])")
 _PROCESS = Path(__file__).with_name("apprise_process.py")
 
 
@@ -56,7 +58,8 @@ class Texts:
 
     def notice(self, claims: Sequence[Claim]) -> Message:
         """Return what people are told: about one event, or about many at once."""
-        about = [{"type": one.type, "data": _data_of(one), "link": self._link(one)} for one in claims]
+        shown = _masked if self._config.mask_numbers else lambda data: data
+        about = [{"type": one.type, "data": shown(_data_of(one)), "link": self._link(one)} for one in claims]
         return self._written("notice.txt", events=about[:NAMED] if len(about) > 1 else about, more=len(about) - NAMED)
 
     def digest(self, **figures: Any) -> Message:
@@ -74,10 +77,9 @@ class Texts:
         base = self._config.public_url
         return f"{base}/calls/{one.subject}" if base and one.type == NOTICE else base
 
-    def _number(self, number: str | None) -> str:
-        if number is None:
-            return "a hidden number"
-        return mask(number) or "" if self._config.mask_numbers else _formatted(number)
+    @staticmethod
+    def _number(number: str | None) -> str:
+        return "a hidden number" if number is None else _formatted(number)
 
     def _clock(self, at: str | None) -> str:
         moment = datetime.fromisoformat(at) if at else None
@@ -92,6 +94,19 @@ def _formatted(number: str) -> str:
         return number
 
 
+def _masked(data: Any, key: str = "") -> Any:
+    """Return the data of an event with the numbers masked, those in names and transcriptions too."""
+    if isinstance(data, dict):
+        return {name: _masked(value, name) for name, value in data.items()}
+    if isinstance(data, list):
+        return [_masked(value, key) for value in data]
+    if not isinstance(data, str) or key.endswith(("_at", "_uuid", "_id")):
+        return data
+    if data[:4].lower() == "sip:":
+        return mask(data)
+    return _NUMBER.sub(lambda found: f"…{last_digits(found[0])}", data)
+
+
 def _data_of(one: Claim) -> Any:
     read = json.loads(one.body)
     return read if one.type == NOTICE else read["data"]
@@ -99,6 +114,8 @@ def _data_of(one: Claim) -> Any:
 
 class NoticeSender:
     """Sends the notices of one address, at most a few a minute. Not thread-safe."""
+
+    lease = 60_000  # Milliseconds; longer than `_PATIENCE`.
 
     def __init__(self, store: Store, address: NoticeAddress, texts: Texts) -> None:
         self._store = store

@@ -36,7 +36,6 @@ from app.records.writing.outbox import EventType, due_events, queue_event
 
 log = logging.getLogger(__name__)
 
-_CLAIM = 120_000  # Milliseconds; longer than a batch can take.
 _PAUSE = 1.0  # Seconds between two looks into the outbox.
 _LEAD = 10_000  # Milliseconds after which another process sends in place of one that was killed.
 _PRUNE_EVERY = 600.0  # seconds
@@ -144,7 +143,7 @@ class Sending(PeriodicJob):
         """Send to one address until nothing is due there, or no more may be sent now."""
         try:
             while sender.batch and not self.stopping.is_set():
-                claims = claim(self._store, name, limit=sender.batch, lease=_CLAIM)
+                claims = claim(self._store, name, limit=sender.batch, lease=sender.lease)
                 if not claims:
                     return
                 sender.send(claims)

@@ -37,7 +37,8 @@ class NotAccepted(Exception):
 class WebhookSender:
     """Sends the events of one address."""
 
-    batch = 32
+    batch = _AT_ONCE
+    lease = 30_000  # Milliseconds; longer than a send can take.
 
     def __init__(self, store: Store, address: WebhookAddress) -> None:
         self._store = store

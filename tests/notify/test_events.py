@@ -3,7 +3,7 @@
 import ipaddress
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -11,28 +11,13 @@ import pytest
 
 from app.notify.webhook_sender import connect, signature
 from settings.urls import is_public
+from tests.notify.conftest import Listen
 from tests.notify.receiver import SECRET, Receiver
 from tests.ops.collector import total
 from tests.server.calls import dial_report, inbound, new_uuid
 from tests.support.server import Server, free_port, until
 
 Start = Callable[..., Server]
-Answer = Callable[[Receiver], tuple[int, dict[str, str]]]
-Listen = Callable[..., Receiver]
-
-
-@pytest.fixture
-def listen() -> Iterator[Listen]:
-    """Yield a function that starts a receiver."""
-    receivers: list[Receiver] = []
-
-    def start(answer: Answer = lambda _: (204, {}), port: int = 0) -> Receiver:
-        receivers.append(Receiver(answer, port))
-        return receivers[-1]
-
-    yield start
-    for receiver in receivers:
-        receiver.close()
 
 
 def events_to(url: str, types: str = "dial.ended") -> dict[str, str]:

@@ -38,6 +38,12 @@ class OtherEventView(EventView):
 
 
 EVENTS: list[type[BaseModel]] = [CallEventView, DialEventView, OtherEventView]
+_MODELS: dict[str, type[EventView]] = {
+    "call.ended": CallEventView,
+    "call.corrected": CallEventView,
+    "message.left": CallEventView,
+    "dial.ended": DialEventView,
+}
 _SUMMARIES = {
     "call.ended": "A call is over",
     "call.corrected": "A later report changed the outcome of a call",
@@ -53,14 +59,10 @@ _SUMMARIES = {
 
 def webhooks() -> dict[str, Any]:
     """Return the `webhooks` of the document: one request for each type of event."""
-    models = {
-        "dial.ended": DialEventView,
-        **dict.fromkeys(("call.ended", "call.corrected", "message.left"), CallEventView),
-    }
-    return {type_: _webhook(type_, models.get(type_, OtherEventView)) for type_ in EVENT_TYPES}
+    return {type_: _webhook(type_, _MODELS.get(type_, OtherEventView)) for type_ in EVENT_TYPES}
 
 
-def _webhook(type_: str, model: type[BaseModel]) -> dict[str, Any]:
+def _webhook(type_: str, model: type[EventView]) -> dict[str, Any]:
     schema = {
         "allOf": [{"$ref": _REF.format(model=model.__name__)}, {"properties": {"type": {"const": type_}}}],
     }

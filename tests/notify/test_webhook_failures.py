@@ -1,0 +1,250 @@
+"""A receiver that fails in every way: each event still arrives, in its order, and only repeats have an id twice."""
+
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+
+import pytest
+
+from app.records.store import migrate
+from app.records.store.store import Store
+from app.records.writing import deliveries as queue
+from app.records.writing.outbox import EventType, NewEvent, Queued, due_events, publish, queue_event
+from tests.notify.conftest import Listen
+from tests.notify.test_events import events_to, hang_up, report
+from tests.ops.collector import total
+from tests.server.calls import inbound, new_uuid
+from tests.support.server import ROOT, Server, free_port, until
+
+Start = Callable[..., Server]
+
+
+@pytest.fixture
+def store(database_url: str) -> Iterator[Store]:
+    """Yield an empty store on each engine."""
+    made = Store(database_url.replace("postgresql://", "postgresql+psycopg://"), timeout=20)
+    migrate.upgrade(made)
+    yield made
+    made.close()
+
+
+def put(store: Store, *subjects: str, call_key: int | None = None, addresses: tuple[str, ...] = ("a",)) -> None:
+    """Publish an event for each subject."""
+    with store.transaction() as connection:
+        for subject in subjects:
+            queue_event(connection, EventType.TARGET_DOWN, subject=subject, body={}, call_key=call_key)
+    with store.transaction() as connection:
+        due = sorted(due_events(connection, limit=100), key=lambda one: subjects.index(one.subject or ""))
+    publish(store, [(one, [event_of(one, addresses)], None) for one in due])
+
+
+def event_of(queued: Queued, addresses: tuple[str, ...]) -> NewEvent:
+    """Return the event of a row of the outbox."""
+    return NewEvent(
+        type=queued.type,
+        subject=queued.subject or "",
+        call_key=queued.call_key,
+        route=None,
+        revision=1,
+        body="{}",
+        addresses=dict.fromkeys(addresses, queued.due_at),
+    )
+
+
+def claimed(store: Store, address: str = "a") -> list[queue.Claim]:
+    """Claim what is due."""
+    return queue.claim(store, address, limit=10, lease=60_000)
+
+
+def test_two_senders_never_claim_the_same_delivery(store: Store) -> None:
+    put(store, *(f"s{number}" for number in range(8)))
+    together = threading.Barrier(2)
+    taken: list[list[queue.Claim]] = []
+
+    def take() -> None:
+        together.wait()
+        taken.append(claimed(store))
+
+    threads = [threading.Thread(target=take) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert sorted(one.subject for some in taken for one in some) == [f"s{number}" for number in range(8)]
+
+
+def test_events_of_one_call_wait_for_each_other_and_those_of_others_do_not(store: Store) -> None:
+    put(store, "first", "second", call_key=7)
+    put(store, "other", call_key=8)
+
+    first, other = claimed(store)
+    assert (first.subject, other.subject) == ("first", "other")
+    assert claimed(store) == []
+    queue.settle(store, [queue.Attempt(claim=first, state=queue.DELIVERED)])
+
+    assert [one.subject for one in claimed(store)] == ["second"]
+
+
+def test_each_address_has_its_own_deliveries(store: Store) -> None:
+    put(store, "one", addresses=("a", "b"))
+    (of_a,) = claimed(store, "a")
+    queue.settle(store, [queue.Attempt(claim=of_a, state=queue.DEAD, reason="status 500")])
+
+    assert [one.subject for one in claimed(store, "b")] == ["one"]
+    assert claimed(store, "a") == []
+    assert queue.resend(store, [], states=[queue.DEAD]) == 1
+    assert [one.attempts for one in claimed(store, "a")] == [1]
+
+
+def test_a_claim_that_expired_settles_nothing(store: Store) -> None:
+    put(store, "one")
+    (stale,) = queue.claim(store, "a", limit=1, lease=-1)
+    (fresh,) = claimed(store)
+    queue.settle(store, [queue.Attempt(claim=stale, state=queue.DEAD)])
+    queue.settle(store, [queue.Attempt(claim=fresh, state=queue.DELIVERED)])
+    with store.engine.connect() as connection:
+        states = connection.exec_driver_sql("SELECT state FROM deliveries").scalars().all()
+    assert states == [queue.DELIVERED]
+
+
+def test_one_process_leads_until_its_lease_ends(store: Store) -> None:
+    assert queue.lead(store, "sending", "one", lease=60_000)
+    assert queue.lead(store, "sending", "one", lease=-10)
+    assert queue.lead(store, "sending", "two", lease=60_000)
+    assert not queue.lead(store, "sending", "one", lease=60_000)
+
+
+def test_settled_events_are_forgotten_and_waiting_ones_kept(store: Store) -> None:
+    put(store, "old", "waits")
+    old, waits = claimed(store)
+    queue.settle(store, [queue.Attempt(claim=old, state=queue.DELIVERED)])
+    with store.transaction() as connection:
+        for table in ("events", "deliveries"):
+            connection.exec_driver_sql(f"UPDATE {table} SET event_key = event_key - {(8 * 86_400_000) << 22}")
+    assert queue.prune_events(store) == 1
+    with store.engine.connect() as connection:
+        assert connection.exec_driver_sql("SELECT subject FROM events").scalars().all() == [waits.subject]
+
+
+class Raw:
+    """A port whose connections each get one of several treatments, in turn, and then a proper reply."""
+
+    def __init__(self, *treatments: Callable[[socket.socket], object]) -> None:
+        self._treatments = list(treatments)
+        self.seen = 0
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = self._socket.accept()
+                with connection, suppress(OSError):
+                    connection.recv(65_536)
+                    self.seen += 1
+                    treat = self._treatments.pop(0) if self._treatments else accept
+                    treat(connection)
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._socket.close()
+
+
+def accept(connection: socket.socket) -> None:
+    """Reply that the event was accepted."""
+    connection.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
+
+
+def reset(connection: socket.socket) -> None:
+    """Reset the connection."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+
+
+def speak_nonsense(connection: socket.socket) -> None:
+    """Reply what is not HTTP."""
+    connection.sendall(b"\0\1\2\r\n\r\n")
+
+
+@pytest.mark.parametrize(
+    ("treat", "reason"), [(reset, "ConnectionResetError"), (speak_nonsense, "BadStatusLine")], ids=["reset", "nonsense"]
+)
+def test_a_failed_attempt_is_repeated(
+    start_server: Start, treat: Callable[[socket.socket], object], reason: str
+) -> None:
+    port = Raw(treat)
+    server = start_server(WORKERS=1, **events_to(port.url))
+    report(server)
+    (line,) = until(lambda: server.events("event_not_delivered"))
+    assert line["reason"] == reason
+    until(lambda: port.seen == 2 and total(server, "dialstatus_outgoing_waiting") == 0)
+    port.close()
+
+
+def test_kills_lose_no_event_and_repeat_only_with_the_same_id(start_server: Start, listen: Listen) -> None:
+    port = free_port()
+    server = start_server(WORKERS=2, **events_to(f"http://127.0.0.1:{port}", "call.ended"))
+    receiver = listen(port=port)
+    calls = set()
+    for _ in range(2):
+        for _ in range(15):
+            call_uuid = new_uuid()
+            server.plivo("POST", "/dialstatus/", inbound(call_uuid))
+            report(server, call_uuid)
+            hang_up(server, call_uuid)
+            calls.add(call_uuid)
+        seen = len(receiver.deliveries)
+        until(lambda seen=seen: len(receiver.deliveries) > seen)
+        server.kill()
+        server.start()
+    until(lambda: total(server, "dialstatus_outgoing_waiting") == 0, seconds=200)  # Claims of the killed expire.
+
+    ids = {one.message_id: one.event["subject"] for one in receiver.deliveries}
+    assert sorted(ids.values()) == sorted(calls)
+    assert all(one.is_signed for one in receiver.deliveries)
+
+
+def test_the_page_and_the_commands_show_deliveries(start_server: Start, listen: Listen) -> None:
+    accepts = threading.Event()
+    receiver = listen(lambda _: (204 if accepts.is_set() else 500, {}))
+    server = start_server(WORKERS=1, **events_to(receiver.url))
+    report(server)
+    until(lambda: server.events("event_not_delivered"))
+    listed = command(server, "events", "list", "--state", "waiting")
+    assert "dial.ended to EVENTS_URL: waiting" in listed.replace("\n", " ")
+    assert "status 500" in listed.replace("\n", " ")
+    until(lambda: total(server, "dialstatus_oldest_undelivered_seconds") > 0)
+    accepts.set()
+    assert command(server, "events", "resend", "--waiting") == "1 delivery will be sent again.\n"
+    until(lambda: total(server, "dialstatus_outgoing_waiting") == 0)
+    assert len({one.message_id for one in receiver.deliveries}) == 1
+    page = server.request("GET", "/events", headers={"Cookie": login(server)}).body
+    assert "Delivered" in page
+    assert command(server, "events", "list", "--state", "dead") == "No deliveries match.\n"
+
+
+def login(server: Server) -> str:
+    """Return the cookie of a session."""
+    connection = server.connect()
+    connection.request("GET", f"/login?token={server.settings['REPORTS_TOKEN']}")
+    cookie = connection.getresponse().headers["Set-Cookie"].partition(";")[0]
+    connection.close()
+    return cookie
+
+
+def command(server: Server, *words: str) -> str:
+    """Run a command with the server's settings; return what it printed."""
+    ended = subprocess.run(
+        [sys.executable, "-m", "flask", "--app", "wsgi", *words],
+        cwd=ROOT,
+        env={"PATH": "/usr/bin:/bin", "HOME": "/", **server.settings},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return ended.stdout
