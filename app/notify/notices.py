@@ -58,8 +58,7 @@ class Texts:
 
     def notice(self, claims: Sequence[Claim]) -> Message:
         """Return what people are told: about one event, or about many at once."""
-        shown = _masked if self._config.mask_numbers else lambda data: data
-        about = [{"type": one.type, "data": shown(_data_of(one)), "link": self._link(one)} for one in claims]
+        about = [{"type": one.type, "data": self._data_of(one), "link": self._link(one)} for one in claims]
         return self._written("notice.txt", events=about[:NAMED] if len(about) > 1 else about, more=len(about) - NAMED)
 
     def digest(self, **figures: Any) -> Message:
@@ -72,6 +71,11 @@ class Texts:
     def _written(self, name: str, **values: Any) -> Message:
         title, _, text = self._templates.get_template(name).render(**values).strip().partition("\n")
         return Message(title=" ".join(title.split()), text=text.strip())
+
+    def _data_of(self, one: Claim) -> Any:
+        read = json.loads(one.body)
+        data = read if one.type == NOTICE else read["data"]
+        return _masked(data) if self._config.mask_numbers else data
 
     def _link(self, one: Claim) -> str | None:
         base = self._config.public_url
@@ -105,11 +109,6 @@ def _masked(data: Any, key: str = "") -> Any:
     if data[:4].lower() == "sip:":
         return mask(data)
     return _NUMBER.sub(lambda found: f"…{last_digits(found[0])}", data)
-
-
-def _data_of(one: Claim) -> Any:
-    read = json.loads(one.body)
-    return read if one.type == NOTICE else read["data"]
 
 
 class NoticeSender:
