@@ -12,6 +12,8 @@ from app.records.reading.call_filters import CallFilters, matching_keys
 from app.records.reading.queries import with_fitting_times
 from app.records.reading.read_session import call_of, dial_of, recording_of
 
+MOST_SORTED = 20_000  # No index holds the order, so a list of the longest reads at most so many calls.
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListedCall:
@@ -43,9 +45,9 @@ def find_calls(connection: Connection, filters: CallFilters, *, limit: int, befo
 
 
 def find_longest(connection: Connection, filters: CallFilters, by: str, *, limit: int) -> list[ListedCall]:
-    """Return the matching calls with the most seconds in the column `by`, longest first."""
+    """Return those of the newest `MOST_SORTED` matching calls with the most seconds in the column `by`."""
     keys, _ = matching_keys(connection, filters, before=None)
-    newest = keys.subquery()
+    newest = keys.limit(MOST_SORTED).subquery()
     seconds = calls.c[by]
     longest = select(calls.c.call_key).join(newest, newest.c.call_key == calls.c.call_key).where(seconds.is_not(None))
     ranked = longest.order_by(seconds.desc(), calls.c.call_key.desc()).limit(limit)

@@ -110,17 +110,25 @@ class Summaries:
 
         The calls of a pruned hour are gone, so it is used wherever it begins within the range.
         """
-        low, high = filters.since or 0, _END if filters.until is None else filters.until
+        ranges = _ranges(filters)
+        if not ranges:
+            return []
         found = self._connection.execute(
             select(rollup_hours.c.hour, rollup_hours.c.is_pruned)
-            .where(rollup_hours.c.hour >= low, rollup_hours.c.hour < high)
+            .where(rollup_hours.c.hour >= ranges[0][0], rollup_hours.c.hour < ranges[-1][1])
             .order_by(rollup_hours.c.hour)
         )
-        return [
-            hour
-            for hour, is_pruned in found
-            if is_pruned or (hour + HOUR <= high and hour not in self._marked and self._is_in_one_group(hour, group_by))
-        ]
+        usable, place = [], 0
+        for hour, is_pruned in found:
+            while ranges[place][1] <= hour:
+                place += 1
+            low, high = ranges[place]
+            if low <= hour and (is_pruned or (hour + HOUR <= high and self._is_exact(hour, group_by))):
+                usable.append(hour)
+        return usable
+
+    def _is_exact(self, hour: int, group_by: GroupBy) -> bool:
+        return hour not in self._marked and self._is_in_one_group(hour, group_by)
 
     def _is_in_one_group(self, hour: int, group_by: GroupBy) -> bool:
         first, last = (datetime.fromtimestamp(at / 1000, self._zone) for at in (hour, hour + HOUR - 1))
@@ -128,7 +136,7 @@ class Summaries:
 
     def _others(self, filters: _Filters) -> list[ColumnElement[bool]] | None:
         """Return the conditions that counted hours do not know; None without any."""
-        known = (*_KNOWN, "since", "until", "outcome", "has_message", "target_groups")
+        known = (*_KNOWN, "since", "until", "spans", "outcome", "has_message", "target_groups")
         cleared: dict[str, Any] = {name: None for name in known if hasattr(filters, name)}
         rest = replace(filters, **cleared, outcomes=())
         if rest == type(filters)():
@@ -151,13 +159,26 @@ def _allowed(filters: _Filters) -> dict[str, list[str]]:
     return allowed if outcomes == set(CallOutcome) else {**allowed, "outcome": sorted(outcomes)}
 
 
+def _ranges(filters: _Filters) -> list[tuple[int, int]]:
+    """Return the ranges of time that the filters allow, in order."""
+    low, high = filters.since or 0, _END if filters.until is None else filters.until
+    spans = getattr(filters, "spans", None)
+    within = [(low, high)] if spans is None else [(max(low, one), min(high, other)) for one, other in sorted(spans)]
+    return [(one, other) for one, other in within if one < other]
+
+
 def _gaps(filters: _Filters, hours: Sequence[int]) -> list[tuple[int, int]]:
-    """Return the parts of the range that the hours do not cover."""
-    bounds = [filters.since or 0]
-    for low, high in _joined(hours):
-        bounds += [low, high]
-    bounds.append(_END if filters.until is None else filters.until)
-    return [(low, high) for low, high in zip(bounds[::2], bounds[1::2], strict=True) if low < high]
+    """Return the parts of the ranges that the hours do not cover."""
+    gaps: list[tuple[int, int]] = []
+    covered = _joined(hours)
+    for low, high in _ranges(filters):
+        bounds = [low]
+        for one, other in covered:
+            if low < other and one < high:
+                bounds += [one, other]
+        bounds.append(high)
+        gaps += zip(bounds[::2], bounds[1::2], strict=True)
+    return [(low, high) for low, high in gaps if low < high]
 
 
 def _joined(hours: Sequence[int]) -> list[tuple[int, int]]:

@@ -12,7 +12,7 @@ from app.context import services
 from app.records.model.ids import now
 from app.records.model.receipt import StoreUnavailable
 from app.records.reading.anomalies import find_anomalies
-from app.records.reading.calls import message_of
+from app.records.reading.calls import MOST_SORTED, message_of
 from app.records.reading.queries import find_call
 from app.records.reading.read_session import read_session
 from app.records.reading.summaries import Summaries
@@ -145,6 +145,7 @@ def dashboard() -> Response:
             out=sorted(services().live.out),
         ),
         targets_of=targets_of,
+        most_sorted=MOST_SORTED,
     )
     return remember_zone(page)
 
