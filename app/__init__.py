@@ -27,6 +27,7 @@ from app.notify.addresses import addresses_of
 from app.notify.dispatch import Descriptions
 from app.notify.sending import use_sending
 from app.ops.counts import Counts
+from app.ops.feeds import Feeds
 from app.ops.health import bp as health_bp
 from app.ops.metrics import bp as metrics_bp
 from app.ops.metrics import use_metrics
@@ -134,6 +135,7 @@ def make_services(config: Config) -> Services:
         on_ended=lambda dials: counts.count_ended(dial.outcome for dial in dials),
     )
     spool = Spool(config.instance_dir / "spool", zone=config.plivo_timezone, timeout=config.store_timeout)
+    Feeds.of(plan, config).check_holidays()
     return Services(
         config=config,
         plan=plan,

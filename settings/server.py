@@ -75,6 +75,10 @@ class ServerSettings:
     mask_numbers: Annotated[
         bool, Setting("false", "Show only the last four digits of numbers on the dashboard.", parsers.boolean)
     ]
+    feeds_allow_private: Annotated[
+        bool,
+        Setting("false", "Allow calendars of the plan on a private network or on this machine.", parsers.boolean),
+    ]
     workers: Annotated[int, Setting("2", "Server processes.", parsers.integer(1, 256))]
     threads: Annotated[
         int,

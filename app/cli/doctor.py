@@ -5,6 +5,7 @@ import platform
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from importlib import metadata
+from itertools import chain
 from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
@@ -25,6 +26,7 @@ from app.account.signature_report import CapturedRequest, SignedRequest, parse_r
 from app.context import has_token, refused, services
 from app.dial.refusals import urls_in
 from app.dial.request import Request, read_head, read_parameters
+from app.ops.feeds import Feeds
 from app.voice.events import Kind
 from config import VERSION, Config
 
@@ -69,7 +71,7 @@ def doctor(
     if not without and request_file:
         found = _examine_signature(parse_request(request_file.read()), services().config, url)
     elif not without:
-        found = examine(services(), access, app_name=app_name, numbers=wanted, url=url)
+        found = chain(_feed_checks(), examine(services(), access, app_name=app_name, numbers=wanted, url=url))
     for check in found:
         checks.append(check)
         if not as_json:
@@ -78,6 +80,16 @@ def doctor(
     if as_json:
         click.echo(json.dumps({"ok": ok, "checks": [asdict(check) for check in checks]}, ensure_ascii=False))
     raise SystemExit(0 if ok else 1)
+
+
+def _feed_checks() -> Iterator[Check]:
+    """Yield a check of each calendar that the plan names."""
+    shared = services()
+    for feed in Feeds.of(shared.plan, shared.config).states():
+        if feed.is_stale:
+            yield failed("calendar", str(feed), "Check its address in the plan; the last good copy stays in use.")
+        else:
+            yield passed("calendar", str(feed))
 
 
 def _examine_signature(captured: CapturedRequest, config: Config, url: str | None) -> Iterator[Check]:

@@ -10,8 +10,8 @@ from app.cli.calls import calls
 from app.cli.dials import dials
 from app.cli.doctor import doctor, version
 from app.cli.events import events, notify
-from app.cli.plan import cli as plan
 from app.cli.plan_simulate import simulate_plan
+from app.cli.plan_state import group as plan
 from app.cli.plan_targets import put_in, take_out, targets
 from app.cli.plivo import plivo
 from app.cli.receipts import receipts

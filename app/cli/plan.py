@@ -1,5 +1,6 @@
 """The commands `flask plan …`: check a dial plan, show it, and try outcomes on it."""
 
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -8,21 +9,26 @@ from typing import IO
 import click
 
 from app.context import services
+from app.dial.snapshot import apply_plan_state
+from app.ops.feeds import Feeds
 from app.plan.describe import describe_decision, describe_plan, describe_route
-from app.plan.load import PlanError, configured_plan, load_plan
+from app.plan.load import PlanError, configured_plan
 from app.plan.model import Plan
 from app.plan.next import Decision, Ring, after, start
 from app.plan.remarks import remarks
-from app.plan.snapshot import Snapshot
+from app.plan.snapshot import LiveState, Snapshot
 from app.plan.values import OUTCOME_WORDS
+from app.records.model.receipt import StoreUnavailable
+from app.records.reading.read_session import read_session
+from app.records.writing.audit import read_plan_state
 from app.voice.events import CallFacts
 from app.voice.outcome import Outcome
 
 _SECONDS_OF_OTHER_OUTCOMES = 5
-_FILE = click.Path(path_type=Path, dir_okay=False)
+FILE = click.Path(path_type=Path, dir_okay=False)
 _MOMENT = click.DateTime(["%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d"])
 
-cli = click.Group("plan", help="Check, show and try the dial plan.")
+cli = click.Group("plan", help="Check, show, try and switch the dial plan.")
 
 
 class _Refused(click.ClickException):
@@ -33,10 +39,10 @@ class _Refused(click.ClickException):
 
 
 @cli.command()
-@click.argument("file", type=_FILE)
+@click.argument("file", type=FILE)
 def check(file: Path) -> None:
     """Print every mistake in a plan FILE, as the server would when it starts."""
-    plan = _load(file)
+    plan = load(file)
     steps = sum(len(route.steps) for route in plan.routes.values())
     click.echo(f"{file.name} is a valid plan: routes {len(plan.routes)}, steps {steps}, endings {len(plan.endings)}.")
     for table, sentence in remarks(plan):
@@ -45,10 +51,10 @@ def check(file: Path) -> None:
 
 @cli.command()
 @click.option("--called", metavar="NUMBER", help="Show only what happens to calls for this number of yours.")
-@click.option("--file", type=_FILE, help="A plan's file; without it the plan of the settings.")
+@click.option("--file", type=FILE, help="A plan's file; without it the plan of the settings.")
 def show(called: str | None, file: Path | None) -> None:
     """Print the plan as a readable tree."""
-    plan = _load(file)
+    plan = load(file)
     click.echo(
         describe_plan(plan) if called is None else describe_route(plan, plan.route_for(CallFacts(to_number=called)))
     )
@@ -59,7 +65,7 @@ def show(called: str | None, file: Path | None) -> None:
 @click.option("--caller", metavar="NUMBER", default="+14155550123", show_default=True, help="Plivo's From: who calls.")
 @click.option("--outgoing", is_flag=True, help="The API placed the call: From is your number, To the person called.")
 @click.option("--at", type=_MOMENT, help="When, in UTC; without it now.")
-@click.option("--file", type=_FILE, help="A plan's file; without it the plan of the settings.")
+@click.option("--file", type=FILE, help="A plan's file; without it the plan of the settings.")
 @click.argument("outcomes", nargs=-1, type=click.Choice([str(word) for word in OUTCOME_WORDS]))
 def try_(
     called: str | None, caller: str, outgoing: bool, at: datetime | None, file: Path | None, outcomes: tuple[str, ...]
@@ -68,13 +74,16 @@ def try_(
 
     A missed dial lasts its whole timeout, any other five seconds.
     """
-    plan = _load(file)
+    plan = load(file)
     now = datetime.now(UTC) if at is None else at.replace(tzinfo=UTC)
     call = CallFacts(from_number=caller, to_number=called, direction="outbound" if outgoing else "inbound")
-    snapshot = Snapshot(now=now)
+    snapshot = known_at(plan, now).at(now)
     decision = start(plan, call, snapshot)
     elapsed = 0
     click.echo(f"The caller {describe_decision(decision)}.")
+    hours = plan.route_for(call).hours
+    if hours is not None and not outgoing and (rule := hours.state(now, snapshot.days)[1]):
+        click.echo(f"The hours at that time are decided by: {rule}.")
     for index, outcome in enumerate(outcomes):
         if not isinstance(decision, Ring):
             click.echo(f"Not used, since the call is over: {' '.join(outcomes[index:])}.")
@@ -82,6 +91,18 @@ def try_(
         elapsed += decision.timeout if outcome == Outcome.MISSED else _SECONDS_OF_OTHER_OUTCOMES
         decision = _after(plan, decision, call, Outcome(outcome), elapsed, snapshot)
         click.echo(f"{outcome}: the caller {describe_decision(decision)}.")
+
+
+def known_at(plan: Plan, at: datetime) -> LiveState:
+    """Return what is known for a moment: calendars as last read, and what was changed by hand."""
+    live, shared = LiveState(), services()
+    feeds = Feeds.of(plan, shared.config)
+    if feeds:
+        feeds.refresh()
+        feeds.publish(live, at)
+    with suppress(StoreUnavailable), read_session(shared.store) as connection:
+        apply_plan_state(live, read_plan_state(connection))
+    return live
 
 
 def _after(plan: Plan, ring: Ring, call: CallFacts, outcome: Outcome, elapsed: int, begun: Snapshot) -> Decision:
@@ -99,17 +120,18 @@ def _after(plan: Plan, ring: Ring, call: CallFacts, outcome: Outcome, elapsed: i
     )
 
 
-def _load(file: Path | None) -> Plan:
+def load(file: Path | None) -> Plan:
+    """Return the plan of a file, or of the settings; end with its mistakes."""
+    config = services().config
     try:
-        if file is not None:
-            return load_plan(file)
-        config = services().config
-        return configured_plan(
-            config.dial_plan,
+        plan = configured_plan(
+            file or config.dial_plan,
             dial_to=config.dial_to,
             timeout=config.dial_timeout,
             time_limit=config.dial_time_limit,
             caller_id=config.dial_caller_id,
         )
+        Feeds.of(plan, config).check_holidays()
     except PlanError as error:
         raise _Refused(str(error)) from error
+    return plan

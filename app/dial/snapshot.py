@@ -1,12 +1,52 @@
 """The state that a decision may know: held in memory, so that a webhook waits for neither the store nor a network."""
 
+import logging
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from app.context import Services
 from app.plan.next import Decision, Ring
-from app.plan.snapshot import LiveState, Snapshot
+from app.plan.snapshot import SWITCH, LiveState, Snapshot, Switch
+from app.records.model.periodic_job import PeriodicJob
+from app.records.store.store import Store
+from app.records.writing.audit import PlanState, read_plan_state
 from app.voice.events import Event
+
+log = logging.getLogger(__name__)
+
+_PAUSE = 1.0  # Seconds between two looks at the state of the plan.
+
+
+class PlanStateJob(PeriodicJob):
+    """Reads the state of the plan every second, so that a change by hand is seen by each process of each node."""
+
+    name = "plan-state"
+
+    def __init__(self, store: Store, live: LiveState) -> None:
+        super().__init__()
+        self._store = store
+        self._live = live
+
+    def work(self) -> float:
+        """Read the state; while the store is away, what was known stays."""
+        try:
+            with self._store.engine.connect() as connection:
+                apply_plan_state(self._live, read_plan_state(connection))
+        except (SQLAlchemyError, OSError) as error:
+            log.info("plan_state_waits", extra={"error": type(error).__name__})
+        return _PAUSE
+
+
+def apply_plan_state(live: LiveState, found: Mapping[str, PlanState]) -> None:
+    """Let decisions know what people changed by hand."""
+    live.switches = {
+        key.removeprefix(SWITCH): Switch.read(one.value, one.until)
+        for key, one in found.items()
+        if key.startswith(SWITCH)
+    }
 
 
 def snapshot_of(event: Event, shared: Services) -> Snapshot:

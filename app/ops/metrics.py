@@ -4,6 +4,7 @@ import logging
 import platform
 import re
 import sqlite3
+import time
 from collections.abc import Callable
 
 from flask import Blueprint, Flask, Request, Response, current_app, request
@@ -76,6 +77,12 @@ METRICS = (
         help="For how long the oldest event has waited for an address; 0 if none waits.",
     ),
     Metric(name="deliveries_given_up", kind="gauge", help="Deliveries that were given up after three days."),
+    Metric(
+        name="feed_age_seconds",
+        kind="gauge",
+        help="Seconds since a calendar of the plan was last read, by its table in the plan.",
+        labels=("place",),
+    ),
     Metric(name="build_info", kind="gauge", help="Always 1.", labels=("version", "python")),
 )
 # Export zeros at start: Prometheus sees no increase when a series first appears.
@@ -98,6 +105,7 @@ class Metrics:
         self.has_token = has_token
         self._meter = shared.meter
         self._spool = shared.spool
+        self._live = shared.live
         self._probe = CachedProbe(lambda: _probe(shared.store), timeout=_PROBE_TIMEOUT, name="gauges")
 
     def values(self) -> dict[Key, float]:
@@ -105,6 +113,9 @@ class Metrics:
         values: dict[Key, float] = dict.fromkeys(_ZEROS, 0)
         values.update(self._meter.total())
         values["build_info", VERSION, platform.python_version()] = 1
+        for feed in self._live.feeds:
+            if feed.read_at is not None:
+                values["feed_age_seconds", feed.place] = max(0, time.time() - feed.read_at)
         try:
             found, is_writable = self._probe.result()
             values.update(_gauge_values(found))

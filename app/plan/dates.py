@@ -1,7 +1,7 @@
 """Dates in opening hours: one day, a day of every year, or several days; whole, or for a span of hours."""
 
 import re
-from datetime import date, datetime
+from datetime import date, datetime, timedelta, tzinfo
 from typing import Annotated, NamedTuple
 
 from pydantic import BeforeValidator
@@ -80,3 +80,20 @@ def _dates(text: object) -> Dates:
 
 
 DayList = tuple[Annotated[Dates, BeforeValidator(_dates)], ...]
+
+
+def parse_until(text: str, zone: tzinfo, now: datetime) -> datetime:
+    """Return the next moment with this time by the clock of a place: 15:00, or 2026-12-24 15:00. Raises ValueError."""
+    local = now.astimezone(zone)
+    written = text.strip().replace("T", " ")
+    days = (0, 1) if ":" in written[:3] else (0,)
+    if len(days) > 1:
+        written = f"{local:%Y-%m-%d} {written}"
+    try:
+        moment = datetime.strptime(written, "%Y-%m-%d %H:%M").replace(tzinfo=zone)
+    except ValueError as error:
+        raise ValueError(f"{text!r} is no time; write 15:00 or 2026-12-24 15:00") from error
+    for later in days:
+        if moment + timedelta(days=later) > now:
+            return moment + timedelta(days=later)
+    raise ValueError(f"{text!r} has passed; write a later time")

@@ -1,14 +1,20 @@
 """What is known at the moment of a decision: a frozen snapshot, and the state in memory that it is taken of."""
 
+import time
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import PurePath
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from app.plan.contacts import Contacts
+from app.voice.xml_values import XmlError, sentence
+
+SWITCH = "switch:"
+"""What the key of a switch in the state of the plan begins with; the name of its route follows."""
+STALE_AFTER = 86_400  # Seconds after which people are told of the age of a calendar.
 
 
 class Source(NamedTuple):
@@ -59,9 +65,42 @@ class Switch:
     until: datetime | None = None
     say: str | None = None
 
+    @classmethod
+    def read(cls, value: Mapping[str, Any], until: int | None) -> "Switch":
+        """Return the switch that is stored, `until` in milliseconds; a sentence that cannot be said is left out."""
+        try:
+            say = sentence("say", value["say"]) if value.get("say") is not None else None
+        except XmlError:
+            say = None
+        moment = datetime.fromtimestamp(until / 1000, UTC) if until is not None else None
+        return cls(is_open=value.get("open") is True, until=moment, say=say)
+
     def holds(self, now: datetime) -> bool:
         """Return whether the switch holds at a moment."""
         return self.until is None or now < self.until
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedState:
+    """How old the copy of a calendar is: `read_at` in seconds since 1970, None where it was never read."""
+
+    place: str
+    name: str
+    read_at: float | None
+    problem: str | None
+
+    @property
+    def is_stale(self) -> bool:
+        """Return whether the calendar could not be read for a day."""
+        return self.read_at is None or time.time() - self.read_at > STALE_AFTER
+
+    def __str__(self) -> str:
+        """Return where the calendar is used, how old its copy is, and what is wrong."""
+        age = "was never read"
+        if self.read_at is not None:
+            minutes = round((time.time() - self.read_at) / 60)
+            age = f"was last read {f'{minutes} minutes' if minutes < 120 else f'{minutes // 60} hours'} ago"
+        return f"{self.place} ({self.name}) {age}{f': {self.problem}' if self.problem else ''}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +135,7 @@ class LiveState:
     out: frozenset[str] = frozenset()
     contacts: Contacts = field(default_factory=dict)
     rotation: Mapping[str, int] = field(default_factory=dict)
+    feeds: tuple[FeedState, ...] = ()
 
     def at(self, now: datetime) -> Snapshot:
         """Return what is known, with the moment of the decision."""

@@ -2,13 +2,16 @@
 
 import logging
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import cast
 
 from flask import Flask
 
 from app.context import EXTENSION, Refused, Services
 from app.dial.live_targets import TargetRefresh
+from app.dial.snapshot import PlanStateJob
 from app.notify.sending import sending
+from app.ops.feeds import Feeds, FeedsJob
 from app.plan.load import PlanError
 from app.records.maintenance.derive_calls import CallDerivation
 from app.records.maintenance.retention import Retention
@@ -66,6 +69,8 @@ def start(app: Flask) -> None:
     """Start the background jobs of the process that serves."""
     shared = cast(Services, app.extensions[EXTENSION])
     config = shared.config
+    feeds = Feeds.of(shared.plan, config)
+    feeds.publish(shared.live, datetime.now(UTC))  # The first call already knows who is on call.
     jobs = app.extensions[_JOBS] = (
         shared.drainer,
         TargetRefresh(shared),
@@ -73,6 +78,8 @@ def start(app: Flask) -> None:
         Retention(shared.store, days=config.retention_days, directory=config.instance_dir),
         RollupJob(shared.store),
         CallDerivation(shared.store),
+        PlanStateJob(shared.store, shared.live),
+        FeedsJob(feeds, shared.live),
     )
     for job in jobs:
         job.wake()

@@ -1,5 +1,6 @@
 """`flask plan` checks, shows and tries plans as the server would use them."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,13 @@ from config import Config
 
 RECIPES = Path(__file__).parents[2] / "docs" / "plans"
 AFTER_ANOTHER = RECIPES / "one-after-another.toml"
+
+
+@pytest.fixture(autouse=True)
+def within_an_application(tmp_path: Path) -> Iterator[None]:
+    """Run each command as `flask` does: within an application, here of an instance directory of its own."""
+    with create_app(Config.load({"INSTANCE_DIR": str(tmp_path)})).app_context():
+        yield
 
 
 def run(*arguments: object) -> Result:

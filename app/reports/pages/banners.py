@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from app.plan.snapshot import FeedState
 from app.records.reading.anomalies import MOST_COUNTED, Anomalies
 from app.voice.numbers import mask
 from app.voice.times import offset_text
@@ -29,7 +30,13 @@ _UNSIGNED = Banner(
 
 
 def find_banners(
-    config: Config, anomalies: Anomalies, *, spooled: int, down: Sequence[str] = (), out: Sequence[str] = ()
+    config: Config,
+    anomalies: Anomalies,
+    *,
+    spooled: int,
+    down: Sequence[str] = (),
+    out: Sequence[str] = (),
+    feeds: Sequence[FeedState] = (),
 ) -> list[Banner]:
     """Return the warnings, the worst first. `spooled` is the number of receipts that wait on the spool.
 
@@ -48,6 +55,7 @@ def find_banners(
         banners.append(_down_banner(down))
     if out:
         banners.append(_out_banner(out))
+    banners += [_feed_banner(feed) for feed in feeds if feed.is_stale]
     # SIMULATED_TIME is refused unless this machine alone reaches the server.
     if config.verify_signatures is not SignatureMode.ENFORCE and not config.simulated_time:
         banners.append(_UNSIGNED)
@@ -83,6 +91,14 @@ def _spool_banner(spooled: int) -> Banner:
         title="1 report waits on disk" if spooled == 1 else f"{spooled:,} reports wait on disk",
         text="The database did not take them in time. They are stored as soon as it answers; until then the figures "
         "lack them. Check the database.",
+    )
+
+
+def _feed_banner(feed: FeedState) -> Banner:
+    return Banner(
+        kind="warning",
+        title="A calendar of the plan cannot be read",
+        text=f"{feed}. The last good copy stays in use. Check the address in the plan, and run flask plan status.",
     )
 
 

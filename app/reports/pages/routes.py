@@ -43,6 +43,7 @@ from app.reports.pages.layout import (
 from app.reports.pages.query import FILTERS, SORTS
 from app.reports.pages.ranges import COMPARISONS, RANGES
 from app.reports.pages.story import describe_call, targets_of
+from app.reports.pages.switch import switch
 from app.reports.pages.tiles import find_tiles
 from app.reports.pages.timeline import draw_timeline
 from app.voice.explanation import explain
@@ -53,6 +54,7 @@ bp.after_request(add_headers)
 bp.app_context_processor(page_context)
 bp.register_error_handler(HTTPException, error_page)
 bp.add_url_rule("/login", view_func=login, methods=("GET", "POST"))
+bp.add_url_rule("/switch", view_func=switch, methods=("POST",))
 bp.add_url_rule("/logout", view_func=logout, methods=("POST",))
 bp.add_url_rule("/welcome", view_func=welcome)
 bp.add_url_rule("/test-call", view_func=start_test_call, methods=("POST",))

@@ -1,0 +1,57 @@
+"""The switch: a route is closed or opened by hand, on a page or by a command."""
+
+from datetime import UTC, datetime, tzinfo
+from http import HTTPStatus
+
+from flask import Response, abort, request
+
+from app.context import Services, services
+from app.plan.dates import parse_until
+from app.plan.model import Route
+from app.plan.snapshot import SWITCH
+from app.records.writing.audit import set_plan_state
+from app.reports.access.login import redirect_to
+from app.reports.access.sessions import has_csrf_token
+from app.voice.xml_values import sentence
+
+
+def zone_of(route: Route) -> tzinfo:
+    """Return the time zone in which people speak about a route: that of its hours, else that of the settings."""
+    return route.hours.time_zone if route.hours is not None else services().config.timezone
+
+
+def change_switch(
+    shared: Services, route: str, *, is_open: bool | None, until: datetime | None, say: str | None, actor: str
+) -> None:
+    """Store that a route is open or closed until a moment; None lets the plan decide again.
+
+    Raises ValueError for a sentence that cannot be said, and StoreUnavailable.
+    """
+    value = None if is_open is None else {"open": is_open, **({"say": sentence("say", say)} if say else {})}
+    set_plan_state(
+        shared.store,
+        f"{SWITCH}{route}",
+        value,
+        until=round(until.timestamp() * 1000) if until is not None else None,
+        actor=actor,
+        action={None: "route.follows_plan", True: "route.opened", False: "route.closed"}[is_open],
+    )
+
+
+def switch() -> Response:
+    """Change the switch by the form of the dashboard."""
+    if not has_csrf_token():
+        abort(HTTPStatus.BAD_REQUEST, "This form has expired. Go back to the page and try again.")
+    shared, name = services(), request.form.get("route", "")
+    route = shared.plan.routes.get(name)
+    if route is None:
+        abort(HTTPStatus.NOT_FOUND, "The plan has no such route.")
+    is_open = {"close": False, "open": True}.get(request.form.get("change", ""))
+    text = request.form.get("until", "").strip()
+    try:
+        until = parse_until(text, zone_of(route), datetime.now(UTC)) if text and is_open is not None else None
+        say = request.form.get("say", "").strip() if is_open is False else ""
+        change_switch(shared, name, is_open=is_open, until=until, say=say or None, actor="admin")
+    except ValueError as error:
+        abort(HTTPStatus.BAD_REQUEST, f"{error}.")
+    return redirect_to(request.form.get("next", "/"))
