@@ -9,7 +9,7 @@ from typing import IO
 import click
 
 from app.context import services
-from app.dial.snapshot import apply_plan_state
+from app.dial.snapshot import read_switches
 from app.ops.feeds import Feeds
 from app.plan.describe import describe_decision, describe_plan, describe_route
 from app.plan.load import PlanError, configured_plan
@@ -20,7 +20,6 @@ from app.plan.snapshot import LiveState, Snapshot
 from app.plan.values import OUTCOME_WORDS
 from app.records.model.receipt import StoreUnavailable
 from app.records.reading.read_session import read_session
-from app.records.writing.audit import read_plan_state
 from app.voice.events import CallFacts
 from app.voice.outcome import Outcome
 
@@ -101,7 +100,7 @@ def known_at(plan: Plan, at: datetime) -> LiveState:
         feeds.refresh()
         feeds.publish(live, at)
     with suppress(StoreUnavailable), read_session(shared.store) as connection:
-        apply_plan_state(live, read_plan_state(connection))
+        live.switches = read_switches(connection)
     return live
 
 

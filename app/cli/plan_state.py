@@ -10,6 +10,7 @@ import click
 from app.cli.plan import FILE, cli, known_at, load
 from app.context import services
 from app.plan.dates import parse_until
+from app.plan.describe import describe_state
 from app.plan.hours import Hours
 from app.plan.model import Plan, Route
 from app.plan.snapshot import Snapshot, Source, Timeline
@@ -70,19 +71,11 @@ def _route(plan: Plan, name: str) -> Route:
 
 
 def _status(route: Route, snapshot: Snapshot) -> Iterator[str]:
+    yield f"{route.name}: {describe_state(route, snapshot, zone_of(route))}"
     switch = snapshot.switches.get(route.name)
-    zone = zone_of(route)
-    if switch is not None and switch.holds(snapshot.now):
-        until = f"until {switch.until.astimezone(zone):%a %d %b %H:%M} ({zone})" if switch.until else "until opened"
-        yield f"{route.name}: {'open' if switch.is_open else 'closed'} by hand {until}"
-        if switch.say is not None:
-            heard = textwrap.wrap(f"callers hear “{switch.say}”", _WIDTH - 2)
-            yield from (f"  {line}" for line in heard)
-    elif route.hours is None:
-        yield f"{route.name}: always open"
-    else:
-        is_open, rule = route.hours.state(snapshot.now, snapshot.days)
-        yield f"{route.name}: {'open' if is_open else 'closed'} ({rule or 'weekday'})"
+    if switch is not None and switch.say is not None:
+        heard = textwrap.wrap(f"callers hear “{switch.say}”", _WIDTH - 2)
+        yield from (f"  {line}" for line in heard)
 
 
 @cli.command()

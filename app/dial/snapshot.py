@@ -1,10 +1,10 @@
 """The state that a decision may know: held in memory, so that a webhook waits for neither the store nor a network."""
 
 import logging
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.context import Services
@@ -12,7 +12,7 @@ from app.plan.next import Decision, Ring
 from app.plan.snapshot import SWITCH, LiveState, Snapshot, Switch
 from app.records.model.periodic_job import PeriodicJob
 from app.records.store.store import Store
-from app.records.writing.audit import PlanState, read_plan_state
+from app.records.writing.audit import read_plan_state
 from app.voice.events import Event
 
 log = logging.getLogger(__name__)
@@ -34,19 +34,16 @@ class PlanStateJob(PeriodicJob):
         """Read the state; while the store is away, what was known stays."""
         try:
             with self._store.engine.connect() as connection:
-                apply_plan_state(self._live, read_plan_state(connection))
+                self._live.switches = read_switches(connection)
         except (SQLAlchemyError, OSError) as error:
             log.info("plan_state_waits", extra={"error": type(error).__name__})
         return _PAUSE
 
 
-def apply_plan_state(live: LiveState, found: Mapping[str, PlanState]) -> None:
-    """Let decisions know what people changed by hand."""
-    live.switches = {
-        key.removeprefix(SWITCH): Switch.read(one.value, one.until)
-        for key, one in found.items()
-        if key.startswith(SWITCH)
-    }
+def read_switches(connection: Connection) -> dict[str, Switch]:
+    """Return every switch that holds now, by the name of its route."""
+    found = read_plan_state(connection, SWITCH)
+    return {name: Switch.read(one.value, one.until) for name, one in found.items()}
 
 
 def snapshot_of(event: Event, shared: Services) -> Snapshot:

@@ -1,6 +1,7 @@
 """Describe a plan, a route or a decision in plain words."""
 
 from collections.abc import Iterator
+from datetime import tzinfo
 
 from app.plan.endings import Announcement, Announcements, Ending, Hangup, Redirect, Voicemail
 from app.plan.hours import WEEKDAYS, Hours
@@ -8,7 +9,7 @@ from app.plan.model import Plan, Route, Step, Target
 from app.plan.next import Decision, End, Ring, Why
 from app.plan.prompts import Phrase, Phrases
 from app.plan.remarks import uncertain_keys
-from app.plan.snapshot import feed_name
+from app.plan.snapshot import Snapshot, feed_name
 from app.plan.values import ANY_NUMBER, DIALLED, QUIET_OUTCOMES
 
 _WHY = {
@@ -50,6 +51,19 @@ def describe_decision(decision: Decision) -> str:
     if isinstance(decision, End):
         return f"gets the ending {decision.name}: {describe_ending(decision.ending)} ({_WHY[decision.why]})"
     return "gets nothing more: the call is over"
+
+
+def describe_state(route: Route, snapshot: Snapshot, zone: tzinfo) -> str:
+    """Return whether a route is open at the moment of the snapshot, and by which rule; `zone` is for times."""
+    switch = snapshot.switches.get(route.name)
+    if switch is not None and switch.holds(snapshot.now):
+        word = "open" if switch.is_open else "closed"
+        until = f"{switch.until.astimezone(zone):%a %d %b %H:%M} ({zone})" if switch.until else "further notice"
+        return f"{word} by hand until {until}"
+    if route.hours is None:
+        return "always open"
+    is_open, rule = route.hours.state(snapshot.now, snapshot.days)
+    return f"{'open' if is_open else 'closed'} ({rule or 'by its weekly hours'})"
 
 
 def describe_ending(ending: Ending) -> str:

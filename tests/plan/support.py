@@ -41,12 +41,11 @@ def outbound(called: str | None, caller: str | None = "+14155550100") -> CallFac
 def ring_of(plan: Plan, route: str, step: str) -> Ring:
     """Return the first ring of a step, with its route's greeting."""
     rung = plan.routes[route].steps[step]
-    dialled = {"number": "+442071838750"}
     return Ring(
         route=plan.routes[route],
         step=rung,
         targets=tuple(
-            target.model_copy(update=dialled) if target.number == DIALLED else target for target in rung.ring
+            target.at("+442071838750") if target.number == DIALLED or target.rota else target for target in rung.ring
         ),
         round=1,
         timeout=rung.timeout,

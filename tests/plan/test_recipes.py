@@ -1,13 +1,16 @@
 """Each recipe of the documentation loads, and a call walks through it as the recipe promises."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
+from app.ops.feeds import Feeds
 from app.plan.document import document
 from app.plan.load import load_plan
 from app.plan.next import Decision, End, Ring, after, start
-from app.plan.snapshot import Snapshot
+from app.plan.snapshot import LiveState, Snapshot
 from app.voice.outcome import Outcome
 from tests.plan.plivo_rules import broken_rules
 from tests.plan.support import MONDAY_TEN, RECIPES, URLS, inbound
@@ -52,6 +55,21 @@ def walk(
     return taken
 
 
+def first_at(recipe: str, moment: str, directory: Path) -> str:
+    """Return what a caller gets first at a moment in Los Angeles, by the calendars beside the recipe."""
+    plan = load_plan(RECIPES / f"{recipe}.toml")
+    now = datetime.fromisoformat(moment).replace(tzinfo=ZoneInfo("America/Los_Angeles")).astimezone(UTC)
+    live, feeds = LiveState(), Feeds(plan, directory, allow_private=False)
+    feeds.refresh()
+    feeds.publish(live, now)
+    called = "+14155550101" if recipe == "on-call" else OFFICE
+    decision = start(plan, inbound(called, CALLER), live.at(now))
+    assert broken_rules(document(decision, URLS)) == []
+    if isinstance(decision, Ring) and recipe == "on-call":
+        return " ".join(target.address for target in decision.targets)
+    return in_short(decision)
+
+
 def in_short(decision: Decision) -> str:
     if isinstance(decision, Ring):
         return f"{decision.step.name} {decision.timeout}"
@@ -61,8 +79,8 @@ def in_short(decision: Decision) -> str:
 def test_the_documentation_names_every_recipe() -> None:
     page = (RECIPES.parent / "dial-plan.md").read_text("utf-8")
 
-    assert all(f"plans/{path.name}" in page for path in RECIPES.iterdir())
-    assert {path.stem for path in RECIPES.iterdir()} == {
+    assert all(f"plans/{path.name}" in page for path in RECIPES.glob("*.toml"))
+    assert {path.stem for path in RECIPES.glob("*.toml")} == {
         "one-number",
         "ring-all",
         "one-after-another",
@@ -72,6 +90,8 @@ def test_the_documentation_names_every_recipe() -> None:
         "fair-team",
         "written-message",
         "unverified-callers",
+        "holidays",
+        "on-call",
     }
 
 
@@ -184,3 +204,33 @@ def test_written_message(outcomes: str, taken: list[str]) -> None:
 )
 def test_unverified_callers(verification: str | None, attestation: str | None, outcomes: str, taken: list[str]) -> None:
     assert walk("unverified-callers", outcomes, stir=(verification, attestation)) == taken
+
+
+@pytest.mark.parametrize(
+    ("moment", "got"),
+    [
+        ("2026-12-16 11:59", "desk 25"),
+        ("2026-12-16 12:30", "message"),  # The team's lunch.
+        ("2026-12-19 11:00", "desk 25"),  # The Saturday that is open.
+        ("2026-12-24 11:00", "desk 25"),
+        ("2026-12-24 12:00", "message"),
+        ("2026-12-25 11:00", "message"),  # A holiday.
+        ("2026-12-28 11:00", "message"),
+        ("2027-01-04 11:00", "desk 25"),
+    ],
+)
+def test_holidays(moment: str, got: str, tmp_path: Path) -> None:
+    assert first_at("holidays", moment, tmp_path) == got
+
+
+@pytest.mark.parametrize(
+    ("moment", "got"),
+    [
+        ("2026-01-04 12:00", "+14155550163"),  # Nobody yet.
+        ("2026-11-22 23:59", "+14155550162"),
+        ("2026-11-23 00:00", "+14155550161"),
+        ("2026-11-30 00:00", "+14155550162"),
+    ],
+)
+def test_on_call(moment: str, got: str, tmp_path: Path) -> None:
+    assert first_at("on-call", moment, tmp_path) == got

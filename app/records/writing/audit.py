@@ -45,13 +45,13 @@ def set_plan_state(
         record_change(connection, actor=actor, action=action, subject=key, detail=detail)
 
 
-def read_plan_state(connection: Connection) -> dict[str, PlanState]:
-    """Return everything that holds beside the plan at the moment, by key."""
+def read_plan_state(connection: Connection, kind: str) -> dict[str, PlanState]:
+    """Return what holds beside the plan at the moment under keys that begin with `kind`, by the rest of the key."""
     rows = connection.execute(select(plan_state))
     return {
-        row.key: PlanState(
+        row.key.removeprefix(kind): PlanState(
             value=json.loads(row.value), until=row.until, changed_at=row.changed_at, changed_by=row.changed_by
         )
         for row in rows
-        if row.until is None or row.until > now()
+        if row.key.startswith(kind) and (row.until is None or row.until > now())
     }

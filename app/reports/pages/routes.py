@@ -43,7 +43,7 @@ from app.reports.pages.layout import (
 from app.reports.pages.query import FILTERS, SORTS
 from app.reports.pages.ranges import COMPARISONS, RANGES
 from app.reports.pages.story import describe_call, targets_of
-from app.reports.pages.switch import switch
+from app.reports.pages.switch import route_states, switch
 from app.reports.pages.tiles import find_tiles
 from app.reports.pages.timeline import draw_timeline
 from app.voice.explanation import explain
@@ -59,6 +59,7 @@ bp.add_url_rule("/logout", view_func=logout, methods=("POST",))
 bp.add_url_rule("/welcome", view_func=welcome)
 bp.add_url_rule("/test-call", view_func=start_test_call, methods=("POST",))
 bp.add_url_rule("/events", view_func=events_page)
+bp.add_app_template_global(route_states)
 bp.add_app_template_filter(json.loads, "from_json")
 bp.add_app_template_filter(lambda value: json.dumps(value, indent=2, ensure_ascii=False), "pretty_json")
 bp.add_app_template_filter(formatting.readable, "readable")
@@ -145,6 +146,7 @@ def dashboard() -> Response:
             spooled=services().spool.size(),
             down=sorted(services().live.health),
             out=sorted(services().live.out),
+            feeds=services().live.feeds,
         ),
         targets_of=targets_of,
         most_sorted=MOST_SORTED,

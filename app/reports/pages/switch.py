@@ -1,5 +1,6 @@
 """The switch: a route is closed or opened by hand, on a page or by a command."""
 
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, tzinfo
 from http import HTTPStatus
 
@@ -7,9 +8,11 @@ from flask import Response, abort, request
 
 from app.context import Services, services
 from app.plan.dates import parse_until
+from app.plan.describe import describe_state
 from app.plan.model import Route
-from app.plan.snapshot import SWITCH
-from app.records.writing.audit import set_plan_state
+from app.plan.snapshot import SWITCH, Switch
+from app.records.reading.read_session import read_session
+from app.records.writing.audit import read_plan_state, set_plan_state
 from app.reports.access.login import redirect_to
 from app.reports.access.sessions import has_csrf_token
 from app.voice.xml_values import sentence
@@ -36,6 +39,33 @@ def change_switch(
         actor=actor,
         action={None: "route.follows_plan", True: "route.opened", False: "route.closed"}[is_open],
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteState:
+    """Whether a route is open, in words, and whether that was switched by hand."""
+
+    name: str
+    text: str
+    zone: str
+    is_by_hand: bool
+    say: str | None
+
+
+def route_states() -> list[RouteState]:
+    """Return the state of every route as the store has it: the page after a change already shows it."""
+    shared, now = services(), datetime.now(UTC)
+    with read_session(shared.store) as connection:
+        found = read_plan_state(connection, SWITCH)
+    switches = {name: Switch.read(one.value, one.until) for name, one in found.items()}
+    snapshot = replace(shared.live.at(now), switches=switches)
+    states = []
+    for route in shared.plan.routes.values():
+        zone, by_hand = zone_of(route), switches.get(route.name)
+        text = describe_state(route, snapshot, zone)
+        say = by_hand.say if by_hand is not None else None
+        states.append(RouteState(name=route.name, text=text, zone=str(zone), is_by_hand=by_hand is not None, say=say))
+    return states
 
 
 def switch() -> Response:
