@@ -51,7 +51,9 @@ def nodes(start_server: Callable[..., Server], database_url: str, tmp_path: Path
     plan = tmp_path / "plan.toml"
     plan.write_text(PLAN)
     settings = {"DATABASE_URL": database_url, "DIAL_PLAN": plan, "SECRET_KEY": "a-made-up-secret-key-of-two-nodes"}
-    return start_server(**settings), start_server(**settings)
+    first, second = start_server(**settings), start_server(**settings)
+    answer(first)  # Without any call the dashboard shows the first steps alone.
+    return first, second
 
 
 def test_a_switch_is_seen_by_every_worker_of_every_node(nodes: tuple[Server, Server]) -> None:
