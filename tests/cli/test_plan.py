@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from app import create_app
-from app.cli.plan import cli
+from app.cli.plan_state import group as cli
 from config import Config
 
 RECIPES = Path(__file__).parents[2] / "docs" / "plans"
@@ -151,3 +151,74 @@ def test_try_takes_an_outgoing_call_by_its_from() -> None:
     placed = run(*office, "--outgoing", "--caller", "0014155550100", "--called", "+442071838750")
 
     assert placed.stdout == "The caller rings front_desk: +14155550111 and +14155550112 for 20 s.\n"
+
+
+HOLIDAYS = RECIPES / "holidays.toml"
+
+
+def test_days_prints_a_month_with_the_rule_of_each_special_day() -> None:
+    result = run("days", "main", "--month", "2026-12", "--file", HOLIDAYS)
+
+    lines = result.stdout.splitlines()
+    assert result.exit_code == 0
+    assert lines[0] == "main, December 2026, America/Los_Angeles"
+    assert len(lines) == 32
+    assert max(map(len, lines)) <= 80
+    assert lines[1:4] == [
+        "Tue 01  09:00-17:00",
+        "Wed 02  09:00-12:00, 13:00-17:00  (calendar: Team lunch)",
+        "Thu 03  09:00-17:00",
+    ]
+    assert lines[19] == "Sat 19  10:00-14:00  (2026-12-19 10:00-14:00)"
+    assert lines[24:26] == ["Thu 24  09:00-12:00  (12-24 12:00-24:00)", "Fri 25  closed  (holiday: Christmas Day)"]
+
+
+def test_days_of_a_change_of_clocks_have_the_hours_of_the_wall(tmp_path: Path) -> None:
+    plan = tmp_path / "plan.toml"
+    plan.write_text(
+        '[routes.main]\nending = "busy"\n[routes.main.hours]\ntime_zone = "Europe/Berlin"\notherwise = "busy"\n'
+        'sunday = ["00:00-24:00"]\n'
+    )
+
+    result = run("days", "main", "--month", "2026-10", "--file", plan)
+
+    assert "Sun 25  00:00-24:00" in result.stdout.splitlines()
+
+
+def test_try_names_the_rule_that_decided_the_hours() -> None:
+    result = run("try", "--called", "+14155550100", "--at", "2026-12-25 20:00", "--file", HOLIDAYS)
+
+    assert "The hours at that time are decided by: holiday: Christmas Day." in result.stdout
+
+
+def test_oncall_prints_who_it_is_and_who_is_next() -> None:
+    result = run("oncall", "--file", RECIPES / "on-call.toml")
+
+    place, now, following = result.stdout.splitlines()
+    assert place == "routes.emergency.steps.on_call:"
+    assert {now.split()[-1], following.split()[1].rstrip(",")} == {"+14155550161", "+14155550162"}
+
+
+def test_a_country_without_holidays_is_a_mistake_of_the_plan(tmp_path: Path) -> None:
+    plan = tmp_path / "plan.toml"
+    plan.write_text(HOLIDAYS.read_text().replace('"US-CA"', '"US-XX"'))
+
+    result = run("check", plan)
+
+    assert result.exit_code == 1
+    assert "[routes.main.hours]: holidays is 'US-XX'; XX is no part of US whose holidays are known" in result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (("close", "nowhere"), "the plan has no route 'nowhere'; its routes are main"),
+        (("close", "main", "--until", "soon"), "'soon' is no time; write 15:00 or 2026-12-24 15:00"),
+        (("close", "main", "--until", "2020-01-01 10:00"), "'2020-01-01 10:00' has passed; write a later time"),
+    ],
+)
+def test_a_switch_that_cannot_be_is_refused(arguments: tuple[str, ...], problem: str) -> None:
+    result = run(*arguments)
+
+    assert result.exit_code == 1
+    assert problem in result.output
