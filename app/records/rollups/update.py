@@ -7,10 +7,10 @@ hour may have been counted, the writer stores a late change in the same transact
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
-from itertools import islice
+from itertools import chain
 
 from sqlalchemy import BigInteger, Connection, Insert, bindparam, delete, func, insert, literal, select, text
 from sqlalchemy.exc import DBAPIError
@@ -59,7 +59,7 @@ def update_rollups(
                     break
                 counted += done
                 if step is not None:
-                    step(done, sum(1 for _ in _due(connection, horizon)))
+                    step(done, sum(map(len, _due(connection, horizon))))
                 stop.wait(_PAUSE)
     except DBAPIError as error:
         raise StoreUnavailable("the store did not answer in time") from error
@@ -68,9 +68,11 @@ def update_rollups(
     return counted
 
 
-def marked_hours(connection: Connection) -> list[int]:
-    """Return the hours with late changes, in order."""
-    found = connection.scalars(select(late_changes.c.call_key // _HOUR_OF_KEYS).distinct())
+def marked_hours(connection: Connection, *, since: int = 0, until: int = 1 << 62) -> list[int]:
+    """Return the hours with late changes that begin between two times in milliseconds, in order."""
+    key = late_changes.c.call_key
+    within = [key >= first_key(since), key < first_key(until)]
+    found = connection.scalars(select(key // _HOUR_OF_KEYS).where(*within).distinct())
     return sorted(key_time(hour * _HOUR_OF_KEYS) for hour in found)
 
 
@@ -89,23 +91,21 @@ def _writing(connection: Connection, store: Store) -> Iterator[bool]:
     connection.exec_driver_sql("COMMIT")
 
 
-def _due(connection: Connection, horizon: int) -> Iterator[int]:
-    """Yield the hours to count: those with late changes, those since the last count, then older ones."""
+def _due(connection: Connection, horizon: int) -> tuple[Sequence[int], ...]:
+    """Return the hours to count: those with late changes, those since the last count, then older ones."""
     first, last = connection.execute(select(func.min(rollup_hours.c.hour), func.max(rollup_hours.c.hour))).one()
     oldest = connection.scalar(select(func.min(calls.c.call_key)))
     if first is None:
         first, last = horizon, horizon - HOUR
-    yield from (hour for hour in marked_hours(connection) if first <= hour <= last)
-    yield from range(last + HOUR, horizon, HOUR)
-    if oldest is not None:
-        yield from range(first - HOUR, hour_of(oldest) - HOUR, -HOUR)
+    older = range(first - HOUR, (first if oldest is None else hour_of(oldest)) - HOUR, -HOUR)
+    return marked_hours(connection, since=first, until=last + HOUR), range(last + HOUR, horizon, HOUR), older
 
 
 def _count_for_a_while(connection: Connection, store: Store, horizon: int) -> int:
     """Count due hours until the transaction has lasted long enough; return how many."""
     started = time.monotonic()
     counted = 0
-    for hour in list(islice(_due(connection, horizon), 200)):
+    for hour in chain(*_due(connection, horizon)):
         _count_hour(connection, hour, is_sqlite=store.is_sqlite)
         counted += 1
         if time.monotonic() - started > _LONGEST:
