@@ -1,12 +1,14 @@
 """Every page by WCAG 2.2 AA: axe in light and dark at four widths, keyboard alone, zoom, print, high contrast."""
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page
 
+from app.voice.outcome import CallOutcome
 from tests.reports.visitor import Site, Visitor, needs_chromium
 
 WIDTHS = (390, 768, 1024, 1440)
@@ -182,3 +184,14 @@ def test_in_forced_colours_pills_and_tiles_keep_their_borders(browser: Browser, 
     assert len(borders) > 5
     assert set(borders) == {"solid1px"}
     context.close()
+
+
+def test_a_screen_reader_hears_each_tile_as_a_sentence(reader: Visitor) -> None:
+    reader.page.set_viewport_size({"width": 1280, "height": 900})
+    reader.page.goto(f"{reader.url}/?range=7d")
+
+    sentences = reader.page.locator(".tiles > li").all_inner_texts()
+
+    assert len(sentences) >= len(CallOutcome)
+    assert [one for one in sentences if not re.fullmatch(r"[A-Z0-9][^:]*:\s+\S.*\.", one, re.DOTALL)] == []
+    assert [one for one in sentences if "compared with" not in one and "no comparison" not in one] == []

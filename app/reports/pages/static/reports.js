@@ -24,8 +24,13 @@ document.addEventListener("change", (event) => {
   else form.requestSubmit();
 });
 
-// The next page begins where this one was left.
-document.addEventListener("submit", () => sessionStorage.setItem("focus", document.activeElement?.id ?? ""));
+// The next page begins where this one was left; until it arrives, this one is shown as busy.
+const showBusy = (isBusy) => document.getElementById("main")?.setAttribute("aria-busy", isBusy);
+document.addEventListener("submit", () => {
+  sessionStorage.setItem("focus", document.activeElement?.id ?? "");
+  showBusy(true);
+});
+addEventListener("pageshow", () => showBusy(false));
 const restoreFocus = () => {
   const id = sessionStorage.getItem("focus");
   sessionStorage.removeItem("focus");
