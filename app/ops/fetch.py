@@ -9,6 +9,7 @@ import ssl
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import cache
 from http.client import HTTPConnection, HTTPException, HTTPResponse
 from typing import NamedTuple
 from urllib.parse import urljoin, urlsplit
@@ -20,7 +21,6 @@ _TIMEOUT = 5.0  # Seconds for each step: connect, one read, one write.
 _LONGEST = 20.0  # Seconds for one request, however slowly the other side sends.
 _MOST_REDIRECTS = 3
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_CONTEXT = ssl.create_default_context()
 
 
 class FeedError(Exception):
@@ -58,19 +58,22 @@ def _get(url: str, headers: Mapping[str, str], *, allow_private: bool) -> Fetche
     parts = urlsplit(url)
     host, is_tls = parts.hostname or "", parts.scheme == "https"
     plain = _connect(host, parts.port or (443 if is_tls else 80), allow_private=allow_private)
+    sock = _context().wrap_socket(plain, server_hostname=host, do_handshake_on_connect=False) if is_tls else plain
     connection = HTTPConnection(host, timeout=_TIMEOUT)
-    end = threading.Timer(_LONGEST, _hang_up, [plain])
+    connection.sock = sock
+    end = threading.Timer(_LONGEST, _hang_up, [sock])
     end.daemon = True
     end.start()
     try:
-        connection.sock = _CONTEXT.wrap_socket(plain, server_hostname=host) if is_tls else plain
+        if isinstance(sock, ssl.SSLSocket):
+            sock.do_handshake()
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         connection.request("GET", target, headers={"Host": parts.netloc.rpartition("@")[2], **headers})
         return _read(connection.getresponse(), host)
     finally:
         end.cancel()
         connection.close()
-        plain.close()
+        sock.close()
 
 
 def _read(response: HTTPResponse, host: str) -> Fetched | str:
@@ -100,6 +103,12 @@ def _connect(host: str, port: int, *, allow_private: bool) -> socket.socket:
     raise FeedError(f"{host} has no address")
 
 
-def _hang_up(plain: socket.socket) -> None:
+@cache
+def _context() -> ssl.SSLContext:
+    """Return the TLS context; it reads a file of a thousand certificates, which no server without calendars needs."""
+    return ssl.create_default_context()
+
+
+def _hang_up(sock: socket.socket) -> None:
     with suppress(OSError):  # It has just ended by itself.
-        plain.shutdown(socket.SHUT_RDWR)
+        sock.shutdown(socket.SHUT_RDWR)
