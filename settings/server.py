@@ -39,6 +39,25 @@ class ServerSettings:
     retention_days: Annotated[
         int, Setting("0", "Days to keep records; `0` keeps them forever.", parsers.integer(0, 36500))
     ]
+    recording_days: Annotated[
+        int,
+        Setting(
+            "0",
+            "Days after which recordings are deleted at Plivo; `0` leaves them there.",
+            parsers.integer(0, 36500),
+        ),
+    ]
+    followup_wait: Annotated[
+        int,
+        Setting(
+            "5",
+            "Seconds after which a caller who gave up is to be called back.",
+            parsers.integer(0, 3600),
+        ),
+    ]
+    followup_closed: Annotated[
+        bool, Setting("false", "Whether to call back callers outside opening hours too.", parsers.boolean)
+    ]
     instance_dir: Annotated[
         Path,
         Setting(

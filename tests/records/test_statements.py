@@ -94,6 +94,7 @@ def test_all_receipts_of_one_call_change_each_row_once(store: Store) -> None:
         "UPDATE calls",
         "UPDATE dials",
         "INSERT legs",
+        "SELECT followups",
         "COMMIT",
     ]
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import tzinfo
 from typing import Any
 
+from app.records.maintenance.check_followups import check_followups
 from app.records.model import tables
 from app.records.model.ids import make_key, now, orphan_uuid
 from app.records.model.receipt import StoreUnavailable, first_params, placement_from_json
@@ -16,6 +17,7 @@ from app.records.store.store import Store, Writer
 from app.records.store.version import tables_of_this_version
 from app.records.writing.derive import derive
 from app.records.writing.fold_receipt import fold_receipt
+from app.records.writing.followups import DEFAULT_RULES, Rules
 from app.voice.cdr import parse_any
 from app.voice.events import Event, Kind
 from app.voice.xml import plays_before_dialling
@@ -28,11 +30,15 @@ _COLUMNS = ("receipt_key", "kind", "dial_id", "params", "received_at", "placemen
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckReport:
-    """`damage` in the words of the database, the calls that differ from their receipts, and how many were repaired."""
+    """`damage` in the words of the database, the calls that differ from their receipts, and how many were repaired.
+
+    `followups` counts the callers whose follow-ups differed from their calls; a repair repairs all of them.
+    """
 
     damage: tuple[str, ...]
     differing: tuple[str, ...]
     repaired: int
+    followups: int = 0
 
 
 def count_calls(store: Store) -> int:
@@ -48,7 +54,7 @@ def orphans(store: Store) -> int:
         return count_orphans(connection, since=0)
 
 
-def check(store: Store, *, zone: tzinfo, repair: bool, step: OnProgress) -> CheckReport:
+def check(store: Store, *, zone: tzinfo, repair: bool, step: OnProgress, rules: Rules = DEFAULT_RULES) -> CheckReport:
     """Check the whole store while it is in use; with `repair`, rewrite differing records from their receipts.
 
     `zone` is the time zone of the Plivo account. Raises `StoreUnavailable` when the store cannot be read.
@@ -56,7 +62,10 @@ def check(store: Store, *, zone: tzinfo, repair: bool, step: OnProgress) -> Chec
     try:
         writer = store.connect_writer()
         try:
-            return _check(store, writer, zone=zone, repair=repair, step=step)
+            found = _check(store, writer, zone=zone, repair=repair, step=step)
+            if found.damage:
+                return found
+            return replace(found, followups=check_followups(store, writer, rules, repair=repair))
         finally:
             writer.close()
     except store.errors as error:

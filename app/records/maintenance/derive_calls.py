@@ -69,9 +69,10 @@ def _derive_some(writer: Writer, sql: Statements) -> int:
         # Another process may have derived some of them meanwhile.
         records = [record for record in _read(writer.cursor, sql, list(found)) if record.call.outcome is None]
         for record in records:
+            before = sql.calls.values(record.call)
             derive_call(record)
+            writer.cursor.execute(*sql.calls.update_changed(before, sql.calls.values(record.call)))
         if records:
-            writer.cursor.executemany(sql.calls.update, [sql.calls.update_values(record.call) for record in records])
             # Their hours may have been counted already.
             hours = {hour_of(record.call.call_key) for record in records}
             writer.cursor.executemany(sql.late_change, [(make_key(now()), first_key(hour)) for hour in hours])

@@ -6,7 +6,7 @@ between.
 
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -15,16 +15,20 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.types import TypeEngine
 
 from app.records.maintenance.check import delete_states
+from app.records.maintenance.check_followups import count_mentions, forget_notes
 from app.records.model.ids import first_key, make_key, now
 from app.records.model.receipt import StoreUnavailable
 from app.records.model.tables import call_rollups, calls, dials, legs, receipts, recordings, rollup_hours
 from app.records.model.tables_events import announced, deliveries, events, outbox
+from app.records.model.tables_followup import followup_calls, recording_marks
 from app.records.rollups.counting import HOUR
 from app.records.rollups.update import hour_of, marked_hours, update_rollups
 from app.records.spool.spool import Spool
 from app.records.store.sqlite import truncate_wal
 from app.records.store.store import Store
 from app.records.store.version import tables_of_this_version
+from app.records.writing.followup_rows import EVERY_CALL, update_followups
+from app.records.writing.followups import DEFAULT_RULES, Rules, parties
 
 OnProgress = Callable[[int], None]  # Called after each step with the number done since the last one.
 
@@ -50,7 +54,7 @@ def count_older(store: Store, *, before: int) -> int:
         return connection.execute(query).scalar_one()
 
 
-def prune(store: Store, *, before: int, step: OnProgress) -> int:
+def prune(store: Store, *, before: int, step: OnProgress, rules: Rules = DEFAULT_RULES) -> int:
     """Delete the calls that began before a time in milliseconds, rounded down to the hour; return how many.
 
     Their hours are counted first and never again, so that figures of the past remain. Raises `StoreUnavailable`; what
@@ -62,7 +66,7 @@ def prune(store: Store, *, before: int, step: OnProgress) -> int:
     oldest = select(calls.c.call_key).where(calls.c.call_key < first_key(before)).order_by(calls.c.call_key)
     deleted = 0
     while keys := _keys(store, oldest.limit(_BATCH)):
-        _delete(store, keys)
+        _delete(store, keys, rules)
         deleted += len(keys)
         step(len(keys))
         time.sleep(_PAUSE)
@@ -89,7 +93,7 @@ def count_receipts(store: Store) -> int:
         return connection.execute(select(func.count()).select_from(receipts)).scalar_one()
 
 
-def erase(store: Store, spool: Spool, person: str, step: OnProgress) -> Erased:
+def erase(store: Store, spool: Spool, person: str, step: OnProgress, rules: Rules = DEFAULT_RULES) -> Erased:
     """Delete every call that mentions a person, a number in E.164 or a `sip:` address, and search everything again.
 
     Calls are deleted whole, also those with other participants. Their hours are counted again; of pruned hours the
@@ -102,13 +106,17 @@ def erase(store: Store, spool: Spool, person: str, step: OnProgress) -> Erased:
     found = 0
     for keys in _mentioning(store, person, pattern, step):
         for start in range(0, len(keys), _BATCH):
-            _delete(store, keys[start : start + _BATCH], is_counted_again=True)
+            _delete(store, keys[start : start + _BATCH], rules, is_counted_again=True)
             time.sleep(_PAUSE)
         found += len(keys)
     _make_nameless(store, person, pattern)
+    with _connected(store) as connection:
+        forget_notes(connection, person, pattern)
     spooled = spool.remove(lambda text: bool(pattern.search(text)))
     _forget_free_space(store)
     left = sum(len(keys) for keys in _mentioning(store, person, pattern, step))
+    with _connected(store) as connection:
+        left += count_mentions(connection, person, pattern)
     return Erased(calls=found, spooled=spooled, left=left + spool.count(lambda text: bool(pattern.search(text))))
 
 
@@ -174,7 +182,7 @@ def _connected(store: Store) -> Iterator[Connection]:
         raise StoreUnavailable(f"the store broke off: {str(error.orig).splitlines()[0]}") from error
 
 
-def _delete(store: Store, call_keys: Iterable[int], *, is_counted_again: bool = False) -> None:
+def _delete(store: Store, call_keys: Sequence[int], rules: Rules, *, is_counted_again: bool = False) -> None:
     """Delete calls whole; with `is_counted_again`, the figures of their hours lose them too."""
     writer = store.connect_writer()
     sql = store.statements
@@ -182,14 +190,17 @@ def _delete(store: Store, call_keys: Iterable[int], *, is_counted_again: bool = 
         if store.is_sqlite:
             writer.cursor.execute("PRAGMA secure_delete = ON")  # Overwrite deleted rows.
         writer.begin([])
+        writer.cursor.execute(sql.calls_by_key, (sql.many(call_keys),))  # Locks the calls on PostgreSQL.
+        numbers = {number for row in writer.cursor.fetchall() for number in parties(sql.calls.read(row))}
         for call_key in call_keys:
-            writer.cursor.execute(sql.call_by_key, (call_key,))  # Locks the call on PostgreSQL.
             writer.cursor.execute(f"DELETE FROM receipts WHERE call_key = {sql.mark}", (call_key,))  # noqa: S608
-            for table in (outbox, deliveries, events, announced):
+            for table in (outbox, deliveries, events, announced, followup_calls, recording_marks):
                 writer.cursor.execute(f"DELETE FROM {table.name} WHERE call_key = {sql.mark}", (call_key,))  # noqa: S608
             delete_states(writer.cursor, sql, call_key)
             if is_counted_again:
                 writer.cursor.execute(sql.late_change, (make_key(now()), call_key))
+        update_followups(writer.cursor, sql, dict.fromkeys(numbers, False), rules, limit=EVERY_CALL)
+        writer.cursor.execute(sql.delete_lone_marks, (sql.many(numbers),))
         writer.commit()
     except store.errors as error:
         raise StoreUnavailable(f"the store took no deletion: {error}") from error

@@ -10,6 +10,7 @@ from app.records.model.periodic_job import PeriodicJob
 from app.records.model.receipt import StoreUnavailable
 from app.records.store.files import lock_within, open_lock
 from app.records.store.store import Store
+from app.records.writing.followups import DEFAULT_RULES, Rules
 
 log = logging.getLogger(__name__)
 
@@ -25,10 +26,11 @@ class Retention(PeriodicJob):
 
     name = "retention"
 
-    def __init__(self, store: Store, *, days: int, directory: Path) -> None:
+    def __init__(self, store: Store, *, days: int, directory: Path, rules: Rules = DEFAULT_RULES) -> None:
         super().__init__()
         self._store = store
         self._days = days
+        self._rules = rules
         self._directory = directory
         self._lock_file: BinaryIO | None = None
 
@@ -51,7 +53,8 @@ class Retention(PeriodicJob):
 
     def _prune(self) -> None:
         try:
-            pruned = prune(self._store, before=now() - self._days * _DAY, step=self._check_stop)
+            before = now() - self._days * _DAY
+            pruned = prune(self._store, before=before, step=self._check_stop, rules=self._rules)
         except _Stopped:
             return
         except StoreUnavailable as error:

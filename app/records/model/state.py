@@ -130,6 +130,31 @@ class RecordingState:
 
 
 @dataclass(slots=True)
+class FollowupState:
+    """A caller who reached nobody: their calls on one route, from the first until they were reached.
+
+    `followup_key` is the key of the first call. Times in milliseconds since 1970 UTC; each call counts at its start.
+    """
+
+    followup_key: int
+    caller: str
+    route: str | None
+    state: str
+    caller_name: str | None
+    opened_at: int
+    first_call_uuid: str
+    last_at: int
+    last_call_uuid: str
+    call_count: int = 0
+    closed_at: int | None = None
+    closed_by: str | None = None
+    closing_call_uuid: str | None = None
+    taken_at: int | None = None
+    taken_by: str | None = None
+    note: str | None = None
+
+
+@dataclass(slots=True)
 class CallRecord:
     """Everything stored about one call except its receipts."""
 

@@ -35,6 +35,8 @@ metadata = MetaData(
 KEY = BigInteger().with_variant(Integer(), "sqlite")
 
 SUFFIX_LENGTH = 4
+IS_OUTGOING = "direction = 'outbound'"
+WAS_CALLED = "(answered_by = to_number OR direction = 'outbound')"  # We called the person who answered.
 HAS_NONCE = "nonce_key IS NOT NULL"  # The condition of the partial index on nonces.
 REQUEST_DIFFERS = "request_uuid <> call_uuid"  # The condition of the partial index on request UUIDs.
 HAS_NO_DIAL = "dial_count = 0"  # The condition of the partial indexes on numbers of calls without a dial.
@@ -106,6 +108,10 @@ calls = Table(
     Column("recording_id", Text),  # the first recording of a second or more: the message where nobody talked
     Index(None, "outcome", "call_key"),
     Index(None, "call_uuid", unique=True),
+    # The calls between a number and us. Most calls come in, so the last two are small.
+    Index(None, "from_number", "call_key"),
+    Index(None, "to_number", "call_key", sqlite_where=text(IS_OUTGOING), postgresql_where=text(IS_OUTGOING)),
+    Index(None, "answered_by", "call_key", sqlite_where=text(WAS_CALLED), postgresql_where=text(WAS_CALLED)),
     # Usually equal; a partial index saves a random write.
     Index(None, "request_uuid", **_where(REQUEST_DIFFERS)),
     # Calls with dials are found by the numbers of their dials.

@@ -23,6 +23,7 @@ from sqlalchemy import (
 
 from app.records.model.ids import first_key
 from app.records.model.tables import calls, dials
+from app.records.model.tables_followup import followup_calls, followups
 from app.records.reading.filters import DialFilters, alternatives, call_is_numbered, call_is_searched
 from app.records.rollups.counting import REASON
 from app.voice.outcome import CallOutcome
@@ -62,6 +63,7 @@ class CallFilters:
     reason: str | None = None
     target: str | None = None
     search: str | None = None
+    followup: str | None = None
 
 
 def matching_keys(connection: Connection, filters: CallFilters, *, before: int | None) -> tuple[Keys, int | None]:
@@ -193,6 +195,13 @@ def _conditions(connection: Connection, filters: CallFilters) -> list[_Condition
         for name in ("direction", "from_number", "to_number", "route")
         if (value := getattr(filters, name)) is not None
     ]
+    if filters.followup is not None:
+        owned = select(followups.c.followup_key).where(
+            followup_calls.c.call_key == calls.c.call_key,
+            followups.c.followup_key == followup_calls.c.followup_key,
+            followups.c.state == filters.followup,
+        )
+        found.append(owned.exists())
     if filters.has_message is False:
         found.append(or_(calls.c.outcome.is_(None), calls.c.outcome != _MESSAGE_LEFT))
     of_dial = [

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, select
 from app.records.model.state import CallState, DialState, RecordingState
 from app.records.model.tables import calls, dials, recordings
 from app.records.reading.call_filters import CallFilters, matching_keys
+from app.records.reading.followups import states_of
 from app.records.reading.queries import with_fitting_times
 from app.records.reading.read_session import call_of, dial_of, recording_of
 
@@ -22,6 +23,7 @@ class ListedCall:
     call: CallState
     dials: list[DialState]
     message: RecordingState | None
+    followup: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +78,7 @@ def _read(connection: Connection, keys: Sequence[int]) -> list[ListedCall]:
     rows = connection.execute(select(dials).where(dials.c.call_key.in_(keys)).order_by(dials.c.dial_key))
     for dial in map(dial_of, rows.mappings()):
         of_call[dial.call_key].append(dial)
+    followups = states_of(connection, keys)
     with_message = [key for key, call in found.items() if call.message_id is not None]
     made: defaultdict[int, list[RecordingState]] = defaultdict(list)
     if with_message:
@@ -87,6 +90,7 @@ def _read(connection: Connection, keys: Sequence[int]) -> list[ListedCall]:
             call=with_fitting_times(found[key], of_call[key]),
             dials=of_call[key],
             message=message_of(found[key], made[key]),
+            followup=followups.get(key),
         )
         for key in keys
     ]

@@ -15,6 +15,7 @@ from app.records.model.target_state import target_states
 from app.records.reading.call_filters import CallFilters
 from app.records.reading.deliveries import count_deliveries, oldest_waiting
 from app.records.reading.figures import GroupBy
+from app.records.reading.followups import FollowupFigures, FollowupFilters, read_figures
 from app.records.reading.incomplete import count_orphans
 from app.records.reading.summaries import summarise
 from app.records.store.store import Store
@@ -40,6 +41,7 @@ class Gauges:
     dead_deliveries: int
     oldest_waiting: int
     orphan_receipts: int
+    followups: FollowupFigures
     newest_report_at: int | None
     targets_down: int
     targets_out: int
@@ -63,6 +65,7 @@ def read_gauges(store: Store) -> Gauges:
                 outgoing=(connection.scalar(queued) or 0) + counts["waiting"],
                 dead_deliveries=counts["dead"],
                 oldest_waiting=oldest_waiting(connection),
+                followups=read_figures(connection, FollowupFilters()),
                 orphan_receipts=count_orphans(connection, since=now() - _DAY),
                 targets_down=_count_targets(connection, target_states.c.down_since),
                 targets_out=_count_targets(connection, target_states.c.out_at),

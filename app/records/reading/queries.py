@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, func
 from app.records.model.state import CallState, DialState, LegState, RecordingState
 from app.records.model.tables import REQUEST_DIFFERS, calls, dials, legs, receipts, recordings
 from app.records.reading.filters import Branches, DialFilters, alternatives, time_bounds
+from app.records.reading.followups import states_of
 from app.records.reading.read_session import call_of, dial_of, leg_of, recording_of
 
 # The most dials that a page reads when one filter finds them and another drops them. The page then ends early, with a
@@ -45,6 +46,7 @@ class FoundCall:
     legs: list[LegState]
     receipts: list[RowMapping]
     recordings: list[RecordingState]
+    followup: str | None = None
 
 
 def find_dials(connection: Connection, filters: DialFilters, *, limit: int, before: int | None = None) -> Page:
@@ -109,6 +111,7 @@ def find_call(connection: Connection, call_uuid: str) -> FoundCall | None:
         legs=sorted(map(leg_of, found_legs), key=lambda leg: (leg.position or 0, leg.b_leg_uuid)),
         receipts=sorted(arrived, key=lambda receipt: (receipt["received_at"], receipt["receipt_key"])),
         recordings=sorted(map(recording_of, found_recordings), key=lambda recording: recording.recorded_at),
+        followup=states_of(connection, [call.call_key]).get(call.call_key),
     )
 
 

@@ -1,7 +1,7 @@
 """PostgreSQL: the engine for reads and the connection that a journal writes with."""
 
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from functools import cache
 from hashlib import blake2b
@@ -42,6 +42,11 @@ def make_statements() -> Statements:
 
 class PostgresqlStatements(Statements):
     """The statements in PostgreSQL's dialect. Many rows are inserted by COPY, which takes a quarter less time."""
+
+    def take_turns(self, cursor: Cursor, names: Iterable[str]) -> None:
+        """Lock names until the end of the transaction, in an order that cannot deadlock."""
+        locks = sorted({_lock_key(name) for name in names})
+        cursor.execute("SELECT pg_advisory_xact_lock(key) FROM unnest(%s::bigint[]) AS key", (locks,))
 
     def insert(self, cursor: Any, sql: str, rows: Sequence[Sequence[Any]]) -> None:
         """Insert rows with one of the INSERT statements."""

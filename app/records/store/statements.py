@@ -12,8 +12,8 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from sqlalchemy import Table
 
-from app.records.model import tables, tables_events
-from app.records.model.state import CallState, DialState, LegState, RecordingState
+from app.records.model import tables, tables_events, tables_followup
+from app.records.model.state import CallState, DialState, FollowupState, LegState, RecordingState
 from app.records.model.target_state import TargetState, target_states
 
 State = TypeVar("State")
@@ -33,23 +33,23 @@ class RowMapper(Generic[State]):
 
     def __init__(self, table: Table, state: type[State], placeholder: str) -> None:
         self._state = state
+        self._table = table.name
         columns = [field.name for field in fields(state)]  # type: ignore[arg-type]
         if columns != [column.name for column in table.columns]:
             raise TypeError(f"{state.__name__} and table {table.name} differ in their columns")
         self.values = attrgetter(*columns)
-        key = [column.name for column in table.primary_key]
+        self._columns = columns
+        self._key = [columns.index(column.name) for column in table.primary_key]
+        self._updates: dict[tuple[int, ...], str] = {}
         listed = ", ".join(columns)
-        changes = ", ".join(f"{name} = {placeholder}" for name in columns if name not in key)
         marks = ", ".join([placeholder] * len(columns))
         # This SQL contains only names of tables and columns.
         self._select = f"SELECT {listed} FROM {table.name} WHERE "  # noqa: S608
         self._placeholder = placeholder
         self.insert = f"INSERT INTO {table.name} ({listed}) VALUES ({marks})"  # noqa: S608
-        self.update = (
-            f"UPDATE {table.name} SET {changes} "  # noqa: S608
-            f"WHERE {' AND '.join(f'{name} = {placeholder}' for name in key)}"
-        )
-        self.update_values = attrgetter(*[name for name in columns if name not in key], *key)
+        others = [place for place in range(len(columns)) if place not in self._key]
+        self.update = self._update_of(others)
+        self.update_values = attrgetter(*(columns[place] for place in (*others, *self._key)))
 
     def select_by(self, column: str) -> str:
         """Return the SQL that selects the rows with one value in `column`."""
@@ -59,9 +59,36 @@ class RowMapper(Generic[State]):
         """Return the SQL that selects the rows with any of several values in `column`."""
         return f"{self._select}{column} {among}"
 
+    def update_changed(self, before: Sequence[Any], after: Sequence[Any]) -> tuple[str, list[Any]]:
+        """Return the SQL that updates a row, and its parameters.
+
+        It sets only what changed: SQLite writes every index with a column that is set, also to the same value.
+        """
+        places = tuple(place for place, value in enumerate(after) if value != before[place])
+        sql = self._updates.get(places)
+        if sql is None:
+            sql = self._updates[places] = self._update_of(places)
+        return sql, [*(after[place] for place in places), *(after[place] for place in self._key)]
+
+    def _update_of(self, places: Sequence[int]) -> str:
+        changes = ", ".join(f"{self._columns[place]} = {self._placeholder}" for place in places)
+        key = " AND ".join(f"{self._columns[place]} = {self._placeholder}" for place in self._key)
+        return f"UPDATE {self._table} SET {changes} WHERE {key}"  # noqa: S608
+
     def read(self, row: Sequence[Any]) -> State:
         """Return the state that a row holds."""
         return self._state(*row)
+
+
+# What the derivation of follow-ups reads of a call. A SIP user who dials a number is no caller of ours: the number that
+# was called is then among the targets.
+_PAST_CALL = (
+    "call_key, call_uuid, from_number, to_number, direction, route, outcome, answered_by, started_at, waited_seconds, "
+    "turned_away, caller_name, CASE WHEN substr(from_number, 1, 4) = 'sip:' THEN (SELECT count(*) FROM dials WHERE "
+    "dials.call_key = calls.call_key AND replace(targets, '\"' || calls.to_number || '\"', '') <> targets) ELSE 0 END"
+)
+# Calls from before the upgrade that brought follow-ups need none; the upgrade marks when it was.
+_IS_FOLLOWED = "started_at >= (SELECT coalesce(max(at), 0) FROM followup_marks WHERE caller = '')"
 
 
 class Statements:
@@ -89,6 +116,7 @@ class Statements:
         self.calls_of_dials = f"SELECT dial_id, call_key FROM dials WHERE dial_id {among}"  # noqa: S608
         self._add_receipts(placeholder, among)
         self._add_marks(placeholder)
+        self._add_followups(placeholder, among)
         self.find_columns = [
             f"SELECT {', '.join(column.name for column in table.columns)} FROM {table.name} LIMIT 0"  # noqa: S608
             for table in (tables.receipts, tables.calls, tables.dials, tables.legs, tables.recordings)
@@ -140,6 +168,44 @@ class Statements:
             f"WHERE target = {mark} AND coalesce(tried_until, 0) < {mark} RETURNING target"
         )
         self.release_targets = f"UPDATE target_states SET tried_by = NULL, tried_until = NULL WHERE tried_by = {mark}"  # noqa: S608
+
+    def _add_followups(self, mark: str, among: str) -> None:
+        """Add the statements of follow-ups."""
+        self.followups = RowMapper(tables_followup.followups, FollowupState, mark)
+        self.followups_of_callers = self.followups.select_among("caller", among)
+        self.followup_of_call = self.followups.select_among(
+            "followup_key",
+            f"= (SELECT followup_key FROM followup_calls WHERE call_key = {mark})",  # noqa: S608
+        )
+        self.add_mark = (
+            f"INSERT INTO followup_marks (caller, at, route, action, actor, note) VALUES ({', '.join([mark] * 6)})"  # noqa: S608
+        )
+        self.delete_followup = f"DELETE FROM followups WHERE followup_key = {mark}"  # noqa: S608
+        self.marks_of_caller = f"SELECT at, route, action, actor, note FROM followup_marks WHERE caller = {mark}"  # noqa: S608
+        self.owners_of_calls = f"SELECT call_key, followup_key FROM followup_calls WHERE call_key {among}"  # noqa: S608
+        self.disown_call = f"DELETE FROM followup_calls WHERE call_key = {mark}"  # noqa: S608
+        self.own_call = (
+            f"INSERT INTO followup_calls (call_key, followup_key) VALUES ({mark}, {mark}) "  # noqa: S608
+            "ON CONFLICT (call_key) DO UPDATE SET followup_key = excluded.followup_key"
+        )
+        self.past_call = f"SELECT {_PAST_CALL} FROM calls WHERE call_uuid = {mark} AND {_IS_FOLLOWED}"  # noqa: S608
+        self.delete_lone_marks = (
+            f"DELETE FROM followup_marks WHERE caller {among} "  # noqa: S608
+            "AND NOT EXISTS (SELECT 1 FROM followups WHERE followups.caller = followup_marks.caller)"
+        )
+        ways = (
+            f"from_number = {mark}",
+            f"to_number = {mark} AND {tables.IS_OUTGOING}",
+            f"answered_by = {mark} AND {tables.WAS_CALLED}",
+        )
+        self.past_calls = " UNION ALL ".join(
+            f"SELECT * FROM (SELECT {way}, {_PAST_CALL} FROM calls WHERE {condition} "  # noqa: S608
+            f"AND {_IS_FOLLOWED} ORDER BY call_key DESC LIMIT {mark}) AS way{way}"
+            for way, condition in enumerate(ways)
+        )
+
+    def take_turns(self, cursor: Cursor, names: Iterable[str]) -> None:
+        """Lock names until the end of the transaction, which on SQLite locks the whole file anyway."""
 
     def insert(self, cursor: Cursor, sql: str, rows: Sequence[Sequence[Any]]) -> None:
         """Insert rows with one of the INSERT statements."""

@@ -4,6 +4,7 @@ The caller begins and commits the transaction. Each call is read and written onc
 """
 
 import logging
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from typing import Any
@@ -15,6 +16,8 @@ from app.records.store.statements import Cursor, RowMapper, Statements
 from app.records.writing.announce import announce_calls, announce_dials
 from app.records.writing.derive import derive
 from app.records.writing.fold_receipt import decide_again, fold_receipt, log_full, new_record
+from app.records.writing.followup_rows import events_of, touched_by, update_followups
+from app.records.writing.followups import DEFAULT_RULES, Rules
 from app.records.writing.outbox import event_row
 from app.records.writing.receipt_rows import ReceiptRows
 from app.records.writing.target_states import UNWATCHED, TargetStates, Watched
@@ -30,9 +33,16 @@ class Batch:
     """The work of one transaction. Not thread-safe."""
 
     def __init__(
-        self, cursor: Cursor, statements: Statements, *, announce: bool = False, watched: Watched = UNWATCHED
+        self,
+        cursor: Cursor,
+        statements: Statements,
+        *,
+        announce: bool = False,
+        watched: Watched = UNWATCHED,
+        rules: Rules = DEFAULT_RULES,
     ) -> None:
         self._cursor = cursor
+        self._rules = rules
         self._announce = announce
         self._sql = statements
         self._receipts = ReceiptRows(cursor, statements)
@@ -86,6 +96,10 @@ class Batch:
         for type_, state in self._targets.update(self._changed.values(), self._stored):
             about = {"target": state.target, "failures": len(state.failures), "down_since": state.down_since}
             self.queue_event(type_, subject=state.target, body=about)
+        states = ((record.call, self._stored.get(id(record.call))) for record in self._changed.values())
+        if touched := touched_by(states, self._rules):
+            changes = update_followups(self._cursor, self._sql, touched, self._rules)
+            self._events += events_of(changes) if self._announce else ()
         if self._announce:
             self._events += announce_dials(self.ended + corrected)
             self._events += announce_calls(self._changed.values(), self._stored)
@@ -217,18 +231,20 @@ class Batch:
         return (before[_OUTCOME], before[_ANSWERED_BY]) != (dial.outcome, dial.answered_by)
 
     def _store(self, rows: RowMapper[Any], states: list[Any]) -> None:
-        new, changed = [], []
+        new: list[Sequence[Any]] = []
+        changed: defaultdict[str, list[list[Any]]] = defaultdict(list)
         for state in states:
             stored, values = self._stored.get(id(state)), rows.values(state)
             if stored is None:
                 new.append(values)
             elif values != stored:
-                changed.append(rows.update_values(state))
+                update, parameters = rows.update_changed(stored, values)
+                changed[update].append(parameters)
         # Never an upsert: if two nodes make the same key, one row must not overwrite the other.
         if new:
             self._sql.insert(self._cursor, rows.insert, new)
-        if changed:
-            self._cursor.executemany(rows.update, changed)
+        for update, parameters_of_rows in changed.items():
+            self._cursor.executemany(update, parameters_of_rows)
 
     def _mark_late(self) -> None:
         """Note the changed calls whose hour may have been counted already."""

@@ -9,6 +9,7 @@ from app.records.model.state import DialState
 from app.records.store.store import Store, Writer
 from app.records.writing.batch import Batch
 from app.records.writing.entry import Entry
+from app.records.writing.followups import DEFAULT_RULES, Rules
 from app.records.writing.target_states import UNWATCHED, Watched
 
 _ATTEMPTS = 3
@@ -17,10 +18,13 @@ _ATTEMPTS = 3
 class BatchWriter:
     """Commits entries. Only the journal's thread uses it, except for `abort_if_stuck`."""
 
-    def __init__(self, store: Store, *, announce: bool, watched: Watched = UNWATCHED) -> None:
+    def __init__(
+        self, store: Store, *, announce: bool, watched: Watched = UNWATCHED, rules: Rules = DEFAULT_RULES
+    ) -> None:
         self._store = store
-        self._announce = announce
+        self.announces = announce
         self._watched = watched
+        self._rules = rules
         self._writer: Writer | None = None
         self._busy_since: float | None = None
 
@@ -85,7 +89,13 @@ class BatchWriter:
         writer = self._open()
         writer.begin([name for entry in entries for name in entry.lock_names()])
         try:
-            batch = Batch(writer.cursor, self._store.statements, announce=self._announce, watched=self._watched)
+            batch = Batch(
+                writer.cursor,
+                self._store.statements,
+                announce=self.announces,
+                watched=self._watched,
+                rules=self._rules,
+            )
             batch.look_up([receipt for entry in entries for receipt in entry.receipts])
             stored = [_add(batch, entry) for entry in entries]
             batch.finish()

@@ -16,6 +16,7 @@ from app.records.model.state import DialState
 from app.records.store.store import Store
 from app.records.writing.batch_writer import BatchWriter
 from app.records.writing.entry import Entry
+from app.records.writing.followups import DEFAULT_RULES, Rules
 from app.records.writing.target_states import UNWATCHED, Watched
 
 log = logging.getLogger(__name__)
@@ -36,10 +37,14 @@ class Journal:
         announce: bool = False,
         watched: Watched = UNWATCHED,
         on_ended: Callable[[Sequence[DialState]], None] | None = None,
+        rules: Rules = DEFAULT_RULES,
     ) -> None:
-        """`announce` puts each dial that ends into the outbox; `on_ended` is called with them after the commit."""
+        """`announce` puts each dial that ends into the outbox; `on_ended` is called with them after the commit.
+
+        `rules` say which calls need a follow-up.
+        """
         self._store = store
-        self._writer = BatchWriter(store, announce=announce, watched=watched)
+        self._writer = BatchWriter(store, announce=announce, watched=watched, rules=rules)
         self._handed: SimpleQueue[_Handover | None] = SimpleQueue()
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -50,6 +55,11 @@ class Journal:
         self._is_return_logged = True
         self._ended: list[DialState] = []
         self._on_ended = on_ended
+
+    @property
+    def announces(self) -> bool:
+        """Whether what happens is put into the outbox."""
+        return self._writer.announces
 
     @property
     def timeout(self) -> float:
