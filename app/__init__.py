@@ -18,11 +18,12 @@ from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAll
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import MapAdapter, Rule
 
-from app.context import EXTENSION, Services
+from app.context import EXTENSION, Services, followup_rules
 from app.dial.blueprint import bp as dial_bp
 from app.dial.callback_urls import PREFIX
 from app.dial.replies import xml_reply
 from app.dial.request import Request
+from app.followup.routes import use_followups
 from app.notify.addresses import addresses_of
 from app.notify.dispatch import Descriptions
 from app.notify.sending import use_sending
@@ -44,7 +45,7 @@ from app.records.writing.journal import Journal
 from app.reports.access.tokens import has_bearer_token
 from app.reports.api.views import dial_view, listed_call_view
 from app.reports.errors import error_reply
-from app.reports.setup import use_reports
+from app.reports.setup import guard_links, guard_pages, use_reports
 from app.server.prefix import PathPrefix
 from app.server.setup_guide import SetupGuide
 from config import Config
@@ -107,6 +108,7 @@ def create_app(config: Config, shared: Services | None = None) -> Flask:
     app.register_blueprint(health_bp)
     app.register_blueprint(metrics_bp)
     use_reports(app, SetupGuide(app.extensions[EXTENSION]))
+    use_followups(app, guard_pages, guard_links)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _unexpected_error)
     if config.path_prefix:
@@ -133,6 +135,7 @@ def make_services(config: Config) -> Services:
         announce=bool(addresses_of(config, plan)),
         watched=watched_by(plan),
         on_ended=lambda dials: counts.count_ended(dial.outcome for dial in dials),
+        rules=followup_rules(config),
     )
     spool = Spool(config.instance_dir / "spool", zone=config.plivo_timezone, timeout=config.store_timeout)
     Feeds.of(plan, config).check_holidays()

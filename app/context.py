@@ -9,10 +9,13 @@ from flask import Request, current_app
 
 from app.plan.model import Plan
 from app.plan.snapshot import LiveState
+from app.records.model.state import FollowupState
 from app.records.spool.drainer import Drainer
 from app.records.spool.spool import Spool
 from app.records.store.store import Store
+from app.records.writing.followups import Action, Rules
 from app.records.writing.journal import Journal
+from app.records.writing.mark_followup import mark_followup
 from config import Config
 
 EXTENSION = "dialstatus"
@@ -64,6 +67,23 @@ class Services:
     spool: Spool
     drainer: Drainer
     meter: Meter
+
+    def mark_followup(
+        self, call_key: int, action: Action, *, actor: str, note: str | None = None
+    ) -> FollowupState | None:
+        """Record what a person does about the follow-up of a call, by the settings; see `mark_followup`."""
+        announce = self.journal.announces
+        return mark_followup(self.store, call_key, action, actor=actor, note=note, rules=self.rules, announce=announce)
+
+    @property
+    def rules(self) -> Rules:
+        """Which calls need a follow-up."""
+        return followup_rules(self.config)
+
+
+def followup_rules(config: Config) -> Rules:
+    """Return which calls need a follow-up, by the settings."""
+    return Rules(patience=config.followup_wait, is_closed_counted=config.followup_closed)
 
 
 def services() -> Services:

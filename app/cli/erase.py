@@ -54,7 +54,7 @@ def prune(days: int, dry_run: bool, yes: bool) -> None:
     if not yes:
         click.confirm(f"Delete {total:,} calls older than {days} days for good?", abort=True)
     with _progress("Calls", total) as step:
-        pruned = prune_older(shared.store, before=before, step=step)
+        pruned = prune_older(shared.store, before=before, step=step, rules=shared.rules)
     click.echo(f"Calls older than {days} days deleted: {pruned:,}.")
 
 
@@ -74,7 +74,7 @@ def erase(person: str, yes: bool) -> None:
     if not yes:
         click.confirm(f"Delete every call of {number} for good?", abort=True)
     with _progress("Receipts searched", count_receipts(shared.store)) as step:
-        erased = erase_person(shared.store, shared.spool, number, step)
+        erased = erase_person(shared.store, shared.spool, number, step, shared.rules)
     click.echo(
         f"Calls deleted: {erased.calls:,}, spooled receipts: {erased.spooled:,}, mentions left: {erased.left:,}."
     )

@@ -10,6 +10,7 @@ from app.cli.calls import calls
 from app.cli.dials import dials
 from app.cli.doctor import doctor, version
 from app.cli.events import events, notify
+from app.cli.followups import followups
 from app.cli.plan_simulate import simulate_plan
 from app.cli.plan_state import group as plan
 from app.cli.plan_targets import put_in, take_out, targets
@@ -25,7 +26,7 @@ for _command in (targets, take_out, put_in, simulate_plan):
 
 # As `flask --help` lists them.
 _COMMANDS: dict[str, tuple[click.Command, ...]] = {
-    "Calls": (calls, dials, receipts),
+    "Calls": (calls, followups, dials, receipts),
     "What callers get": (plan,),
     "Your Plivo account": (doctor, plivo),
     "Try it without a phone": (simulate, replay),

@@ -61,7 +61,7 @@ def check(repair: bool) -> None:
             done += calls
             step(done, max(done, total))
 
-        found = checking.check(store, zone=zone, repair=repair, step=looked_at)
+        found = checking.check(store, zone=zone, repair=repair, step=looked_at, rules=services().rules)
     for line in found.damage:
         click.echo(f"damaged: {line}")
     for call_uuid in found.differing:
@@ -71,7 +71,13 @@ def check(repair: bool) -> None:
     if len(found.differing) > found.repaired:
         hint = "they have no receipts" if repair else "run it again with --repair"
         raise click.ClickException(f"{len(found.differing) - found.repaired} of {done} calls differ; {hint}")
+    if found.followups and not repair:
+        raise click.ClickException(
+            f"the follow-ups of {found.followups} callers differ from their calls; run it again with --repair"
+        )
     click.echo(f"Calls checked: {done}, repaired: {found.repaired}.")
+    if found.followups:
+        click.echo(f"Callers whose follow-ups were repaired: {found.followups}.")
     if orphans := checking.orphans(store):
         click.echo(f"Receipts that name no call: {orphans:,}. flask --app wsgi replay shows what a receipt holds.")
 

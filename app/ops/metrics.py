@@ -83,6 +83,19 @@ METRICS = (
         help="Seconds since a calendar of the plan was last read, by its table in the plan.",
         labels=("place",),
     ),
+    Metric(name="followups_open", kind="gauge", help="Callers who wait to be called back."),
+    Metric(
+        name="followup_seconds",
+        kind="gauge",
+        help="Seconds until callers of the last 30 days were reached, by quantile.",
+        labels=("quantile",),
+    ),
+    Metric(
+        name="followup_share",
+        kind="gauge",
+        help="Share of the callers of the last 30 days who were reached within an hour or a day.",
+        labels=("within",),
+    ),
     Metric(name="build_info", kind="gauge", help="Always 1.", labels=("version", "python")),
 )
 # Export zeros at start: Prometheus sees no increase when a series first appears.
@@ -184,6 +197,15 @@ def _gauge_values(found: Gauges) -> dict[Key, float]:
         ("targets_down",): found.targets_down,
         ("targets_out",): found.targets_out,
     }
+    figures = found.followups
+    values["followups_open",] = figures.open
+    measured = {
+        ("followup_seconds", "0.5"): figures.median_seconds,
+        ("followup_seconds", "0.9"): figures.p90_seconds,
+        ("followup_share", "hour"): figures.within_hour,
+        ("followup_share", "day"): figures.within_day,
+    }
+    values.update({key: value for key, value in measured.items() if value is not None})
     if found.newest_report_at is not None:
         values["newest_report_age_seconds",] = max(0, now() - found.newest_report_at) / 1000
     return values

@@ -7,6 +7,7 @@ from typing import cast
 
 from flask import Flask
 
+from app.account.recordings import RecordingDeletion
 from app.context import EXTENSION, Refused, Services
 from app.dial.live_targets import TargetRefresh
 from app.dial.snapshot import PlanStateJob
@@ -75,11 +76,12 @@ def start(app: Flask) -> None:
         shared.drainer,
         TargetRefresh(shared),
         sending(app),
-        Retention(shared.store, days=config.retention_days, directory=config.instance_dir),
+        Retention(shared.store, days=config.retention_days, directory=config.instance_dir, rules=shared.rules),
         RollupJob(shared.store),
         CallDerivation(shared.store),
         PlanStateJob(shared.store, shared.live),
         FeedsJob(feeds, shared.live),
+        RecordingDeletion(shared),
     )
     for job in jobs:
         job.wake()

@@ -55,6 +55,7 @@ class PlivoApi:
         self.lock = threading.RLock()
         self.applications: dict[str, Json] = {}
         self.numbers: dict[str, Json] = {}
+        self.recordings: set[str] = set()
         self.live: dict[str, Json] = {}
         self.queued: dict[str, Json] = {}
         self.records: list[Json] = []
@@ -152,7 +153,12 @@ class PlivoApi:
                 raise RefusalError(403, "not allowed")
             account = {"auth_id": AUTH_ID, "account_type": "standard", "cash_credits": "12.5"}
             return 200, account | {"timezone": self.timezone}
-        rooms = {"Application": self._application, "Number": self._number, "Call": self._call}
+        rooms = {
+            "Application": self._application,
+            "Number": self._number,
+            "Call": self._call,
+            "Recording": self._recording,
+        }
         if parts[0] not in rooms or len(parts) > 2:
             raise RefusalError(404, "not found")
         return rooms[parts[0]](asked, parts[1] if len(parts) > 1 else None)
@@ -183,6 +189,12 @@ class PlivoApi:
         fields = {name: value for name, value in body.items() if name != "app_name"}
         self.add_application(app_id, body["app_name"], **{"hangup_url": fields.get("answer_url")} | fields)
         return 201, {"api_id": str(uuid4()), "app_id": app_id, "message": "created"}
+
+    def _recording(self, asked: Asked, recording_id: str | None) -> Answer:
+        if asked.method != "DELETE" or recording_id not in self.recordings:
+            raise RefusalError(404, "not found")
+        self.recordings.remove(recording_id)
+        return 204, None
 
     def _number(self, asked: Asked, number: str | None) -> Answer:
         if number is None:

@@ -238,7 +238,7 @@ def test_check_repairs_what_differs(store: Store, journal: Journal) -> None:
 
 def test_calls_from_before_the_upgrade_need_no_call_back(store: Store, journal: Journal) -> None:
     keep(journal, *tell(CALLER, "missed"))
-    migrate.downgrade(store, "0012")
+    migrate.downgrade(store, "0013")
     migrate.upgrade(store)
 
     keep(journal, *tell(CALLER, "missed"))

@@ -23,7 +23,7 @@ def test_the_document_names_every_route(lite_caller: Caller) -> None:
     assert document
     assert document["openapi"].startswith("3.1")
     routes = {
-        re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", str(rule))
+        re.sub(r"<(?:[\w()=]+:)?(\w+)>", r"{\1}", str(rule))
         for rule in lite_caller.app.url_map.iter_rules()
         if str(rule).startswith("/api/v1/")
     }
@@ -36,7 +36,7 @@ def test_the_documentation_page_explains_every_parameter(lite_caller: Caller) ->
     page = lite_caller.client.get("/docs").text
 
     for method in make_document()["paths"].values():
-        for parameter in method["get"]["parameters"]:
+        for parameter in next(iter(method.values()))["parameters"]:
             assert parameter["name"] in page
             assert parameter["description"]
     assert "`" not in page

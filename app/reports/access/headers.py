@@ -8,6 +8,7 @@ from settings.urls import is_loopback
 # No inline script and no inline style. Bootstrap's style sheet embeds its icons as data: URLs.
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
+    "media-src 'self' https://*.plivo.com; "
     "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
 _HEADERS = {

@@ -55,6 +55,10 @@ class CallFilterQuery(NoQuery):
         None, description="Search: a number, at least its last four digits, a call's UUID or a dial's id."
     )
 
+    followup: Literal["open", "reached", "done"] | None = Field(
+        None, description="Calls of callers who are to be called back, or were."
+    )
+
     def to_filters(self) -> CallFilters:
         """Return the filters for the store; times in milliseconds since 1970 UTC."""
         return CallFilters(
@@ -71,6 +75,7 @@ class CallFilterQuery(NoQuery):
             reason=self.reason,
             target=self.target,
             search=self.q,
+            followup=self.followup,
         )
 
 

@@ -36,6 +36,10 @@ _VALUES: Json = {
     "url": "https://media.plivo.com/Account/MAXXXXXXXXXXXXXXXXXX/Recording/c2186400-1c8c-11ec-8b6d-0242ac110002.mp3",
     "total": 40, "calls": 40, "dials": 52, "answered": 31, "answer_rate": 0.775, "group": "2026-03-02",
     "outcomes": {"answered": 31, "missed": 6, "caller_gave_up": 3}, "statuses": {}, "median": 7, "p90": 18,
+    "followup_id": "3012345678901234567", "caller": "+14155550143", "state": "open", "opened_at": _BEGAN, "at": _BEGAN,
+    "last_call_at": _BEGAN, "first_call_uuid": _CALL_UUID, "last_call_uuid": _CALL_UUID, "last_outcome": "missed",
+    "Followup.calls": 2, "taken_by": "admin", "note": "calls back at noon", "what": "missed", "open": 3, "reached": 25,
+    "median_seconds": 1260, "p90_seconds": 15_300, "within_hour": 0.72, "within_day": 0.96,
     "Summary.talk_seconds": 2945, "Group.talk_seconds": 2945, "unit": "calls", "group_by": "day", "timezone": "UTC",
 }  # fmt: skip
 _NULL = frozenset({"Call.message", "CallDetails.message"})  # An answered call has no message.

@@ -97,7 +97,9 @@ class CallView(View):
     hangup_source: str | None
     dials: int = Field(description="How many dials the call has.")
     message: RecordingView | None = Field(description="The message that the caller left.")
-    followup: str | None = Field(None, description="Reserved; always null.")
+    followup: str | None = Field(
+        None, description="`open`, `reached` or `done` where the caller reached nobody and is to be called back."
+    )
 
 
 class CallsView(View):

@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from app.reports.api import call_queries, models, queries
+from app.reports.api import call_queries, followups, models, queries
 from app.reports.api.examples import add_examples
 from app.reports.api.webhooks import EVENTS, webhooks
 
@@ -17,11 +17,15 @@ _RESPONSES: list[type[BaseModel]] = [
     models.CallsView,
     models.WholeCallView,
     models.SummaryView,
+    followups.FollowupsView,
+    followups.WholeFollowupView,
+    followups.FollowupNoteView,
     models.ProblemView,
     *EVENTS,
 ]
 _PATH_PARAMETERS = {
     "dial_id": "The dial's `dial_id`, as in the list of dials.",
+    "followup_id": "The `followup_id`, or the key of any of its calls.",
     "call_uuid": "The call's UUID from Plivo, or the `request_uuid` of the request that placed it.",
 }
 _PROBLEMS = {
@@ -100,6 +104,20 @@ def _paths() -> dict[str, Any]:
         "/api/v1/calls/{call_uuid}": _get(
             "One call with everything about it", "", queries.NoQuery, _json(models.WholeCallView), path="call_uuid"
         ),
+        "/api/v1/followups": _get(
+            "List follow-ups",
+            "Callers who reached nobody. With `state=open` the longest waiting come first, else the newest.",
+            followups.FollowupsQuery,
+            _json(followups.FollowupsView),
+        ),
+        "/api/v1/followups/{followup_id}": _get(
+            "One follow-up with its history",
+            "",
+            queries.NoQuery,
+            _json(followups.WholeFollowupView),
+            path="followup_id",
+        ),
+        **{f"/api/v1/followups/{{followup_id}}/{action}": _post(title) for action, title in _CHANGES.items()},
         "/api/v1/summary": _get(
             "Count calls or dials",
             "A call belongs to the hour it began, and its dials belong to that hour too. In groups by target, cause or "
@@ -110,6 +128,12 @@ def _paths() -> dict[str, Any]:
     }
 
 
+_CHANGES = {
+    "take": "Take a follow-up",
+    "done": "Mark a follow-up done",
+    "reopen": "Open a follow-up again that was marked done",
+    "note": "Note something on a follow-up",
+}
 _ALL_CALLS = "All calls that match the filters, newest first, without a limit."
 _ALL_DIALS = "All dials that match the filters, newest first, without a limit."
 
@@ -121,7 +145,8 @@ def _get(
     parameters = _query_parameters(query)
     if path:
         about = {"name": path, "in": "path", "required": True, "description": _PATH_PARAMETERS[path]}
-        parameters.insert(0, {**about, "schema": {"type": "string"}})
+        digits = {"pattern": "^[0-9]{1,18}$"} if path == "followup_id" else {}
+        parameters.insert(0, {**about, "schema": {"type": "string", **digits}})
     return {
         "get": {
             "operationId": title.lower().replace(" ", "_"),
@@ -134,6 +159,15 @@ def _get(
             },
         }
     }
+
+
+def _post(title: str) -> dict[str, Any]:
+    """Return a path that changes a follow-up; a change that does not fit its state changes nothing."""
+    operation: dict[str, Any] = _get(title, "", queries.NoQuery, _json(followups.FollowupView), path="followup_id")[
+        "get"
+    ]
+    operation["requestBody"] = {"required": False, "content": _json(followups.FollowupNoteView)}
+    return {"post": operation}
 
 
 def _query_parameters(query: type[BaseModel]) -> list[dict[str, Any]]:

@@ -17,6 +17,7 @@ from app.records.reading.queries import find_call, find_dial, find_dials
 from app.records.reading.read_session import read_session
 from app.records.reading.summaries import summarise
 from app.records.rollups.counting import Unit
+from app.records.writing.followups import Action
 from app.reports.access.headers import add_headers
 from app.reports.access.sessions import has_session
 from app.reports.access.tokens import has_bearer_token
@@ -30,6 +31,7 @@ from app.reports.api.exports import (
     stream_calls,
     stream_dials,
 )
+from app.reports.api.followups import change_followup, followup, followups
 from app.reports.api.models import CallsView, DialsView, View
 from app.reports.api.openapi import make_document
 from app.reports.api.queries import (
@@ -138,6 +140,15 @@ def summary() -> Response:
     with read_session(services().store) as connection:
         found = summarise(connection, filters, query.group_by, zone)
     return _json(summary_view(found, unit=query.unit, group_by=query.group_by, zone=zone.key))
+
+
+bp.add_url_rule(f"{PREFIX}/followups", view_func=followups)
+_ONE = f"{PREFIX}/followups/<int(max={2**63 - 1}):followup_id>"
+bp.add_url_rule(_ONE, view_func=followup)
+for _action in Action:
+    bp.add_url_rule(
+        f"{_ONE}/{_action}", view_func=change_followup, methods=("POST",), defaults={"action": _action.value}
+    )
 
 
 @bp.get("/openapi.json")

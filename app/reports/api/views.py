@@ -56,30 +56,35 @@ def dial_view(found: FoundDial) -> DialView:
 def call_view(found: FoundCall) -> WholeCallView:
     """Return a call with everything about it as the API shows it."""
     return WholeCallView(
-        call=CallDetailsView(**_call_fields(CallDetailsView, found.call, message_of(found.call, found.recordings))),
+        call=CallDetailsView(
+            **_call_fields(CallDetailsView, found.call, message_of(found.call, found.recordings), found.followup)
+        ),
         dials=[dial_view(dial) for dial in found.dials],
         legs=[LegView(**_fields(LegView, leg)) for leg in found.legs],
         receipts=[_receipt_view(receipt) for receipt in found.receipts],
-        recordings=[_recording_view(recording) for recording in found.recordings],
+        recordings=[recording_view(recording) for recording in found.recordings],
     )
 
 
 def listed_call_view(found: ListedCall) -> CallView:
     """Return a call of a list as the API shows it."""
-    return CallView(**_call_fields(CallView, found.call, found.message))
+    return CallView(**_call_fields(CallView, found.call, found.message, found.followup))
 
 
-def _call_fields(model: type[CallView], call: CallState, message: RecordingState | None) -> dict[str, Any]:
+def _call_fields(
+    model: type[CallView], call: CallState, message: RecordingState | None, followup: str | None
+) -> dict[str, Any]:
     return {
         **_fields(model, call, but=_DERIVED_OF_CALL),
         "caller_name": call.contact_name or call.caller_name,
         "reason": call.turned_away if message else None,
         "dials": call.dial_count,
-        "message": _recording_view(message) if message else None,
+        "message": recording_view(message) if message else None,
+        "followup": followup,
     }
 
 
-def _recording_view(recording: RecordingState) -> RecordingView:
+def recording_view(recording: RecordingState) -> RecordingView:
     return RecordingView(**_fields(RecordingView, recording))
 
 

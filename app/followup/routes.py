@@ -1,0 +1,168 @@
+"""The pages `/followups` and `/messages`, which work without JavaScript: every button is a form."""
+
+import time
+from collections.abc import Callable
+from http import HTTPStatus
+
+import phonenumbers
+from flask import (
+    Blueprint,
+    Flask,
+    Response,
+    abort,
+    current_app,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
+
+from app.context import services
+from app.followup.recordings import is_playable, play, play_url
+from app.records.model.ids import now
+from app.records.model.receipt import StoreUnavailable
+from app.records.reading.followups import FollowupFilters, find_followups, read_figures
+from app.records.reading.messages import (
+    MOST_UNHEARD,
+    MessageFilters,
+    count_unheard,
+    find_message,
+    find_messages,
+    mark_heard,
+)
+from app.records.reading.read_session import read_session
+from app.records.writing.followups import ANONYMOUS, Action, Followup
+
+ACTOR = "admin"  # Whom the one token of the reports stands for.
+_ROWS = 50
+_CLOSED_ROWS = 10
+_EXTENSION = "dialstatus-unheard"
+_UNHEARD_SECONDS = 10.0  # How long the count in the header may be out of date.
+
+
+Guard = Callable[[Blueprint], None]
+
+
+def use_followups(app: Flask, guard_pages: Guard, guard_links: Guard) -> None:
+    """Serve the pages behind the reports' guard, and the signed links of recordings, which need no session."""
+    pages = Blueprint("followup", __name__, template_folder="templates")
+    pages.add_url_rule("/followups", view_func=followups)
+    pages.add_url_rule("/followups/<int:key>", view_func=change_followup, methods=("POST",))
+    pages.add_url_rule("/messages", view_func=messages)
+    pages.add_url_rule("/messages/<int:key>", view_func=change_message, methods=("POST",))
+    pages.context_processor(
+        lambda: {
+            "formatted": formatted,
+            "is_playable": is_playable,
+            "play_url": lambda message: play_url(message, listener=ACTOR),
+            "now": now(),
+        }
+    )
+    guard_pages(pages)
+    app.register_blueprint(pages)
+    links = Blueprint("recordings", __name__)
+    links.add_url_rule("/recordings/<token>", view_func=play, endpoint="play")
+    guard_links(links)
+    app.register_blueprint(links)
+    unheard = app.extensions[_EXTENSION] = UnheardCount()
+    app.jinja_env.globals["unheard_messages"] = unheard.read
+
+
+def followups() -> Response:
+    """Show who waits to be called back, the longest waiting first, the figures, and who was closed lately."""
+    route = request.args.get("route") or None
+    beyond = request.args.get("beyond", type=int)
+    with read_session(services().store) as connection:
+        waiting = FollowupFilters(state=Followup.OPEN, route=route)
+        found, following = find_followups(connection, waiting, limit=_ROWS, beyond=beyond)
+        closed = [
+            one
+            for state in (Followup.DONE, Followup.REACHED)
+            for one in find_followups(connection, FollowupFilters(state=state, route=route), limit=_CLOSED_ROWS)[0]
+        ]
+        figures = read_figures(connection, waiting)
+    closed.sort(key=lambda one: -(one.followup.closed_at or 0))
+    return make_response(
+        render_template(
+            "followup/followups.html",
+            found=found,
+            following=following,
+            closed=closed[:_CLOSED_ROWS],
+            figures=figures,
+            route=route,
+        )
+    )
+
+
+def change_followup(key: int) -> Response:
+    """Take a caller, mark them done, put them back, or keep a note; then return to the list."""
+    action, note = request.form.get("action", ""), request.form.get("note")
+    if action not in set(Action):
+        abort(HTTPStatus.BAD_REQUEST, "This form is not complete. Open the list and try again.")
+    shared = services()
+    said = None if note == request.form.get("noted", "") else note
+    if shared.mark_followup(key, Action(action), actor=ACTOR, note=said) is None:
+        abort(HTTPStatus.NOT_FOUND, "Nobody waits under this number any more.")
+    return _back_to("followup.followups")
+
+
+def messages() -> Response:
+    """Show the messages that callers left, newest first."""
+    is_unheard = request.args.get("unheard") == "1"
+    filters = MessageFilters(route=request.args.get("route") or None, is_unheard=is_unheard)
+    with read_session(services().store) as connection:
+        found, before = find_messages(connection, filters, limit=_ROWS, before=request.args.get("before", type=int))
+    return make_response(render_template("followup/messages.html", found=found, before=before, is_unheard=is_unheard))
+
+
+def change_message(key: int) -> Response:
+    """Mark a message heard or unheard; then return to the list."""
+    with read_session(services().store) as connection:
+        message = find_message(connection, key)
+    if message is None:
+        abort(HTTPStatus.NOT_FOUND, "There is no such message.")
+    mark_heard(services().store, message, actor=ACTOR if request.form.get("action") == "heard" else None)
+    current_app.extensions[_EXTENSION].forget()
+    return _back_to("followup.messages")
+
+
+def _back_to(endpoint: str) -> Response:
+    query = {name: text for name, text in request.args.items() if name in {"route", "beyond", "before", "unheard"}}
+    return redirect(url_for(endpoint, **query), HTTPStatus.SEE_OTHER)  # type: ignore[return-value, arg-type]
+
+
+def formatted(number: str) -> str:
+    """Return a number with the spaces that its country writes; anything else as it is."""
+    if number.startswith(ANONYMOUS.rstrip(":")):
+        return "Anonymous"
+    try:
+        parsed = phonenumbers.parse(number)
+    except phonenumbers.NumberParseException:
+        return number
+    return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.INTERNATIONAL)
+
+
+class UnheardCount:
+    """The count of unheard messages in the header, read every ten seconds at most."""
+
+    def __init__(self) -> None:
+        self._text = ""
+        self._until = 0.0
+
+    def forget(self) -> None:
+        """Read the count again next time."""
+        self._until = 0.0
+
+    def read(self) -> str:
+        """Return the count as text, empty for 0 and while the store cannot be read."""
+        if time.monotonic() < self._until:
+            return self._text
+        self._until = time.monotonic() + _UNHEARD_SECONDS
+        try:
+            with read_session(services().store) as connection:
+                count = count_unheard(connection)
+        except StoreUnavailable:
+            count = 0
+        self._text = f"{count}+" if count == MOST_UNHEARD else str(count or "")
+        return self._text
