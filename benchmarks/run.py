@@ -95,11 +95,11 @@ def _measure(options: argparse.Namespace, scratch: Path, filesystem: str, stack:
     if "store" in wanted:
         rows += [store_row(bench)]
     if "history" in wanted:
-        rows += [history_row(bench, stack, dials=10_000_000 if options.full else 200_000, rounds=3 * options.rounds)]
+        rows += [history_row(bench, stack, dials=10_000_000 if options.full else 100_000, rounds=3 * options.rounds)]
     return "\n".join(
         (
             "# Results\n",
-            f"`make bench{' FULL=1' if options.full else ''}`: runs of {options.seconds:g} s in pairs, over "
+            f"`{'python -m benchmarks.run --full' if options.full else 'make bench'}`: runs of {options.seconds:g} s in pairs, over "
             f"{options.starts} starts of all servers; medians of ratios.\n",
             report.machine(filesystem) + "\n",
             report.table(rows),
@@ -173,7 +173,7 @@ def _paced(bench: Bench, rounds: int) -> Iterator[Row]:
 
 
 def _memory(bench: Bench, *, full: bool) -> Iterator[Row]:
-    """Keep loading ours, a million requests in all with FULL, and compare its memory with the bare view's.
+    """Keep loading ours, a million requests in all with `--full`, and compare its memory with the bare view's.
 
     A worker's own memory is what one more of them costs; what it shares with the master and the others is in the sum.
     """
