@@ -100,7 +100,9 @@ def store_notice(
 
 
 def _with_reply(webhook: Webhook, receipt: Receipt, reply: Reply) -> Receipt:
-    return receipt.with_reply(reply)._replace(reply_micros=webhook.elapsed_micros())
+    document = None if reply.document == EMPTY else reply.document
+    micros = webhook.elapsed_micros()
+    return receipt._replace(placement=reply.placement, reply=document, reply_micros=micros, otherwise=reply.otherwise)
 
 
 def _finish_control(shared: Services, entry: Entry, response: DeferredResponse) -> None:

@@ -60,7 +60,7 @@ class Blocked(Table):
 
     def names(self, call: CallFacts) -> bool:
         """Return whether the caller is blocked: by STIR, or by a pattern that is exact, a prefix, or anonymous."""
-        if has_stir(call, self.stir):
+        if self.stir and has_stir(call, self.stir):
             return True
         if is_anonymous(call.from_number):
             return ANONYMOUS in self.callers

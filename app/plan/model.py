@@ -101,6 +101,12 @@ class Step(Table):
     record_channels: values.RecordChannels | None = None
     after: Mapping[values.OutcomeWord, values.Name] = Field(default_factory=dict)
 
+    @cached_property
+    def asks_nothing(self) -> bool:
+        """Return whether all targets ring at once, whatever is known of them."""
+        asks = self.skip or self.dead_phones is not None or self.busy_targets == "skip"
+        return self.order == "together" and not asks
+
 
 class Route(Table):
     """What happens to calls for certain numbers of ours."""
@@ -137,6 +143,8 @@ class Route(Table):
 
     def dialled_number(self, call: CallFacts) -> str | None:
         """Return the number that the caller, a SIP endpoint of ours, has dialled; None where it may not be called."""
+        if self.callers is None:
+            return None
         number = normalise(call.to_number) or ""
         allowed = self.admits(call) and self._names_endpoint(call) and number.startswith(self.may_dial or ())
         return number if allowed and is_number(number) else None

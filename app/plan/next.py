@@ -175,6 +175,8 @@ def _ring_or_end(
 def _turns(
     route: Route, step: Step, targets: Turn, memory: Memory, snapshot: Snapshot, call: CallFacts
 ) -> tuple[Turn, ...]:
+    if step.asks_nothing and not snapshot.out:
+        return (targets,) if targets else ()
     place = f"{route.name}.{step.name}"
     return first_turns(step, targets, memory, snapshot, call_uuid=call.call_uuid, place=place)
 
@@ -194,11 +196,14 @@ def _ring(
     if rounds >= route.max_rounds:
         return _end(plan, route, route.ending, Why.TOO_MANY_ROUNDS)
     targets = turns[0]
-    timeout = max((target.timeout or step.timeout for target in targets), default=step.timeout)
+    timeout = targets[0].timeout or step.timeout
     left = min(timeout, route.max_ring_seconds - int(max(elapsed, 0)))
     if left < min(timeout, SHORTEST_RING_SECONDS):
         return _end(plan, route, route.ending, Why.RANG_TOO_LONG)
-    remembered = [tuple(key_of(target) for target in turn) for turn in turns] if route.remembers else [()]
+    remembered = EMPTY
+    if route.remembers:
+        rung, *later = (tuple(key_of(target) for target in turn) for turn in turns)
+        remembered = Memory(rung, tuple(later), memory.gone)
     return Ring(
         route=route,
         step=step,
@@ -206,8 +211,8 @@ def _ring(
         round=rounds + 1,
         timeout=left,
         greeting=route.greeting if rounds == 0 else None,
-        memory=Memory(remembered[0], tuple(remembered[1:]), memory.gone),
-        trials=on_trial(step, targets, snapshot),
+        memory=remembered,
+        trials=on_trial(step, targets, snapshot) if step.dead_phones is not None else (),
     )
 
 

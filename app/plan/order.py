@@ -29,11 +29,11 @@ class Memory(NamedTuple):
 
     def to_text(self) -> str:
         """Return the memory in letters that stand in a URL as they are; empty where there is nothing to remember."""
-        turns, gone = (
-            "-".join(".".join(turn) for turn in self.left),
-            ".".join(f"{letter}{key}" for key, letter in self.gone),
-        )
-        return "~".join((".".join(self.rung), turns, gone)) if any(self) else ""
+        if not any(self):
+            return ""
+        turns = "-".join(".".join(turn) for turn in self.left)
+        gone = ".".join(f"{letter}{key}" for key, letter in self.gone)
+        return "~".join((".".join(self.rung), turns, gone))
 
     @classmethod
     def from_text(cls, text: str) -> "Memory":
