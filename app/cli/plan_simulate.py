@@ -12,6 +12,7 @@ from flask.cli import with_appcontext
 from rich.console import Console
 from rich.table import Table
 
+from app.cli.plan_targets import readable_store
 from app.context import services
 from app.plan.load import PlanError, load_plan
 from app.plan.model import Plan
@@ -66,7 +67,7 @@ def simulate_plan(file: Path, calls: int, mix: bool, seed: int) -> None:
 def _recorded(limit: int) -> Iterator[_Past]:
     found: list[ListedCall] = []
     before: int | None = None
-    with read_session(services().store) as connection:
+    with readable_store() as store, read_session(store) as connection:
         while len(found) < limit:
             page = find_calls(connection, CallFilters(), limit=min(500, limit - len(found)), before=before)
             found += [one for one in page.calls if one.call.outcome not in {None, CallOutcome.IN_PROGRESS.value}]

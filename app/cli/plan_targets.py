@@ -1,6 +1,8 @@
 """`flask plan targets`, `out` and `in`: who is dead, idle or talking, and who does not ring for now."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import click
@@ -9,12 +11,24 @@ from rich.console import Console
 from rich.table import Table
 
 from app.context import services
+from app.records.model.receipt import StoreUnavailable
 from app.records.model.target_state import TargetState
 from app.records.reading.read_session import explained
+from app.records.store.store import Store
 from app.records.writing.target_states import read_targets, set_out
 from app.voice.numbers import parse_target
 
 _BY = "cli"
+
+
+@contextmanager
+def readable_store() -> Iterator[Store]:
+    """Yield the store; an error of it ends the command with a sentence."""
+    try:
+        with explained(services().store):
+            yield services().store
+    except StoreUnavailable as error:
+        raise click.ClickException(str(error)) from error
 
 
 def _target(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
@@ -28,8 +42,8 @@ def _target(_context: click.Context, _parameter: click.Parameter, value: str) ->
 @with_appcontext
 def targets() -> None:
     """List the targets that the plan watches and those taken out, with times in TIMEZONE."""
-    with explained(services().store):
-        states = read_targets(services().store)
+    with readable_store() as store:
+        states = read_targets(store)
     if not states:
         click.echo(
             "No target is watched or taken out. Steps with dead_phones, busy_targets or longest_idle watch theirs."
@@ -47,8 +61,8 @@ def targets() -> None:
 @with_appcontext
 def take_out(target: str) -> None:
     """Stop ringing a TARGET, a number or SIP user, until it is put back in. Running servers know within two seconds."""
-    with explained(services().store):
-        changed = set_out(services().store, target, _BY)
+    with readable_store() as store:
+        changed = set_out(store, target, _BY)
     named = any(
         target == one.address
         for route in services().plan.routes.values()
@@ -65,8 +79,8 @@ def take_out(target: str) -> None:
 @with_appcontext
 def put_in(target: str) -> None:
     """Ring a TARGET again that was taken out."""
-    with explained(services().store):
-        changed = set_out(services().store, target, None)
+    with readable_store() as store:
+        changed = set_out(store, target, None)
     click.echo(f"{target} {'rings again' if changed else 'was not out'}.")
 
 

@@ -97,8 +97,11 @@ def _before(plan: Plan, route: Route) -> Iterator[list[str]]:
     if route.callers is not None:
         allowed = f", who may dial {', '.join(route.may_dial)}…" if route.may_dial is not None else ""
         yield [f"only for {', '.join(route.callers)}{allowed}"]
+    if route.stir is not None:
+        yield [f"only where STIR says {' or '.join(route.stir)}"]
     if route.blocked is not None:
-        yield [f"blocked: {', '.join(route.blocked.callers)} → {_named_ending(plan, route.blocked.ending)}"]
+        blocked = [*route.blocked.callers, *(f"STIR says {word}" for word in route.blocked.stir)]
+        yield [f"blocked: {', '.join(blocked)} → {_named_ending(plan, route.blocked.ending)}"]
     if route.hours is not None:
         yield [f"open in {route.hours.time_zone}", *_days(route.hours), f"else → {route.hours.otherwise}"]
     if route.greeting is not None:

@@ -218,7 +218,7 @@ def test_the_page_doctor_and_metrics_say_who_is_dead(office: Office) -> None:
     client.get(f"/login?token={REPORTS_TOKEN}")
     metrics = client.get("/metrics", headers={"Authorization": f"Bearer {REPORTS_TOKEN}"}).text
 
-    assert "1 phone is dead" in client.get("/live").text
+    assert "1 phone is dead" in client.get("/").text
     assert "…0111" in check_targets(office.services).said
     assert "dialstatus_targets_down 1" in metrics
     assert "dialstatus_targets_out 0" in metrics
