@@ -4,7 +4,7 @@ import base64
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 from settings import parsers
 from settings.declaration import Setting
@@ -81,6 +81,25 @@ def notice_urls(text: str) -> tuple[str, ...]:
     )
 
 
+_WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_DIGEST = re.compile(rf"(?:daily|weekly ({'|'.join(_WEEKDAYS)})) ([01][0-9]|2[0-3]):([0-5][0-9])")
+
+
+class DigestTime(NamedTuple):
+    """When a digest is sent: on every day or on a weekday (0 is Monday), at a minute of the local day."""
+
+    weekday: int | None
+    minute: int
+
+
+def digest_time(text: str) -> DigestTime:
+    """Return when to send a digest."""
+    match = _DIGEST.fullmatch(text.lower())
+    if match is None:
+        raise ValueError("write daily 08:00, or weekly monday 08:00")
+    return DigestTime(_WEEKDAYS.index(match[1]) if match[1] else None, int(match[2]) * 60 + int(match[3]))
+
+
 @dataclass(frozen=True, kw_only=True, repr=False)
 class NotifySettings:
     """Who is sent what."""
@@ -124,5 +143,14 @@ class NotifySettings:
         Path | None,
         Setting(
             None, "Directory with texts of your own for notices and digests.", parsers.directory, "the built-in texts"
+        ),
+    ]
+    digest: Annotated[
+        DigestTime | None,
+        Setting(
+            None,
+            "When to send a digest, in `TIMEZONE`: `daily 08:00` or `weekly monday 08:00`.",
+            digest_time,
+            "no digest is sent",
         ),
     ]

@@ -1,7 +1,8 @@
-"""`flask events` and `flask notify`: what was sent, sending it again, and a notice to try."""
+"""`flask events`, `flask notify` and `flask digest`: what was sent, sending it again, and what a notice looks like."""
 
 import json
 import sys
+from datetime import datetime
 
 import click
 from rich.console import Console
@@ -11,15 +12,19 @@ from app.cli.dials import RecordsGroup
 from app.context import services
 from app.notify.addresses import NoticeAddress, addresses_of
 from app.notify.attempts import event_key_of, message_id_of
-from app.notify.notices import Message, run_apprise
+from app.notify.digest import last_period, read_digest
+from app.notify.notices import Message, Texts, run_apprise
 from app.records.reading.deliveries import FoundDelivery, find_deliveries
 from app.records.reading.read_session import read_session
 from app.records.writing.deliveries import resend
+from app.reports.api.views import to_datetime
 from app.reports.pages.formatting import clock
+from settings.notify import DigestTime
 
 _STATES = ("waiting", "delivered", "dropped", "dead")
-events = RecordsGroup("events", help="List what was sent to other systems and to people; send it again.")
-notify = RecordsGroup("notify", help="Try the notices.")
+events = RecordsGroup("events", help="List sent events and notices; send them again.")
+notify = RecordsGroup("notify", help="Send a notice to try how it arrives.")
+digest = RecordsGroup("digest", help="Print the digest of the last day or week.")
 
 
 @events.command("list")
@@ -54,9 +59,8 @@ def _how(one: FoundDelivery) -> str:
 
 
 def _as_json(one: FoundDelivery) -> dict[str, object]:
-    times = {
-        name: clock(getattr(one, name), services().config.timezone) for name in ("created_at", "due_at", "tried_at")
-    }
+    moments = {name: to_datetime(getattr(one, name)) for name in ("created_at", "due_at", "tried_at")}
+    times = {name: moment and moment.isoformat() for name, moment in moments.items()}
     shown = ("type", "subject", "route", "address", "state", "attempts", "milliseconds", "reason")
     return {"id": message_id_of(one.event_key), **{name: getattr(one, name) for name in shown}, **times}
 
@@ -67,9 +71,10 @@ def _as_json(one: FoundDelivery) -> dict[str, object]:
 @click.option("--waiting", is_flag=True, help="All that wait for their next attempt.")
 @click.option("--to", "address", metavar="NAME", help="Only to this address.")
 def resend_events(ids: tuple[str, ...], dead: bool, waiting: bool, address: str | None) -> None:
-    """Send events again: those with these IDS, such as msg_0a5f1c2b3d4e5f60, or all of a state.
+    """Send events again.
 
-    The running server sends them within seconds; their ids stay, so a receiver recognises what it has.
+    IDS are as flask events list shows them, such as msg_0a5f1c2b3d4e5f60; or choose all of a state. The running server
+    sends them within seconds; their ids stay, so a receiver recognises what it has.
     """
     if not (ids or dead or waiting):
         raise click.UsageError("name the events to send again: their IDS, --dead or --waiting")
@@ -97,3 +102,18 @@ def test_notices(name: str | None) -> None:
         click.echo(f"{address}: {'sent' if reason is None else f'not sent: {reason}'}")
     if any(reason for _, reason in reasons):
         sys.exit(1)
+
+
+@digest.command("show")
+@click.option("--weekly", is_flag=True, help="The last seven days, whatever DIGEST says.")
+@click.option("--html", "as_html", is_flag=True, help="Print it as it is mailed.")
+def show_digest(weekly: bool, as_html: bool) -> None:
+    """Print the digest of the last day or week, as DIGEST says; without DIGEST the one of this hour."""
+    config = services().config
+    now = datetime.now(config.timezone)
+    when = config.digest or DigestTime(None, now.hour * 60)
+    if weekly and when.weekday is None:
+        when = DigestTime(now.weekday(), when.minute)
+    figures = read_digest(services().store, last_period(when, now), config.timezone)
+    message = Texts(config).digest(figures)
+    click.echo(message.html if as_html else f"{message.title}\n\n{message.text}")

@@ -9,7 +9,7 @@ from flask.cli import AppGroup
 from app.cli.calls import calls
 from app.cli.dials import dials
 from app.cli.doctor import doctor, version
-from app.cli.events import events, notify
+from app.cli.events import digest, events, notify
 from app.cli.followups import followups
 from app.cli.plan_simulate import simulate_plan
 from app.cli.plan_state import group as plan
@@ -30,7 +30,7 @@ _COMMANDS: dict[str, tuple[click.Command, ...]] = {
     "What callers get": (plan,),
     "Your Plivo account": (doctor, plivo),
     "Try it without a phone": (simulate, replay),
-    "Who is told": (events, notify),
+    "Who is told": (events, notify, digest),
     "The records": (db, spool, version),
 }
 _WIDTH = 64  # What 80 columns leave for the sentence.

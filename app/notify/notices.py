@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -17,6 +17,7 @@ from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PackageLoader, s
 
 from app.notify.addresses import NoticeAddress
 from app.notify.attempts import ended
+from app.plan.outlets import DIGEST
 from app.records.reading.read_session import read_session
 from app.records.store.store import Store
 from app.records.writing.deliveries import DROPPED, Attempt, Claim, settle
@@ -58,15 +59,18 @@ class Texts:
 
     def notice(self, claims: Sequence[Claim]) -> Message:
         """Return what people are told: about one event, or about many at once."""
+        if claims[0].type == DIGEST:
+            return self.digest(json.loads(claims[0].body)["data"])
         about = [{"type": one.type, "data": self._data_of(one), "link": self._link(one)} for one in claims]
         return self._written("notice.txt", events=about[:NAMED] if len(about) > 1 else about, more=len(about) - NAMED)
 
-    def digest(self, **figures: Any) -> Message:
-        """Return the digest as text and HTML."""
-        message = self._written("digest.txt", **figures)
-        return Message(
-            title=message.title, text=message.text, html=self._templates.get_template("digest.html").render(**figures)
-        )
+    def digest(self, figures: Mapping[str, Any]) -> Message:
+        """Return a digest as text and HTML."""
+        shown = _masked(figures) if self._config.mask_numbers else figures
+        values = {**shown, "link": self._config.public_url}
+        message = self._written("digest.txt", **values)
+        html = self._templates.get_template("digest.html").render(values)
+        return Message(title=message.title, text=message.text, html=html)
 
     def _written(self, name: str, **values: Any) -> Message:
         title, _, text = self._templates.get_template(name).render(**values).strip().partition("\n")
@@ -86,8 +90,10 @@ class Texts:
         return "a hidden number" if number is None else _formatted(number)
 
     def _clock(self, at: str | None) -> str:
-        moment = datetime.fromisoformat(at) if at else None
-        return f"{moment.astimezone(self._config.timezone):%a %-d %b, %H:%M}" if moment else "an unknown time"
+        return f"{self._local(at):%a %-d %b, %H:%M}" if at else "an unknown time"
+
+    def _local(self, at: str) -> datetime:
+        return datetime.fromisoformat(at).astimezone(self._config.timezone)
 
 
 def _formatted(number: str) -> str:
@@ -138,9 +144,11 @@ class NoticeSender:
         """
         current = self._still_true(claims)
         settle(self._store, [Attempt(claim=one, state=DROPPED) for one in claims if one not in current])
-        groups = [[one] for one in current] if len(current) <= self._room() else [current]
         if not current:
             return
+        single = [one for one in current if one.type == DIGEST or len(current) <= self._room()]
+        others = [one for one in current if one not in single]
+        groups = [*([one] for one in single), *([others] if others else [])]
         started = time.monotonic()
         reasons = run_apprise(self._address, [self._texts.notice(group) for group in groups])
         self._sent.extend([time.monotonic()] * len(groups))

@@ -15,6 +15,7 @@ from flask import Flask
 
 from app.context import EXTENSION, Services
 from app.notify.addresses import WebhookAddress, addresses_of
+from app.notify.digest import queue_digest
 from app.notify.dispatch import Descriptions, Dispatcher
 from app.notify.notices import NoticeSender, Texts
 from app.notify.webhook_sender import WebhookSender
@@ -36,7 +37,7 @@ from app.records.writing.outbox import EventType, due_events, queue_event
 
 log = logging.getLogger(__name__)
 
-_PAUSE = 1.0  # Seconds between two looks into the outbox.
+_PAUSE = 0.5  # Seconds between two looks into the outbox.
 _LEAD = 10_000  # Milliseconds after which another process sends in place of one that was killed.
 _PRUNE_EVERY = 600.0  # seconds
 _LOOK_EVERY = 60.0  # Seconds between two looks for reports that do not come.
@@ -72,6 +73,7 @@ class Sending(PeriodicJob):
             for one in addresses
         }
         self._dispatcher = Dispatcher(shared.store, addresses, descriptions, config.timezone)
+        self._digest, self._local_zone = config.digest, config.timezone
         self._longest, self._zone = config.dial_time_limit, config.plivo_timezone
         self._holder = uuid.uuid4().hex
         self._leads_until = self._prune_at = self._look_at = 0.0
@@ -84,6 +86,8 @@ class Sending(PeriodicJob):
             if self._senders and time.monotonic() > self._look_at:
                 self._look_at = time.monotonic() + _LOOK_EVERY
                 self._look_for_silence()
+                if self._digest and self._leads():
+                    queue_digest(self._store, self._digest, self._local_zone)
             return 0 if self._send_due() else _PAUSE
         except StoreUnavailable as error:
             log.info("outbox_waits", extra={"error": str(error)})

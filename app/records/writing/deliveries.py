@@ -78,7 +78,9 @@ def claim(store: Store, address: str, *, limit: int, lease: int) -> list[Claim]:
         if not keys:
             return []
         mine = and_(deliveries.c.address == address, deliveries.c.event_key.in_(keys))
-        connection.execute(update(deliveries).where(mine).values(due_at=at + lease, attempts=deliveries.c.attempts + 1))
+        connection.execute(
+            update(deliveries).where(mine).values(due_at=at + lease, attempts=deliveries.c.attempts + 1, reason=None)
+        )
         rows = connection.execute(
             select(events, deliveries.c.address, deliveries.c.attempts, deliveries.c.due_at)
             .join(deliveries, deliveries.c.event_key == events.c.event_key)
@@ -111,7 +113,8 @@ def resend(store: Store, event_keys: Sequence[int], *, states: Sequence[str] = (
 
     Returns how many. Raises `StoreUnavailable`.
     """
-    chosen = [or_(deliveries.c.event_key.in_(event_keys), deliveries.c.state.in_(states))]
+    is_between_attempts = or_(deliveries.c.state != WAITING, deliveries.c.reason.is_not(None))
+    chosen = [or_(deliveries.c.event_key.in_(event_keys), and_(deliveries.c.state.in_(states), is_between_attempts))]
     if address is not None:
         chosen.append(deliveries.c.address == address)
     with store.transaction() as connection:

@@ -1,0 +1,127 @@
+"""The digest: its period, its figures and its mail."""
+
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from app.notify.digest import Period, last_period, queue_digest, read_digest
+from app.records.store import migrate
+from app.records.store.store import Store
+from settings.notify import DigestTime, digest_time
+from tests.notify.mailbox import Mailbox, text_of
+from tests.notify.test_notices import hang_up, mailbox, missed_call, notices_to
+from tests.notify.test_webhook_failures import command
+from tests.server.calls import dial_report, inbound, new_uuid
+from tests.support.server import Server, until
+
+__all__ = ["mailbox"]
+Start = Callable[..., Server]
+BERLIN = ZoneInfo("Europe/Berlin")
+
+
+@pytest.mark.parametrize(
+    ("when", "now", "since", "until"),
+    [
+        ("daily 08:00", "2026-03-04T09:00", "2026-03-03T08:00", "2026-03-04T08:00"),
+        ("daily 08:00", "2026-03-04T07:59", "2026-03-02T08:00", "2026-03-03T08:00"),
+        ("weekly monday 08:00", "2026-03-04T09:00", "2026-02-23T08:00", "2026-03-02T08:00"),
+        ("Weekly Wednesday 18:30", "2026-03-04T18:30", "2026-02-25T18:30", "2026-03-04T18:30"),
+        # The night in which clocks go forward is an hour shorter.
+        ("daily 08:00", "2026-03-29T08:00", "2026-03-28T08:00", "2026-03-29T08:00"),
+    ],
+)
+def test_a_digest_is_about_the_last_whole_day_or_week(when: str, now: str, since: str, until: str) -> None:
+    found = last_period(digest_time(when), datetime.fromisoformat(now).replace(tzinfo=BERLIN))
+
+    assert found == Period(
+        since=datetime.fromisoformat(since).replace(tzinfo=BERLIN),
+        until=datetime.fromisoformat(until).replace(tzinfo=BERLIN),
+    )
+
+
+@pytest.mark.parametrize("text", ["daily", "weekly 08:00", "weekly someday 08:00", "daily 24:00", "hourly"])
+def test_another_time_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="write daily 08:00"):
+        digest_time(text)
+
+
+@pytest.fixture
+def store(database_url: str) -> Iterator[Store]:
+    """Yield an empty store on each engine."""
+    made = Store(database_url.replace("postgresql://", "postgresql+psycopg://"), timeout=20)
+    migrate.upgrade(made)
+    yield made
+    made.close()
+
+
+def test_a_digest_is_queued_once_and_never_for_the_time_before_it_was_asked_for(store: Store) -> None:
+    now = datetime.now(BERLIN)
+    when = DigestTime(None, now.hour * 60 + now.minute)
+    queued = "SELECT subject FROM outbox WHERE type = 'digest'"
+
+    queue_digest(store, when, BERLIN)  # The first look only notes where it begins.
+    with store.transaction() as connection:
+        assert connection.exec_driver_sql(queued).all() == []
+        yesterday = (last_period(when, now).until - timedelta(days=1)).isoformat()
+        connection.exec_driver_sql(f"UPDATE job_facts SET value = '{yesterday}' WHERE name = 'digest'")
+    for _ in range(2):
+        queue_digest(store, when, BERLIN)
+
+    with store.transaction() as connection:
+        assert connection.exec_driver_sql(queued).all() == [(last_period(when, now).until.isoformat(),)]
+
+
+def test_the_figures_are_those_of_the_period(start_server: Start, database_url: str, mailbox: Mailbox) -> None:
+    server = start_server(DATABASE_URL=database_url, TIMEZONE="Europe/Berlin", **notices_to(mailbox))
+    for _ in range(2):
+        missed_call(server)
+    for _ in range(3):
+        call_uuid = new_uuid()
+        server.plivo("POST", "/dialstatus/", inbound(call_uuid))
+        server.plivo("POST", "/dialstatus/action/", dial_report(call_uuid, "completed", "b-leg"))
+        hang_up(server, call_uuid)
+    store = Store(database_url.replace("postgresql://", "postgresql+psycopg://"), timeout=20)
+    now = datetime.now(BERLIN)
+
+    found = read_digest(store, Period(since=now - timedelta(days=1), until=now + timedelta(minutes=1)), BERLIN)
+
+    store.close()
+    assert (found["calls"], found["answered"], found["answer_rate"], found["missed"]) == (5, 3, 60, 2)
+    assert found["answer_rate_before"] is None
+    assert found["followups"] == 0  # The caller was reached in the end.
+    assert sum(one["calls"] for one in found["missed_by_hour"]) == 2
+    shown = command(server, "digest", "show")
+    assert "Answered" in shown
+    assert "<h1" in command(server, "digest", "show", "--weekly", "--html")
+
+
+def test_the_digest_is_mailed_as_text_and_html(start_server: Start, mailbox: Mailbox) -> None:
+    now = datetime.now(BERLIN)
+    server = start_server(
+        TIMEZONE="Europe/Berlin", DIGEST=f"daily {now:%H:%M}", **notices_to(mailbox, WORKERS="1", MASK_NUMBERS="true")
+    )
+    server.stop()
+    url = f"sqlite:///{server.settings['INSTANCE_DIR']}/dialstatus.db"
+    store = Store(url, timeout=20)
+    with store.transaction() as connection:
+        before = (now - timedelta(days=1)).isoformat()
+        connection.exec_driver_sql("DELETE FROM job_facts WHERE name = 'digest'")
+        connection.exec_driver_sql(f"INSERT INTO job_facts (name, value, at) VALUES ('digest', '{before}', 0)")
+    store.close()
+    server.start()
+
+    until(lambda: mailbox.mails)
+    (mail,) = mailbox.mails
+    assert mail["subject"].startswith("0 calls, 0 reached nobody")
+    assert "Answered" in text_of(mail)
+    html = mail.get_body(("html",))
+    assert html is not None
+    assert "<h1" in html.get_content()
+
+
+def test_a_notice_to_try_is_sent_at_once(start_server: Start, mailbox: Mailbox) -> None:
+    server = start_server(**notices_to(mailbox))
+    assert command(server, "notify", "test") == "NOTIFY_URLS: sent\n"
+    assert mailbox.mails[0]["subject"] == "Dialstatus: a test"
