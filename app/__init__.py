@@ -42,7 +42,7 @@ from app.records.spool.drainer import Drainer
 from app.records.spool.spool import Spool
 from app.records.store.store import Store
 from app.records.writing.journal import Journal
-from app.reports.access.tokens import has_bearer_token
+from app.reports.access.tokens import has_admin_token
 from app.reports.api.views import dial_view, listed_call_view
 from app.reports.errors import error_reply
 from app.reports.setup import guard_links, guard_pages, use_reports
@@ -96,7 +96,7 @@ def create_app(config: Config, shared: Services | None = None) -> Flask:
     app.config.update(SECRET_KEY=config.secret_key, MAX_CONTENT_LENGTH=MAX_BODY_BYTES)
     app.extensions[EXTENSION] = shared or make_services(config)
     use_request_ids(app)
-    use_metrics(app, has_bearer_token)
+    use_metrics(app, has_admin_token)
     use_sending(
         app,
         Descriptions(

@@ -6,6 +6,7 @@ import click
 from flask import Flask
 from flask.cli import AppGroup
 
+from app.cli.access import access
 from app.cli.calls import calls
 from app.cli.dials import dials
 from app.cli.doctor import doctor, version
@@ -31,7 +32,7 @@ _COMMANDS: dict[str, tuple[click.Command, ...]] = {
     "Your Plivo account": (doctor, plivo),
     "Try it without a phone": (simulate, replay),
     "Who is told": (events, notify, digest),
-    "The records": (db, spool, version),
+    "The records": (db, spool, access, version),
 }
 _WIDTH = 64  # What 80 columns leave for the sentence.
 _EXAMPLES = """

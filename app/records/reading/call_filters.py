@@ -25,6 +25,7 @@ from app.records.model.ids import first_key
 from app.records.model.tables import calls, dials
 from app.records.model.tables_followup import followup_calls, followups
 from app.records.reading.filters import DialFilters, alternatives, call_is_numbered, call_is_searched
+from app.records.reading.scope import EVERYTHING, Scope
 from app.records.rollups.counting import REASON
 from app.voice.outcome import CallOutcome
 
@@ -64,6 +65,13 @@ class CallFilters:
     target: str | None = None
     search: str | None = None
     followup: str | None = None
+    scope: Scope = EVERYTHING  # Which calls the viewer may see at all.
+
+    def __post_init__(self) -> None:
+        """Keep the range of time within the scope, also after `replace`."""
+        since, until = self.scope.narrow(self.since, self.until)
+        object.__setattr__(self, "since", since)
+        object.__setattr__(self, "until", until)
 
 
 def matching_keys(connection: Connection, filters: CallFilters, *, before: int | None) -> tuple[Keys, int | None]:
@@ -202,6 +210,7 @@ def _conditions(connection: Connection, filters: CallFilters) -> list[_Condition
             followups.c.state == filters.followup,
         )
         found.append(owned.exists())
+    found += filters.scope.on_route(calls.c.route)
     if filters.has_message is False:
         found.append(or_(calls.c.outcome.is_(None), calls.c.outcome != _MESSAGE_LEFT))
     of_dial = [

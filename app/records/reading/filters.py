@@ -14,6 +14,7 @@ from sqlalchemy import Column, ColumnElement, Connection, and_, func, literal_co
 
 from app.records.model.ids import first_key
 from app.records.model.tables import HAS_NO_DIAL, SUFFIX_LENGTH, calls, dials, suffix_of
+from app.records.reading.scope import EVERYTHING, Scope
 
 _MOST_VALUES = 1000
 _WRITTEN_NUMBER = re.compile(r"[0-9 ().+/-]+", re.ASCII)
@@ -44,6 +45,13 @@ class DialFilters:
     route: str | None = None
     search: str | None = None
     target_groups: tuple[tuple[str | None, str], ...] | None = None  # Found by `with_target_groups`.
+    scope: Scope = EVERYTHING  # Which dials the viewer may see at all.
+
+    def __post_init__(self) -> None:
+        """Keep the range of time within the scope, also after `replace`."""
+        since, until = self.scope.narrow(self.since, self.until)
+        object.__setattr__(self, "since", since)
+        object.__setattr__(self, "until", until)
 
 
 Branches = list[ColumnElement[bool]]
@@ -69,19 +77,19 @@ def alternatives(connection: Connection, filters: DialFilters) -> list[Branches]
         found.append(_search(connection, filters.search))
     if filters.from_number is not None:
         found.append([_has_number(connection, dials.c.from_number, filters.from_number)])
-    for column, value in ((dials.c.dial_hangup_cause, filters.cause), (dials.c.dial_status, filters.status)):
+    equal = ((dials.c.dial_hangup_cause, filters.cause), (dials.c.dial_status, filters.status))
+    for column, value in (*equal, (dials.c.outcome, filters.outcome)):
         if value is not None:
             found.append([column == value])
     if filters.target is not None:
         found.append([_is_group(*one) for one in _groups_of_target(connection, filters)])
-    if filters.outcome is not None:
-        found.append([dials.c.outcome == filters.outcome])
     if filters.outcomes:
         found.append([dials.c.outcome == outcome for outcome in filters.outcomes])
     if filters.to_number is not None:
         found.append([_has_number(connection, dials.c.to_number, filters.to_number)])
-    if filters.route is not None:
-        found.append([_is_group(*one) for one in _target_groups(connection) if one[0] == filters.route])
+    for routes in ((filters.route,) if filters.route is not None else None, filters.scope.routes):
+        if routes is not None:
+            found.append([_is_group(*one) for one in _target_groups(connection) if one[0] in routes])
     return found
 
 

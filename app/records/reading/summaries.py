@@ -13,6 +13,7 @@ from app.records.model.tables import call_rollups, calls, dials, rollup_hours
 from app.records.reading.call_filters import CallFilters, all_conditions
 from app.records.reading.figures import OVER_TIME, WEEKDAYS, Figures, GroupBy, GroupedFigures
 from app.records.reading.filters import DialFilters, alternatives
+from app.records.reading.scope import EVERYTHING
 from app.records.rollups.counting import HOUR, KINDS, MEASURES, Unit, count, quarter_time, several_of
 from app.records.rollups.update import marked_hours
 from app.voice.outcome import CallOutcome
@@ -138,7 +139,7 @@ class Summaries:
         """Return the conditions that counted hours do not know; None without any."""
         known = (*_KNOWN, "since", "until", "spans", "outcome", "has_message", "target_groups")
         cleared: dict[str, Any] = {name: None for name in known if hasattr(filters, name)}
-        rest = replace(filters, **cleared, outcomes=())
+        rest = replace(filters, **cleared, outcomes=(), scope=EVERYTHING)
         if rest == type(filters)():
             return None
         if isinstance(rest, DialFilters):
@@ -151,6 +152,8 @@ def _allowed(filters: _Filters) -> dict[str, list[str]]:
     allowed = {
         column: [value] for name, column in _KNOWN.items() if (value := getattr(filters, name, None)) is not None
     }
+    if (seen := filters.scope.routes) is not None:
+        allowed["route"] = sorted(set(seen) & set(allowed.get("route", seen)))
     outcomes = set(filters.outcomes or CallOutcome)
     if isinstance(filters, DialFilters):
         outcomes &= {filters.outcome} if filters.outcome else outcomes

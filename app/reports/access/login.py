@@ -1,12 +1,20 @@
 """Logging in and out: the token, from a link or a form, is exchanged for a session."""
 
 from http import HTTPStatus
+from urllib.parse import quote
 
 from flask import Response, make_response, redirect, render_template, request
 from werkzeug.exceptions import TooManyRequests
 
-from app.reports.access.sessions import end_session, has_csrf_token, has_session, start_session
-from app.reports.access.tokens import is_right_token
+from app.reports.access.sessions import (
+    end_session,
+    has_csrf_token,
+    session_viewer,
+    start_session,
+    start_shared_session,
+)
+from app.reports.access.tokens import token_viewer
+from app.reports.access.viewers import find_share
 
 
 def login() -> Response:
@@ -14,18 +22,29 @@ def login() -> Response:
     by_form = request.method == "POST"
     given = request.form.get("token") if by_form else request.args.get("token")
     if given is None:
-        return redirect_to("/") if has_session() else ask_for_token()
+        return redirect_to("/") if session_viewer() else ask_for_token()
     try:
-        is_right = is_right_token(given.strip(), request, way="form" if by_form else "link")
+        opened_by = token_viewer(given.strip(), request, way="form" if by_form else "link")
     except TooManyRequests as error:
         response = ask_for_token(error.description or "", HTTPStatus.TOO_MANY_REQUESTS)
         response.headers["Retry-After"] = str(error.retry_after)
         return response
-    if not is_right:
+    if opened_by is None:
         message = "Wrong token. The server names it, or the file that holds it, when it starts."
         return ask_for_token(message, HTTPStatus.FORBIDDEN)
-    start_session()
+    start_session(opened_by, given.strip())
     return redirect_to(request.values.get("next", "/"))
+
+
+def open_share(share: str) -> Response:
+    """Start a session that sees what a share link shows, and lead to it."""
+    found = find_share(share)
+    if found is None:
+        return ask_for_token("This link has expired. Ask for another one, or enter your token.", HTTPStatus.FORBIDDEN)
+    if session_viewer() is None:
+        start_shared_session(share)
+    call_uuid = found.scope.call_uuid
+    return redirect_to(f"/calls/{quote(call_uuid, safe='')}" if call_uuid else "/")
 
 
 def logout() -> Response:

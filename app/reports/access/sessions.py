@@ -13,6 +13,7 @@ from flask.sessions import SecureCookieSession, SecureCookieSessionInterface, Se
 from app.context import services
 from app.reports.access.headers import is_https
 from app.reports.access.tokens import token_mark
+from app.reports.access.viewers import ADMIN, Viewer, find_by_mark, find_share, session_mark
 
 LIFETIME = timedelta(hours=12)
 
@@ -54,11 +55,21 @@ def use_sessions(app: Flask) -> None:
     app.session_interface = CookieSessions()
 
 
-def start_session() -> None:
-    """Start a session; the caller has checked the token."""
+def start_session(opened_by: Viewer, token: str) -> None:
+    """Start the session of the owner of a token; the caller has checked it."""
+    is_admin = opened_by is ADMIN
+    _start({"token_mark": token_mark()} if is_admin else {"named": opened_by.name, "mark": session_mark(token)})
+
+
+def start_shared_session(share: str) -> None:
+    """Start a session that sees what a share link shows; the caller has checked the link."""
+    _start({"share": share})
+
+
+def _start(opened_by: dict[str, str]) -> None:
     session.clear()
     session.permanent = True
-    session.update(id=secrets.token_urlsafe(16), token_mark=token_mark(), csrf=secrets.token_urlsafe(24))
+    session.update(id=secrets.token_urlsafe(16), csrf=secrets.token_urlsafe(24), **opened_by)
 
 
 def end_session() -> None:
@@ -77,12 +88,18 @@ def end_session() -> None:
                 file.unlink()
 
 
-def has_session() -> bool:
-    """Return whether the request brings a session that the present token opened and nobody has ended."""
-    mark = session.get("token_mark")
-    if not isinstance(mark, str) or not hmac.compare_digest(mark, token_mark()):
-        return False
-    return not (_ended_sessions() / session["id"]).exists()
+def session_viewer() -> Viewer | None:
+    """Return who opened the request's session; None without one, or where it, its token or its link has ended.
+
+    Raises `StoreUnavailable` for the session of a named token, which is looked up with each request.
+    """
+    if "id" not in session or (_ended_sessions() / session["id"]).exists():
+        return None
+    if "token_mark" in session:
+        return ADMIN if hmac.compare_digest(session["token_mark"], token_mark()) else None
+    if "named" in session:
+        return find_by_mark(session["named"], session["mark"])
+    return find_share(session.get("share", ""))
 
 
 def csrf_token() -> str:

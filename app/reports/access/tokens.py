@@ -12,6 +12,9 @@ from flask import Flask, Request, current_app
 from werkzeug.exceptions import TooManyRequests
 
 from app.context import EXTENSION, Services, bearer_of, is_token, services
+from app.records.model.receipt import StoreUnavailable
+from app.records.writing.access_tokens import Role
+from app.reports.access.viewers import ADMIN, Viewer, find_named
 
 log = logging.getLogger(__name__)
 
@@ -78,24 +81,35 @@ class TokenGuard:
 
 
 def use_token_guard(app: Flask) -> None:
-    """Set up the guard that `is_right_token` and `has_bearer_token` ask."""
+    """Set up the guard that `token_viewer` asks."""
     shared: Services = app.extensions[EXTENSION]
     app.extensions[_EXTENSION] = TokenGuard(shared.config.reports_token, shared.meter.count_wrong_token)
 
 
-def is_right_token(given: str, request: Request, *, way: str) -> bool:
-    """Return whether `given` is the reports token; see `TokenGuard.is_right`."""
+def token_viewer(given: str, request: Request, *, way: str) -> Viewer | None:
+    """Return who owns a token; see `TokenGuard.is_right`. Raises `StoreUnavailable` for a named one."""
+    if (named := find_named(given)) is not None:
+        return named
     guard = cast(TokenGuard, current_app.extensions[_EXTENSION])
-    return guard.is_right(given, way=way, address=request.remote_addr or "")
+    return ADMIN if guard.is_right(given, way=way, address=request.remote_addr or "") else None
 
 
-def has_bearer_token(request: Request) -> bool:
-    """Return whether the Authorization header bears the reports token."""
+def bearer_viewer(request: Request) -> Viewer | None:
+    """Return who owns the token of the Authorization header. Raises `StoreUnavailable` for a named one."""
     given = bearer_of(request)
     try:
-        return given is not None and is_right_token(given, request, way="bearer")
+        return token_viewer(given, request, way="bearer") if given is not None else None
     except TooManyRequests:
-        return False  # A program gets 401 for every wrong token.
+        return None  # A program gets 401 for every wrong token.
+
+
+def has_admin_token(request: Request) -> bool:
+    """Return whether the Authorization header bears the token of an admin."""
+    try:
+        found = bearer_viewer(request)
+    except StoreUnavailable:
+        return False
+    return found is not None and found.may(Role.ADMIN)
 
 
 def token_mark() -> str:

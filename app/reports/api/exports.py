@@ -18,6 +18,7 @@ from app.records.reading.filters import DialFilters
 from app.records.reading.queries import FoundDial, find_dials
 from app.records.reading.read_session import read_session
 from app.records.store.store import Store
+from app.reports.access.viewers import bounded
 from app.reports.api.call_queries import CallFilterQuery
 from app.reports.api.models import CallView, DialView
 from app.reports.api.queries import FilterQuery, read_query
@@ -141,14 +142,17 @@ def call_json_lines(batches: CallBatches) -> Iterator[str]:
 def stream_dials(lines: Callable[[Batches], Iterator[str]], mimetype: str, name: str) -> Response:
     """Return a download of all dials that match the query. Raises InvalidParameters, TooMany, StoreUnavailable."""
     return stream_file(
-        lines, iter_dials(services().store, read_query(FilterQuery, request.args).to_filters()), mimetype, name
+        lines, iter_dials(services().store, bounded(read_query(FilterQuery, request.args).to_filters())), mimetype, name
     )
 
 
 def stream_calls(lines: Callable[[CallBatches], Iterator[str]], mimetype: str, name: str) -> Response:
     """Return a download of all calls that match the query. Raises InvalidParameters, TooMany, StoreUnavailable."""
     return stream_file(
-        lines, iter_calls(services().store, read_query(CallFilterQuery, request.args).to_filters()), mimetype, name
+        lines,
+        iter_calls(services().store, bounded(read_query(CallFilterQuery, request.args).to_filters())),
+        mimetype,
+        name,
     )
 
 

@@ -31,6 +31,7 @@ _PATH_PARAMETERS = {
 _PROBLEMS = {
     "400": "An unknown parameter, or a value that cannot be used.",
     "401": "The token is missing or wrong; `detail` says which.",
+    "403": "The token is right and may not do this.",
     "405": "The resource takes other methods.",
     "503": "The store cannot be read at the moment.",
 }

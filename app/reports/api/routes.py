@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 from flask import Blueprint, Response, current_app, request
 from sqlalchemy import Connection
-from werkzeug.exceptions import HTTPException, NotFound
+from werkzeug.exceptions import Forbidden, HTTPException, NotFound
 
 from app.context import services
 from app.records.model.receipt import StoreUnavailable
@@ -19,8 +19,10 @@ from app.records.reading.summaries import summarise
 from app.records.rollups.counting import Unit
 from app.records.writing.followups import Action
 from app.reports.access.headers import add_headers
-from app.reports.access.sessions import has_session
-from app.reports.access.tokens import has_bearer_token
+from app.reports.access.permissions import OPEN, admit
+from app.reports.access.sessions import session_viewer
+from app.reports.access.tokens import bearer_viewer
+from app.reports.access.viewers import bounded, viewer
 from app.reports.api import problems
 from app.reports.api.call_queries import CallsQuery, SummaryQuery
 from app.reports.api.exports import (
@@ -55,17 +57,22 @@ bp.after_request(add_headers)
 
 @bp.before_request
 def require_token() -> Response | None:
-    """Refuse a request that brings neither the token nor a session; the description of the API is open."""
-    if request.endpoint == "api.openapi" or has_bearer_token(request) or has_session():
+    """Refuse a request that brings neither a token nor a session, or that its viewer may not make."""
+    if request.endpoint in OPEN:
         return None
-    return problems.unauthorized(request)
+    found = bearer_viewer(request) or session_viewer()
+    if found is None:
+        return problems.unauthorized(request)
+    if not admit(found):
+        raise Forbidden("The token may not do this. `flask access list` shows what each token is for.")
+    return None
 
 
 @bp.get(f"{PREFIX}/dials")
 def dials() -> Response:
     """Return a page of dials, newest first."""
     query = read_query(DialsQuery, request.args)
-    filters = query.to_filters()
+    filters = bounded(query.to_filters())
     with read_session(services().store) as connection:
         page = find_dials(connection, filters, limit=query.limit, before=read_cursor(query.cursor))
         total = _total(connection, filters) if query.total else None
@@ -91,7 +98,8 @@ def dial(dial_id: str) -> Response:
     read_query(NoQuery, request.args)
     with read_session(services().store) as connection:
         found = find_dial(connection, dial_id)
-    if found is None:
+        whole = find_call(connection, found.call_uuid) if found is not None else None
+    if found is None or whole is None or not viewer().scope.sees(whole.call):
         raise NotFound("No dial has this id.")
     return _json(dial_view(found))
 
@@ -100,7 +108,7 @@ def dial(dial_id: str) -> Response:
 def calls() -> Response:
     """Return a page of calls, newest first."""
     query = read_query(CallsQuery, request.args)
-    filters = query.to_filters()
+    filters = bounded(query.to_filters())
     with read_session(services().store) as connection:
         page = find_calls(connection, filters, limit=query.limit, before=read_cursor(query.cursor))
         total = _total(connection, filters) if query.total else None
@@ -126,7 +134,7 @@ def call(call_uuid: str) -> Response:
     read_query(NoQuery, request.args)
     with read_session(services().store) as connection:
         found = find_call(connection, call_uuid)
-    if found is None:
+    if found is None or not viewer().scope.sees(found.call):
         raise NotFound("No call has this UUID.")
     return _json(call_view(found))
 
@@ -136,7 +144,7 @@ def summary() -> Response:
     """Return figures over calls or dials, as a whole and in groups."""
     query = read_query(SummaryQuery, request.args)
     zone = ZoneInfo(query.timezone) if query.timezone else services().config.timezone
-    filters = query.to_dial_filters() if query.unit is Unit.DIALS else query.to_filters()
+    filters = bounded(query.to_dial_filters()) if query.unit is Unit.DIALS else bounded(query.to_filters())
     with read_session(services().store) as connection:
         found = summarise(connection, filters, query.group_by, zone)
     return _json(summary_view(found, unit=query.unit, group_by=query.group_by, zone=zone.key))

@@ -1,6 +1,6 @@
 """What every page is rendered with: the frame's links and colours, and how values are written."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -10,6 +10,7 @@ from app.context import services
 from app.records.model.ids import now
 from app.reports.access.headers import is_https
 from app.reports.access.sessions import csrf_token
+from app.reports.access.viewers import bounded, is_admin
 from app.reports.pages import formatting
 from app.reports.pages.glossary import IDS
 from app.reports.pages.query import DashboardQuery, read_dashboard_query, read_zone
@@ -43,6 +44,7 @@ def page_context() -> dict[str, Any]:
         "home": f"{start}{query.kept}",
         "kept": query.parameters() if query.kept else {},
         "places": _places(query.kept),
+        "is_admin": is_admin(),
         "zone": zone,
         "words": formatting,
         "explained": IDS,
@@ -61,7 +63,8 @@ def page_query() -> DashboardQuery:
     given = request.args.to_dict()
     if read_zone(given.get("tz")) or "tz" not in given:
         given["tz"] = "" if zone.key == services().config.timezone.key else zone.key
-    return read_dashboard_query(given, zone=zone, now=now())
+    query = read_dashboard_query(given, zone=zone, now=now())
+    return replace(query, filters=bounded(query.filters))
 
 
 def viewer_zone() -> ZoneInfo:

@@ -17,8 +17,10 @@ from app.records.reading.queries import find_call
 from app.records.reading.read_session import read_session
 from app.records.reading.summaries import Summaries
 from app.reports.access.headers import add_headers
-from app.reports.access.login import ask_for_token, login, logout, redirect_to
-from app.reports.access.sessions import has_csrf_token, has_session
+from app.reports.access.login import ask_for_token, login, logout, open_share, redirect_to
+from app.reports.access.permissions import OPEN, admit
+from app.reports.access.sessions import has_csrf_token, session_viewer
+from app.reports.access.viewers import is_admin, viewer
 from app.reports.api.exports import iter_calls, people_lines, separator_for, stream_file
 from app.reports.api.openapi import make_document, problems_of
 from app.reports.api.problems import InvalidParameters, why_unavailable
@@ -56,6 +58,7 @@ bp.register_error_handler(HTTPException, error_page)
 bp.add_url_rule("/login", view_func=login, methods=("GET", "POST"))
 bp.add_url_rule("/switch", view_func=switch, methods=("POST",))
 bp.add_url_rule("/logout", view_func=logout, methods=("POST",))
+bp.add_url_rule("/share/<share>", view_func=open_share)
 bp.add_url_rule("/welcome", view_func=welcome)
 bp.add_url_rule("/test-call", view_func=start_test_call, methods=("POST",))
 bp.add_url_rule("/events", view_func=events_page)
@@ -64,8 +67,6 @@ bp.add_app_template_filter(json.loads, "from_json")
 bp.add_app_template_filter(lambda value: json.dumps(value, indent=2, ensure_ascii=False), "pretty_json")
 bp.add_app_template_filter(formatting.readable, "readable")
 bp.add_app_template_filter(lambda text: quote(text, safe=""), "path_segment")
-
-_OPEN = frozenset({"reports.login", "reports.logout", "reports.static"})
 
 
 @bp.before_request
@@ -78,9 +79,14 @@ def refuse_other_sites() -> None:
 @bp.before_request
 def require_session() -> Response | None:
     """Without a session, return the login form, which leads on to the page that was asked for."""
-    if request.endpoint in _OPEN or has_session():
+    if request.endpoint in OPEN:
         return None
-    return ask_for_token(status=HTTPStatus.UNAUTHORIZED)
+    found = session_viewer()
+    if found is None:
+        return ask_for_token(status=HTTPStatus.UNAUTHORIZED)
+    if not admit(found):
+        abort(HTTPStatus.FORBIDDEN, "This page is for others. Ask the owner of this server for a token that opens it.")
+    return None
 
 
 @bp.errorhandler(StoreUnavailable)
@@ -106,7 +112,7 @@ def dashboard() -> Response:
 
     A submitted form holds empty fields and days that were not chosen; it is redirected to an address without them.
     """
-    if not request.args and is_unused():
+    if not request.args and is_admin() and is_unused():
         return welcome()
     query = page_query()
     if not all(value for _, value in request.args.items(multi=True)):
@@ -147,7 +153,9 @@ def dashboard() -> Response:
             down=sorted(services().live.health),
             out=sorted(services().live.out),
             feeds=services().live.feeds,
-        ),
+        )
+        if is_admin()
+        else [],
         targets_of=targets_of,
         most_sorted=MOST_SORTED,
     )
@@ -174,7 +182,7 @@ def call(call_uuid: str) -> Response:
     """Show everything about one call."""
     with read_session(services().store) as connection:
         found = find_call(connection, call_uuid)
-    if found is None:
+    if found is None or not viewer().scope.sees(found.call):
         abort(HTTPStatus.NOT_FOUND, "There is no call with this UUID.")
     config, message, at = services().config, message_of(found.call, found.recordings), now()
     story = describe_call(found.call, [each.dial for each in found.dials], message, show_number=show_number, now=at)

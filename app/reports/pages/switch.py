@@ -15,6 +15,7 @@ from app.records.reading.read_session import read_session
 from app.records.writing.audit import read_plan_state, set_plan_state
 from app.reports.access.login import redirect_to
 from app.reports.access.sessions import has_csrf_token
+from app.reports.access.viewers import viewer
 from app.voice.xml_values import sentence
 
 
@@ -81,7 +82,7 @@ def switch() -> Response:
     try:
         until = parse_until(text, zone_of(route), datetime.now(UTC)) if text and is_open is not None else None
         say = request.form.get("say", "").strip() if is_open is False else ""
-        change_switch(shared, name, is_open=is_open, until=until, say=say or None, actor="admin")
+        change_switch(shared, name, is_open=is_open, until=until, say=say or None, actor=viewer().name)
     except ValueError as error:
         abort(HTTPStatus.BAD_REQUEST, f"{error}.")
     return redirect_to(request.form.get("next", "/"))
