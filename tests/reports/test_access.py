@@ -184,10 +184,10 @@ def test_a_token_of_one_route_reads_nothing_of_another(calls: Caller, path: str)
 def test_no_filter_leads_out_of_the_route(calls: Caller, path: str, asked: dict[str, str]) -> None:
     token = token_of(calls, "anna", "--route", "sales")
 
-    [rows] = [value for value in ask(calls, path, token, **asked).json.values() if isinstance(value, list)]
+    [rows] = [value for value in (ask(calls, path, token, **asked).json or {}).values() if isinstance(value, list)]
 
     assert rows == []
-    assert [value for value in ask(calls, path, REPORTS_TOKEN, **asked).json.values() if value]
+    assert [value for value in (ask(calls, path, REPORTS_TOKEN, **asked).json or {}).values() if value]
 
 
 def test_a_guessed_address_of_another_route_shows_nothing(calls: Caller) -> None:

@@ -15,7 +15,7 @@ OF_CALLS = OF_ONE_CALL | {
     "reports.dashboard",
     "reports.calls_csv",
     "reports.docs",
-    "reports.glossary",
+    "reports.show_glossary",
 }
 # For the owners of tokens alone.
 READ = OF_CALLS | {

@@ -53,7 +53,7 @@ _QUERIES: dict[str, dict[str, str]] = {
 _DETAILS = {
     400: "These parameters cannot be used: outcme.",
     401: CHALLENGES["missing"],
-    403: "The token may not do this. `flask access list` shows what each token is for.",
+    403: "The token is right and may not do this: it is for other routes or another role.",
     404: "No call has this UUID.",
     405: "This resource takes other methods; the Allow header lists them.",
     503: "The store does not answer. Try again soon.",

@@ -64,7 +64,7 @@ def require_token() -> Response | None:
     if found is None:
         return problems.unauthorized(request)
     if not admit(found):
-        raise Forbidden("The token may not do this. `flask access list` shows what each token is for.")
+        raise Forbidden("The token is right and may not do this: it is for other routes or another role.")
     return None
 
 

@@ -4,11 +4,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from flask import Response, current_app, request, session, url_for
+from flask import Response, current_app, g, request, session, url_for
 
 from app.context import services
 from app.records.model.ids import now
 from app.reports.access.headers import is_https
+from app.reports.access.permissions import may_open
 from app.reports.access.sessions import csrf_token
 from app.reports.access.viewers import bounded, is_admin
 from app.reports.pages import formatting
@@ -97,14 +98,15 @@ def hide_numbers(text: str) -> str:
 
 
 def _places(kept: str) -> list[Place]:
-    """Return the navigation: the places that this application has, and which of them this page belongs to.
+    """Return the navigation: the places that the viewer may open, and which of them this page belongs to.
 
     Every link carries the query string `kept`, so that the filters of the list of calls survive.
     """
-    served = {rule.rule for rule in current_app.url_map.iter_rules()}
+    served = {rule.rule: rule.endpoint for rule in current_app.url_map.iter_rules()}
+    found = g.get("viewer")
     section = "/" if request.path.startswith("/calls/") else request.path.rstrip("/") or "/"
     return [
         Place(name=name, url=f"{request.root_path}{path}{kept}", is_here=path == section)
         for path, name in _PLACES.items()
-        if path in served
+        if path in served and (found is None or may_open(found, served[path]))
     ]
