@@ -5,14 +5,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol, cast
 
-from flask import Request, current_app
+from flask import Request, current_app, g
 
 from app.plan.model import Plan
 from app.plan.snapshot import LiveState
 from app.records.model.state import FollowupState
+from app.records.reading.scope import EVERYTHING, NOTHING, Scope
 from app.records.spool.drainer import Drainer
 from app.records.spool.spool import Spool
 from app.records.store.store import Store
+from app.records.writing.access_tokens import Role
 from app.records.writing.followups import Action, Rules
 from app.records.writing.journal import Journal
 from app.records.writing.mark_followup import mark_followup
@@ -84,6 +86,33 @@ class Services:
 def followup_rules(config: Config) -> Rules:
     """Return which calls need a follow-up, by the settings."""
     return Rules(patience=config.followup_wait, is_closed_counted=config.followup_closed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Viewer:
+    """Somebody who may see reports: the owner of REPORTS_TOKEN, of a named token, or of a share link."""
+
+    name: str
+    role: Role
+    scope: Scope = EVERYTHING
+    is_guest: bool = False  # Of a share link.
+
+    def may(self, role: Role) -> bool:
+        """Return whether their role includes another."""
+        return self.role.includes(role)
+
+
+NOBODY = Viewer(name="nobody", role=Role.READ, scope=NOTHING)
+
+
+def viewer() -> Viewer:
+    """Return who looks at a report, as the guard of the blueprint has found out; `NOBODY` before that."""
+    return cast(Viewer, g.get("viewer", NOBODY))
+
+
+def is_admin() -> bool:
+    """Return whether the viewer may everything."""
+    return viewer().may(Role.ADMIN)
 
 
 def services() -> Services:

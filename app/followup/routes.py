@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from http import HTTPStatus
 
 import phonenumbers
@@ -18,11 +19,11 @@ from flask import (
     url_for,
 )
 
-from app.context import services
+from app.context import services, viewer
 from app.followup.recordings import is_playable, play, play_url
 from app.records.model.ids import now
 from app.records.model.receipt import StoreUnavailable
-from app.records.reading.followups import FollowupFilters, find_followups, read_figures
+from app.records.reading.followups import FollowupFilters, find_followup, find_followups, read_figures
 from app.records.reading.messages import (
     MOST_UNHEARD,
     MessageFilters,
@@ -32,9 +33,9 @@ from app.records.reading.messages import (
     mark_heard,
 )
 from app.records.reading.read_session import read_session
+from app.records.reading.scope import NOTHING, Scope
 from app.records.writing.followups import ANONYMOUS, Action, Followup
 
-ACTOR = "admin"  # Whom the one token of the reports stands for.
 _ROWS = 50
 _CLOSED_ROWS = 10
 _EXTENSION = "dialstatus-unheard"
@@ -55,7 +56,7 @@ def use_followups(app: Flask, guard_pages: Guard, guard_links: Guard) -> None:
         lambda: {
             "formatted": formatted,
             "is_playable": is_playable,
-            "play_url": lambda message: play_url(message, listener=ACTOR),
+            "play_url": lambda message: play_url(message, listener=viewer().name),
             "now": now(),
         }
     )
@@ -74,12 +75,12 @@ def followups() -> Response:
     route = request.args.get("route") or None
     beyond = request.args.get("beyond", type=int)
     with read_session(services().store) as connection:
-        waiting = FollowupFilters(state=Followup.OPEN, route=route)
+        waiting = FollowupFilters(state=Followup.OPEN, route=route, scope=viewer().scope)
         found, following = find_followups(connection, waiting, limit=_ROWS, beyond=beyond)
         closed = [
             one
             for state in (Followup.DONE, Followup.REACHED)
-            for one in find_followups(connection, FollowupFilters(state=state, route=route), limit=_CLOSED_ROWS)[0]
+            for one in find_followups(connection, replace(waiting, state=state), limit=_CLOSED_ROWS)[0]
         ]
         figures = read_figures(connection, waiting)
     closed.sort(key=lambda one: -(one.followup.closed_at or 0))
@@ -101,8 +102,12 @@ def change_followup(key: int) -> Response:
     if action not in set(Action):
         abort(HTTPStatus.BAD_REQUEST, "This form is not complete. Open the list and try again.")
     shared = services()
+    with read_session(shared.store) as connection:
+        found = find_followup(connection, key)
+    if found is None or not viewer().scope.sees_route(found.followup.route):
+        abort(HTTPStatus.NOT_FOUND, "Nobody waits under this number any more.")
     said = None if note == request.form.get("noted", "") else note
-    if shared.mark_followup(key, Action(action), actor=ACTOR, note=said) is None:
+    if shared.mark_followup(key, Action(action), actor=viewer().name, note=said) is None:
         abort(HTTPStatus.NOT_FOUND, "Nobody waits under this number any more.")
     return _back_to("followup.followups")
 
@@ -110,7 +115,7 @@ def change_followup(key: int) -> Response:
 def messages() -> Response:
     """Show the messages that callers left, newest first."""
     is_unheard = request.args.get("unheard") == "1"
-    filters = MessageFilters(route=request.args.get("route") or None, is_unheard=is_unheard)
+    filters = MessageFilters(route=request.args.get("route") or None, is_unheard=is_unheard, scope=viewer().scope)
     with read_session(services().store) as connection:
         found, before = find_messages(connection, filters, limit=_ROWS, before=request.args.get("before", type=int))
     return make_response(render_template("followup/messages.html", found=found, before=before, is_unheard=is_unheard))
@@ -120,9 +125,9 @@ def change_message(key: int) -> Response:
     """Mark a message heard or unheard; then return to the list."""
     with read_session(services().store) as connection:
         message = find_message(connection, key)
-    if message is None:
+    if message is None or not viewer().scope.sees(message.call):
         abort(HTTPStatus.NOT_FOUND, "There is no such message.")
-    mark_heard(services().store, message, actor=ACTOR if request.form.get("action") == "heard" else None)
+    mark_heard(services().store, message, actor=viewer().name if request.form.get("action") == "heard" else None)
     current_app.extensions[_EXTENSION].forget()
     return _back_to("followup.messages")
 
@@ -156,13 +161,21 @@ class UnheardCount:
 
     def read(self) -> str:
         """Return the count as text, empty for 0 and while the store cannot be read."""
-        if time.monotonic() < self._until:
-            return self._text
-        self._until = time.monotonic() + _UNHEARD_SECONDS
-        try:
-            with read_session(services().store) as connection:
-                count = count_unheard(connection)
-        except StoreUnavailable:
-            count = 0
-        self._text = f"{count}+" if count == MOST_UNHEARD else str(count or "")
+        scope = viewer().scope
+        if not scope.is_everything:
+            return _unheard(scope)
+        if time.monotonic() >= self._until:
+            self._until = time.monotonic() + _UNHEARD_SECONDS
+            self._text = _unheard(scope)
         return self._text
+
+
+def _unheard(scope: Scope) -> str:
+    if scope == NOTHING:
+        return ""
+    try:
+        with read_session(services().store) as connection:
+            count = count_unheard(connection, scope)
+    except StoreUnavailable:
+        count = 0
+    return f"{count}+" if count == MOST_UNHEARD else str(count or "")

@@ -167,6 +167,7 @@ def test_an_invented_token_is_refused_without_a_look_at_the_store(calls: Caller,
         "/api/v1/summary?group_by=number",
         "/api/v1/summary?group_by=target&unit=dials",
         "/api/v1/summary?group_by=route",
+        "/api/v1/followups",
     ],
 )
 def test_a_token_of_one_route_reads_nothing_of_another(calls: Caller, path: str) -> None:
@@ -205,7 +206,7 @@ def test_a_guessed_address_of_another_route_shows_nothing(calls: Caller) -> None
 def test_the_pages_of_a_token_show_its_route_alone(calls: Caller) -> None:
     browser = session_of(calls, token_of(calls, "anna", "--route", "sales"))
 
-    for path in ("/", "/?range=30d", "/calls.csv", "/?route=help"):
+    for path in ("/", "/?range=30d", "/calls.csv", "/?route=help", "/followups", "/messages"):
         page = browser.get(path)
         assert page.status_code == 200
         assert not [number for number in HIDDEN if number in page.text], path
@@ -232,6 +233,23 @@ def test_what_is_not_permitted_is_refused(calls: Caller) -> None:
 
     assert {"metrics.metrics", "reports.welcome", "reports.start_test_call"} <= {*refused}
     assert known <= {endpoint for endpoint, _, _ in endpoints(calls)}
+
+
+def test_only_who_may_work_takes_a_follow_up_and_only_of_their_routes(calls: Caller) -> None:
+    found = {one["route"]: one["followup_id"] for one in calls.read("followups")["followups"]}
+    reader, worker = token_of(calls, "anna"), token_of(calls, "ben", "--role", "work", "--route", "sales")
+
+    def take(token: str, route: str) -> int:
+        client = calls.app.test_client(use_cookies=False)
+        path = f"/api/v1/followups/{found[route]}/take"
+        return client.post(path, headers={"Authorization": f"Bearer {token}"}).status_code
+
+    assert [take(reader, "sales"), take(worker, "help"), take(worker, "sales")] == [403, 404, 200]
+    assert {one["route"]: one["taken_by"] for one in calls.read("followups")["followups"]} == {
+        "sales": "ben",
+        "help": None,
+    }
+    assert ask(calls, f"/api/v1/followups/{found['help']}", worker).status_code == 404
 
 
 def test_metrics_are_for_admins(calls: Caller) -> None:

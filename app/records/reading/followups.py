@@ -1,7 +1,7 @@
 """Follow-ups: who waits longest, what happened to each, and how soon callers are reached."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Select, func, select
@@ -12,6 +12,7 @@ from app.records.model.tables import calls
 from app.records.model.tables_followup import followup_calls, followup_marks, followups
 from app.records.reading.messages import Message, messages_of
 from app.records.reading.read_session import call_of
+from app.records.reading.scope import EVERYTHING, Scope
 from app.records.writing.followups import Followup
 from app.voice.outcome import CallOutcome
 
@@ -29,6 +30,7 @@ class FollowupFilters:
 
     state: str | None = None
     route: str | None = None
+    scope: Scope = EVERYTHING  # What the viewer may see at all.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,7 +150,7 @@ def count_open(connection: Connection, filters: FollowupFilters) -> int:
 
 def read_figures(connection: Connection, filters: FollowupFilters) -> FollowupFigures:
     """Return the figures; of the filters only those on the caller's side apply, not the state."""
-    moment, filters = now(), FollowupFilters(route=filters.route)
+    moment, filters = now(), replace(filters, state=None)
     recent = [followups.c.followup_key >= first_key(moment - DAYS * _DAY), *_conditions(filters)]
     reached = _count(connection, _REACHED, *recent)
     waits = select(_WAITED).where(_REACHED, *recent).order_by(_WAITED)
@@ -181,7 +183,10 @@ def _count(connection: Connection, *conditions: ColumnElement[bool]) -> int:
 
 def _conditions(filters: FollowupFilters) -> list[ColumnElement[bool]]:
     named = ((followups.c.state, filters.state), (followups.c.route, filters.route))
-    return [column == value for column, value in named if value is not None]
+    return [
+        *(column == value for column, value in named if value is not None),
+        *filters.scope.on_route(followups.c.route),
+    ]
 
 
 def _whole(connection: Connection, found: Sequence[FollowupState]) -> list[ListedFollowup]:

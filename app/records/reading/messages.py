@@ -10,6 +10,7 @@ from app.records.model.state import CallState, RecordingState
 from app.records.model.tables import calls, recordings
 from app.records.model.tables_followup import followup_calls, followups, recording_marks
 from app.records.reading.read_session import call_of, recording_of
+from app.records.reading.scope import EVERYTHING, Scope
 from app.records.store.store import Store
 from app.voice.outcome import CallOutcome
 
@@ -37,6 +38,7 @@ class MessageFilters:
 
     route: str | None = None
     is_unheard: bool = False
+    scope: Scope = EVERYTHING  # What the viewer may see at all.
 
 
 def find_messages(
@@ -48,6 +50,7 @@ def find_messages(
         query = query.where(calls.c.call_key < before)
     if filters.route is not None:
         query = query.where(calls.c.route == filters.route)
+    query = query.where(*filters.scope.on_route(calls.c.route))
     if filters.is_unheard:
         query = query.where(recording_marks.c.heard_at.is_(None), recording_marks.c.deleted_at.is_(None))
     found = _read(connection, query)
@@ -65,12 +68,12 @@ def messages_of(connection: Connection, call_keys: Sequence[int]) -> dict[int, M
     return {message.call.call_key: message for message in found}
 
 
-def count_unheard(connection: Connection) -> int:
+def count_unheard(connection: Connection, scope: Scope = EVERYTHING) -> int:
     """Return how many messages of the last 30 days nobody has heard, up to `MOST_UNHEARD`."""
     unheard = (
         select(calls.c.call_key)
         .outerjoin(recording_marks, _is_marked())
-        .where(_IS_MESSAGE, calls.c.call_key >= first_key(now() - _RECENT))
+        .where(_IS_MESSAGE, calls.c.call_key >= first_key(now() - _RECENT), *scope.on_route(calls.c.route))
         .where(recording_marks.c.heard_at.is_(None), recording_marks.c.deleted_at.is_(None))
         .limit(MOST_UNHEARD)
     )

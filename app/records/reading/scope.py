@@ -26,11 +26,15 @@ class Scope:
     def sees(self, call: CallState) -> bool:
         """Return whether a call is within the bounds."""
         return (
-            (self.routes is None or call.route in self.routes)
+            self.sees_route(call.route)
             and (self.call_uuid is None or call.call_uuid == self.call_uuid)
             and (self.since is None or call.call_key >= first_key(self.since))
             and (self.until is None or call.call_key < first_key(self.until))
         )
+
+    def sees_route(self, route: str | None) -> bool:
+        """Return whether a route is within the bounds."""
+        return self.routes is None or route in self.routes
 
     def on_route(self, column: Column[str | None]) -> Sequence[ColumnElement[bool]]:
         """Return the condition that a row's route is within the bounds; none where every route is."""

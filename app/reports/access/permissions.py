@@ -2,11 +2,13 @@
 
 from flask import g, request
 
+from app.context import Viewer
 from app.records.writing.access_tokens import Role
-from app.reports.access.viewers import Viewer
 
 # Open to everybody, so that they can become a viewer or learn how.
-OPEN = frozenset({"reports.login", "reports.logout", "reports.static", "reports.open_share", "api.openapi"})
+OPEN = frozenset(
+    {"reports.login", "reports.logout", "reports.static", "reports.open_share", "api.openapi", "recordings.play"}
+)
 
 # What shows one call, with the files that belong to it; each checks that the call is within the viewer's bounds.
 OF_ONE_CALL = frozenset({"reports.call", "reports.theme"})
@@ -19,6 +21,8 @@ OF_CALLS = OF_ONE_CALL | {
 }
 # For the owners of tokens alone.
 READ = OF_CALLS | {
+    "followup.followups",
+    "followup.messages",
     "api.call",
     "api.calls",
     "api.calls_csv",
@@ -27,9 +31,11 @@ READ = OF_CALLS | {
     "api.dials",
     "api.dials_csv",
     "api.dials_jsonl",
+    "api.followup",
+    "api.followups",
     "api.summary",
 }
-WORK: frozenset[str] = frozenset()
+WORK = frozenset({"followup.change_followup", "followup.change_message", "api.change_followup"})
 
 
 def may_open(viewer: Viewer, endpoint: str | None) -> bool:

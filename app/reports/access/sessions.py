@@ -10,10 +10,10 @@ from pathlib import Path
 from flask import Flask, Request, Response, request, session
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface, SessionMixin
 
-from app.context import services
+from app.context import Viewer, services
 from app.reports.access.headers import is_https
 from app.reports.access.tokens import token_mark
-from app.reports.access.viewers import ADMIN, Viewer, find_by_mark, find_share, session_mark
+from app.reports.access.viewers import ADMIN, find_by_mark, find_share, session_mark
 
 LIFETIME = timedelta(hours=12)
 

@@ -11,10 +11,10 @@ from typing import cast
 from flask import Flask, Request, current_app
 from werkzeug.exceptions import TooManyRequests
 
-from app.context import EXTENSION, Services, bearer_of, is_token, services
+from app.context import EXTENSION, Services, Viewer, bearer_of, is_token, services
 from app.records.model.receipt import StoreUnavailable
 from app.records.writing.access_tokens import Role
-from app.reports.access.viewers import ADMIN, Viewer, find_named
+from app.reports.access.viewers import ADMIN, find_named
 
 log = logging.getLogger(__name__)
 

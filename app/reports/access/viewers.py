@@ -2,18 +2,17 @@
 
 import hashlib
 import hmac
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TypeVar
 
-from flask import g
 from itsdangerous import BadSignature, Signer, URLSafeTimedSerializer
 from itsdangerous.exc import SignatureExpired
 
-from app.context import services
+from app.context import Viewer, services, viewer
 from app.records.reading.call_filters import CallFilters
 from app.records.reading.filters import DialFilters
 from app.records.reading.read_session import read_session
-from app.records.reading.scope import EVERYTHING, NOTHING, Scope
+from app.records.reading.scope import Scope
 from app.records.writing.access_tokens import AccessToken, Role, find_by_name, hash_of
 
 Filters = TypeVar("Filters", CallFilters, DialFilters)
@@ -23,39 +22,12 @@ LONGEST_SHARE_DAYS = 90
 _TOKEN_MARK = "ds_"  # noqa: S105 - What every named token begins with.
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Viewer:
-    """Somebody who may see reports: the owner of REPORTS_TOKEN, of a named token, or of a share link."""
-
-    name: str
-    role: Role
-    scope: Scope = EVERYTHING
-    is_guest: bool = False  # Of a share link.
-
-    def may(self, role: Role) -> bool:
-        """Return whether their role includes another."""
-        return self.role.includes(role)
-
-
 ADMIN = Viewer(name=ADMIN_NAME, role=Role.ADMIN)
 
 
-def viewer() -> Viewer:
-    """Return who looks; the guards of the blueprints have found out."""
-    found: Viewer = g.viewer
-    return found
-
-
-def is_admin() -> bool:
-    """Return whether the viewer may everything."""
-    found: Viewer | None = g.get("viewer")
-    return found is not None and found.may(Role.ADMIN)
-
-
 def bounded(filters: Filters) -> Filters:
-    """Return filters that find only what the viewer may see; nothing at all where nobody is admitted."""
-    found: Viewer | None = g.get("viewer")
-    return replace(filters, scope=found.scope if found is not None else NOTHING)
+    """Return filters that find only what the viewer may see."""
+    return replace(filters, scope=viewer().scope)
 
 
 def make_named_token(name: str, random: str) -> str:

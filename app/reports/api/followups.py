@@ -8,7 +8,7 @@ from pydantic import Field
 from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import BadRequest, NotFound, Unauthorized
 
-from app.context import services
+from app.context import bearer_of, services, viewer
 from app.records.model.state import FollowupState
 from app.records.reading.followups import (
     FollowupFilters,
@@ -22,12 +22,9 @@ from app.records.reading.followups import (
 from app.records.reading.read_session import read_session
 from app.records.writing.followups import ANONYMOUS, Action
 from app.records.writing.mark_followup import LONGEST_NOTE
-from app.reports.access.tokens import has_bearer_token
 from app.reports.api.models import RecordingView, Time, View
 from app.reports.api.queries import LARGEST_PAGE, NoQuery, Text, make_cursor, read_cursor, read_query
 from app.reports.api.views import recording_view, to_datetime
-
-ACTOR = "admin"  # Whom the one token of the reports stands for.
 
 
 class FollowupView(View):
@@ -113,7 +110,7 @@ class NoteQuery(NoQuery):
 def followups() -> Response:
     """Return a page of follow-ups and the figures."""
     query = read_query(FollowupsQuery, request.args)
-    filters = FollowupFilters(state=query.state, route=query.route)
+    filters = FollowupFilters(state=query.state, route=query.route, scope=viewer().scope)
     with read_session(services().store) as connection:
         found, following = find_followups(connection, filters, limit=query.limit, beyond=read_cursor(query.cursor))
         figures = read_figures(connection, filters)
@@ -126,21 +123,25 @@ def followup(followup_id: int) -> Response:
     with read_session(services().store) as connection:
         found = find_followup(connection, followup_id)
         history = history_of(connection, found.followup) if found else []
-    if found is None:
+    if found is None or not viewer().scope.sees_route(found.followup.route):
         raise NotFound("No follow-up has this id.")
     return _json(whole_followup_view(found, history))
 
 
 def change_followup(followup_id: int, action: str) -> Response:
     """Take a follow-up, mark it done, open it again, or note something; return it. Needs the token."""
-    if not has_bearer_token(request):
-        raise Unauthorized("Send the header Authorization: Bearer with the value of REPORTS_TOKEN.")
+    if bearer_of(request) is None:
+        raise Unauthorized("Send the header Authorization: Bearer and a token that may work.")
     given: Any = request.get_json(silent=True) if request.is_json and request.get_data() else request.form
     if not isinstance(given, dict):
         raise BadRequest("Send a JSON object.")
     query = read_query(NoteQuery, MultiDict(given))
     shared = services()
-    changed = shared.mark_followup(followup_id, Action(action), actor=ACTOR, note=query.note)
+    with read_session(shared.store) as connection:
+        known = find_followup(connection, followup_id)
+    if known is None or not viewer().scope.sees_route(known.followup.route):
+        raise NotFound("No follow-up has this id.")
+    changed = shared.mark_followup(followup_id, Action(action), actor=viewer().name, note=query.note)
     if changed is None:
         raise NotFound("No follow-up has this id.")
     with read_session(shared.store) as connection:

@@ -7,7 +7,7 @@ from flask import Blueprint, Response, current_app, request
 from sqlalchemy import Connection
 from werkzeug.exceptions import Forbidden, HTTPException, NotFound
 
-from app.context import services
+from app.context import services, viewer
 from app.records.model.receipt import StoreUnavailable
 from app.records.reading.call_filters import CallFilters
 from app.records.reading.calls import find_calls
@@ -22,7 +22,7 @@ from app.reports.access.headers import add_headers
 from app.reports.access.permissions import OPEN, admit
 from app.reports.access.sessions import session_viewer
 from app.reports.access.tokens import bearer_viewer
-from app.reports.access.viewers import bounded, viewer
+from app.reports.access.viewers import bounded
 from app.reports.api import problems
 from app.reports.api.call_queries import CallsQuery, SummaryQuery
 from app.reports.api.exports import (

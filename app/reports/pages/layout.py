@@ -4,14 +4,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from flask import Response, current_app, g, request, session, url_for
+from flask import Response, current_app, request, session, url_for
 
-from app.context import services
+from app.context import is_admin, services, viewer
 from app.records.model.ids import now
 from app.reports.access.headers import is_https
 from app.reports.access.permissions import may_open
 from app.reports.access.sessions import csrf_token
-from app.reports.access.viewers import bounded, is_admin
+from app.reports.access.viewers import bounded
 from app.reports.pages import formatting
 from app.reports.pages.glossary import IDS
 from app.reports.pages.query import DashboardQuery, read_dashboard_query, read_zone
@@ -103,10 +103,9 @@ def _places(kept: str) -> list[Place]:
     Every link carries the query string `kept`, so that the filters of the list of calls survive.
     """
     served = {rule.rule: rule.endpoint for rule in current_app.url_map.iter_rules()}
-    found = g.get("viewer")
     section = "/" if request.path.startswith("/calls/") else request.path.rstrip("/") or "/"
     return [
         Place(name=name, url=f"{request.root_path}{path}{kept}", is_here=path == section)
         for path, name in _PLACES.items()
-        if path in served and (found is None or may_open(found, served[path]))
+        if path in served and may_open(viewer(), served[path])
     ]

@@ -8,7 +8,7 @@ from urllib.parse import quote
 from flask import Blueprint, Response, abort, make_response, render_template, request, session
 from werkzeug.exceptions import HTTPException
 
-from app.context import services
+from app.context import is_admin, services, viewer
 from app.records.model.ids import now
 from app.records.model.receipt import StoreUnavailable
 from app.records.reading.anomalies import find_anomalies
@@ -20,7 +20,6 @@ from app.reports.access.headers import add_headers
 from app.reports.access.login import ask_for_token, login, logout, open_share, redirect_to
 from app.reports.access.permissions import OPEN, admit
 from app.reports.access.sessions import has_csrf_token, session_viewer
-from app.reports.access.viewers import is_admin, viewer
 from app.reports.api.exports import iter_calls, people_lines, separator_for, stream_file
 from app.reports.api.openapi import make_document, problems_of
 from app.reports.api.problems import InvalidParameters, why_unavailable

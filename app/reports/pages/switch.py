@@ -6,7 +6,7 @@ from http import HTTPStatus
 
 from flask import Response, abort, request
 
-from app.context import Services, services
+from app.context import Services, services, viewer
 from app.plan.dates import parse_until
 from app.plan.describe import describe_state
 from app.plan.model import Route
@@ -15,7 +15,6 @@ from app.records.reading.read_session import read_session
 from app.records.writing.audit import read_plan_state, set_plan_state
 from app.reports.access.login import redirect_to
 from app.reports.access.sessions import has_csrf_token
-from app.reports.access.viewers import viewer
 from app.voice.xml_values import sentence
 
 
