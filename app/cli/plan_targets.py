@@ -18,7 +18,7 @@ from app.records.store.store import Store
 from app.records.writing.target_states import read_targets, set_out
 from app.voice.numbers import parse_target
 
-_BY = "cli"
+_ACTOR = "cli"
 
 
 @contextmanager
@@ -62,7 +62,7 @@ def targets() -> None:
 def take_out(target: str) -> None:
     """Stop ringing a TARGET, a number or SIP user, until it is put back in. Running servers know within two seconds."""
     with readable_store() as store:
-        changed = set_out(store, target, _BY)
+        changed = set_out(store, target, is_out=True, actor=_ACTOR)
     named = any(
         target == one.address
         for route in services().plan.routes.values()
@@ -80,7 +80,7 @@ def take_out(target: str) -> None:
 def put_in(target: str) -> None:
     """Ring a TARGET again that was taken out."""
     with readable_store() as store:
-        changed = set_out(store, target, None)
+        changed = set_out(store, target, is_out=False, actor=_ACTOR)
     click.echo(f"{target} {'rings again' if changed else 'was not out'}.")
 
 

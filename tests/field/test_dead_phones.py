@@ -200,6 +200,7 @@ def test_a_target_taken_out_rings_nowhere_until_it_is_back_in(make_app: App) -> 
     listed = runner.invoke(args=["plan", "targets"]).output
     checked = check_targets(office.services)
     back = [runner.invoke(args=["plan", "in", ALICE]).output for _ in range(2)]
+    logged = runner.invoke(args=["access", "log"], catch_exceptions=False).output
 
     assert out == [f"{ALICE} does not ring any more.\n", f"{ALICE} was out already.\n"]
     assert rung == [BOB]
@@ -208,6 +209,8 @@ def test_a_target_taken_out_rings_nowhere_until_it_is_back_in(make_app: App) -> 
     assert back == [f"{ALICE} rings again.\n", f"{ALICE} was not out.\n"]
     assert rings(office.begin().reply) == [ALICE]
     assert check_targets(office.services).ok
+    # What changed nothing is not logged.
+    assert re.findall(r"cli +(target\.\w+) +(\S+)", logged) == [("target.in", ALICE), ("target.out", ALICE)]
 
 
 def test_the_page_doctor_and_metrics_say_who_is_dead(office: Office) -> None:

@@ -11,6 +11,7 @@ from app.records.model.state import CallRecord, DialState, Placement
 from app.records.model.target_state import DeadRule, TargetState, target_states
 from app.records.store.statements import Cursor, Statements
 from app.records.store.store import Store
+from app.records.writing.audit import record_change
 from app.records.writing.fold_receipt import leg_outcomes
 from app.records.writing.outbox import EventType
 from app.voice.outcome import Outcome
@@ -95,17 +96,18 @@ def read_targets(store: Store) -> list[TargetState]:
         return [TargetState(*row) for row in connection.execute(select(target_states).order_by(target_states.c.target))]
 
 
-def set_out(store: Store, target: str, by: str | None) -> bool:
-    """Take a target out, or with None put it back in; return whether that changes anything."""
+def set_out(store: Store, target: str, *, is_out: bool, actor: str) -> bool:
+    """Take a target out or put it back in; return whether that changes anything. Raises `StoreUnavailable`."""
     columns = target_states.c
-    with store.engine.begin() as connection:
+    with store.transaction() as connection:
         known = connection.execute(select(columns.out_at).where(columns.target == target)).first()
-        if (known is not None and known.out_at is not None) == (by is not None):
+        if (known is not None and known.out_at is not None) == is_out:
             return False
         if known is None:
             connection.execute(insert(target_states).values(target=target, failed_at="[]", talking="{}"))
-        values = {"out_at": None if by is None else now(), "out_by": by}
+        values = {"out_at": now(), "out_by": actor} if is_out else {"out_at": None, "out_by": None}
         connection.execute(update(target_states).where(columns.target == target).values(values))
+        record_change(connection, actor=actor, action="target.out" if is_out else "target.in", subject=target)
     return True
 
 
