@@ -3,6 +3,8 @@
 import base64
 import json
 import re
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
@@ -59,15 +61,34 @@ class Office:
         """Read the states, as the job does every second."""
         refresh(self.services.live, read_targets(self.services.store), now=round(self.at.timestamp() * 1000))
 
+    def down_since(self) -> int | None:
+        """Return since when the store knows that Alice's phone is dead."""
+        [state] = [state for state in read_targets(self.services.store) if state.target == ALICE]
+        return state.down_since
+
     def events(self) -> list[tuple[str, Any]]:
         with self.services.store.engine.connect() as connection:
             rows = connection.execute(select(outbox.c.type, outbox.c.body).where(outbox.c.type.startswith("target.")))
             return [(row.type, json.loads(row.body)["target"]) for row in rows]
 
 
+OpenOffice = Callable[..., Office]
+
+
+@pytest.fixture
+def open_office(make_app: App, database_url: str) -> OpenOffice:
+    """Return a function that makes an application with a plan; all share one store, as nodes do."""
+
+    def make(plan: str, **settings: str) -> Office:
+        return Office(make_app(plan, DATABASE_URL=database_url, SECRET_KEY="a-made-up-key-of-all-nodes", **settings))
+
+    return make
+
+
 @pytest.fixture(params=["last", "never"])
-def office(make_app: App, request: pytest.FixtureRequest) -> Office:
-    return Office(make_app(PLAN.replace("THEN", request.param), EVENTS_URL="http://127.0.0.1:9/", EVENTS_SECRET=SECRET))
+def office(open_office: OpenOffice, request: pytest.FixtureRequest) -> Office:
+    events = {"EVENTS_URL": "http://127.0.0.1:9/", "EVENTS_SECRET": SECRET}
+    return open_office(PLAN.replace("THEN", request.param), **events)
 
 
 def test_a_dead_phone_costs_any_caller_at_most_one_ring_and_comes_back(office: Office) -> None:
@@ -92,6 +113,38 @@ def test_one_call_at_a_time_tries_a_dead_phone(office: Office) -> None:
     assert [rings(line.reply) for line in (first, second, again, third)] == [[ALICE], [BOB], [ALICE], [BOB]]
     first.action("no-answer")
     assert rings(office.begin(minutes=1).reply) == [ALICE]
+
+
+def test_of_all_calls_on_two_nodes_at_one_moment_one_tries_a_dead_phone(open_office: OpenOffice) -> None:
+    nodes = [open_office(PLAN.replace("THEN", "last")) for _ in range(2)]
+    nodes[0].call()
+    nodes[1].call(minutes=2)
+    for turn in range(4):
+        at = max(node.at for node in nodes) + timedelta(minutes=6)
+        for node in nodes:
+            node.at = at
+            node.look()
+        lines = [Line(node.app, at=at) for node in nodes for _ in range(4)]
+        with ThreadPoolExecutor(len(lines)) as pool:
+            rung = [rings(line.reply) for line in pool.map(Line.answer, lines)]
+        assert sorted(rung) == [[ALICE]] + [[BOB]] * 7
+        # The report comes to either node; the phone is still dead.
+        trial = lines[rung.index([ALICE])]
+        trial.app = nodes[turn % 2].app
+        assert rings(trial.action("failed", "NETWORK_OUT_OF_ORDER", rang="false")) == [BOB]
+        assert [rings(node.begin().reply) for node in nodes] == [[BOB], [BOB]]
+
+
+def test_a_sign_of_life_on_one_node_revives_the_phone_on_all(open_office: OpenOffice) -> None:
+    nodes = [open_office(PLAN.replace("THEN", "never")) for _ in range(2)]
+    nodes[0].call()
+    nodes[1].call(minutes=2)
+
+    assert nodes[0].down_since() is not None
+    assert nodes[0].call() == [BOB]
+    assert nodes[1].call(dead=(), minutes=9) == [ALICE]
+    assert nodes[1].down_since() is None
+    assert nodes[0].call(dead=(), minutes=9) == [ALICE]
 
 
 def test_a_trial_whose_caller_leaves_is_open_to_the_next_call(office: Office) -> None:
@@ -121,9 +174,8 @@ def test_failures_far_apart_keep_a_phone_alive(office: Office) -> None:
     assert [office.call(minutes=12) for _ in range(4)] == [[ALICE, BOB]] * 4
 
 
-def test_of_several_that_ring_together_the_legs_tell_who_is_dead(make_app: App) -> None:
-    plan = PLAN.replace('order = "in_turn"', "").replace("THEN", "last")
-    office = Office(make_app(plan))
+def test_of_several_that_ring_together_the_legs_tell_who_is_dead(open_office: OpenOffice) -> None:
+    office = open_office(PLAN.replace('order = "in_turn"', "").replace("THEN", "last"))
     for _ in range(2):
         line = office.begin()
         line.leg("hangup", "alice", DialBLegTo=ALICE, DialBLegHangupCauseCode="2020")
@@ -134,9 +186,9 @@ def test_of_several_that_ring_together_the_legs_tell_who_is_dead(make_app: App) 
     assert rings(office.begin().reply) == [BOB]
 
 
-def test_who_talks_is_busy_and_who_talked_is_idle_since_then(make_app: App) -> None:
+def test_who_talks_is_busy_and_who_talked_is_idle_since_then(open_office: OpenOffice) -> None:
     plan = f'[routes.main.steps.team]\nring = ["{ALICE}", "{BOB}"]\nbusy_targets = "skip"\norder = "longest_idle"'
-    office = Office(make_app(plan))
+    office = open_office(plan)
     line = office.begin()
     [first] = rings(line.reply)
     line.leg("answer", "b", DialBLegTo=first)
@@ -156,8 +208,8 @@ def test_who_talks_is_busy_and_who_talked_is_idle_since_then(make_app: App) -> N
     assert rings(office.begin().reply) == [first]
 
 
-def test_a_plan_that_watches_nobody_keeps_no_states(make_app: App) -> None:
-    office = Office(make_app(PLAN.replace("dead_phones", "# ")))
+def test_a_plan_that_watches_nobody_keeps_no_states(open_office: OpenOffice) -> None:
+    office = open_office(PLAN.replace("dead_phones", "# "))
     office.call()
 
     with office.services.store.engine.connect() as connection:
@@ -191,23 +243,23 @@ def test_reports_in_any_order_tell_whether_a_phone_is_dead(
     assert state.down_since == (None if down_since is None else down_since * MINUTE)
 
 
-def test_a_target_taken_out_rings_nowhere_until_it_is_back_in(make_app: App) -> None:
-    office = Office(make_app(PLAN.replace("dead_phones", "# ")))
+def test_a_target_taken_out_rings_nowhere_until_it_is_back_in(open_office: OpenOffice) -> None:
+    office, other = (open_office(PLAN.replace("dead_phones", "# ")) for _ in range(2))
     runner = add_commands(office.app).test_cli_runner()
 
     out = [runner.invoke(args=["plan", "out", ALICE], catch_exceptions=False).output for _ in range(2)]
-    rung = rings(office.begin().reply)
+    rung = [rings(node.begin().reply) for node in (office, other)]
     listed = runner.invoke(args=["plan", "targets"]).output
     checked = check_targets(office.services)
     back = [runner.invoke(args=["plan", "in", ALICE]).output for _ in range(2)]
     logged = runner.invoke(args=["access", "log"], catch_exceptions=False).output
 
     assert out == [f"{ALICE} does not ring any more.\n", f"{ALICE} was out already.\n"]
-    assert rung == [BOB]
+    assert rung == [[BOB], [BOB]]
     assert re.search(rf"\{ALICE} +out, by cli +20", listed)
     assert (checked.ok, checked.said) == (False, "taken out by hand: …0111")
     assert back == [f"{ALICE} rings again.\n", f"{ALICE} was not out.\n"]
-    assert rings(office.begin().reply) == [ALICE]
+    assert [rings(node.begin().reply) for node in (office, other)] == [[ALICE], [ALICE]]
     assert check_targets(office.services).ok
     # What changed nothing is not logged.
     assert re.findall(r"cli +(target\.\w+) +(\S+)", logged) == [("target.in", ALICE), ("target.out", ALICE)]
