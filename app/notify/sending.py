@@ -33,11 +33,11 @@ from app.records.writing.deliveries import (
     prune_events,
     set_fact,
 )
-from app.records.writing.outbox import EventType, due_events, queue_event
+from app.records.writing.outbox import EventType, next_due, queue_event
 
 log = logging.getLogger(__name__)
 
-_PAUSE = 0.5  # Seconds between two looks into the outbox.
+_PAUSE = 0.5  # Seconds between two looks into the outbox, at most: what is in it is looked for when it falls due.
 _LEAD = 10_000  # Milliseconds after which another process sends in place of one that was killed.
 _PRUNE_EVERY = 600.0  # seconds
 _LOOK_EVERY = 60.0  # Seconds between two looks for reports that do not come.
@@ -81,14 +81,14 @@ class Sending(PeriodicJob):
         self._busy: dict[str, Future[None]] = {}
 
     def work(self) -> float | None:
-        """Send what is due; run again at once after something was published."""
+        """Send what is due; run again when the next row of the outbox falls due."""
         try:
             if self._senders and time.monotonic() > self._look_at:
                 self._look_at = time.monotonic() + _LOOK_EVERY
                 self._look_for_silence()
                 if self._digest and self._leads():
                     queue_digest(self._store, self._digest, self._local_zone)
-            return 0 if self._send_due() else _PAUSE
+            return self._send_due()
         except StoreUnavailable as error:
             log.info("outbox_waits", extra={"error": str(error)})
             return _PAUSE
@@ -104,14 +104,18 @@ class Sending(PeriodicJob):
             except StoreUnavailable as error:
                 log.info("outbox_waits", extra={"error": str(error)})
 
-    def _send_due(self) -> bool:
-        """Publish and start to send; return whether anything was published."""
+    def _send_due(self) -> float:
+        """Publish and start to send; return the seconds until the next look."""
         self._busy = {name: future for name, future in self._busy.items() if not future.done()}
         with read_session(self._store) as connection:
-            is_due, due = bool(due_events(connection, limit=1)), addresses_due(connection)
-        if not (is_due or due or self._busy) or not self._leads():
-            return False
-        published = self._dispatcher.dispatch() if is_due else 0
+            due_at, due = next_due(connection), addresses_due(connection)
+        seconds = _PAUSE if due_at is None else min(_PAUSE, (due_at - now()) / 1000)
+        if not (seconds <= 0 or due or self._busy) or not self._leads():
+            return seconds if seconds > 0 else _PAUSE
+        if seconds <= 0:
+            self._dispatcher.dispatch()
+            with read_session(self._store) as connection:
+                due = addresses_due(connection)
         for name in due - self._busy.keys():
             if name in self._senders:
                 self._busy[name] = self._pool.submit(self._serve, name, self._senders[name])
@@ -119,7 +123,7 @@ class Sending(PeriodicJob):
                 drop_all(self._store, name, reason="the address is no longer in the settings")
         if time.monotonic() > self._prune_at:
             self._prune_at = time.monotonic() + (0 if prune_events(self._store) else _PRUNE_EVERY)
-        return bool(published)
+        return max(0.0, seconds)
 
     def _look_for_silence(self) -> None:
         """Announce once that calls are answered and no reports come; again after reports have come in between."""

@@ -13,6 +13,16 @@ from standardwebhooks import Webhook, WebhookVerificationError
 SECRET = "whsec_" + base64.b64encode(b"thirty-two made-up bytes of key!").decode()
 
 
+def events_to(url: str, types: str = "dial.ended") -> dict[str, str]:
+    """Return the settings that send events to a receiver on this machine."""
+    return {
+        "EVENTS_URL": f"{url}/hooks?for=dials",
+        "EVENTS_SECRET": SECRET,
+        "EVENTS_TYPES": types,
+        "EVENTS_ALLOW_PRIVATE": "true",
+    }
+
+
 @dataclass(frozen=True)
 class Delivery:
     """One request as received."""

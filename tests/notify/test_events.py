@@ -12,22 +12,12 @@ import pytest
 from app.notify.webhook_sender import connect, signature
 from settings.urls import is_public
 from tests.notify.conftest import Listen
-from tests.notify.receiver import SECRET, Receiver
+from tests.notify.receiver import SECRET, Receiver, events_to
 from tests.ops.collector import total
 from tests.server.calls import dial_report, inbound, new_uuid
 from tests.support.server import Server, free_port, until
 
 Start = Callable[..., Server]
-
-
-def events_to(url: str, types: str = "dial.ended") -> dict[str, str]:
-    """Return the settings that send events to a receiver on this machine."""
-    return {
-        "EVENTS_URL": f"{url}/hooks?for=dials",
-        "EVENTS_SECRET": SECRET,
-        "EVENTS_TYPES": types,
-        "EVENTS_ALLOW_PRIVATE": "true",
-    }
 
 
 def report(server: Server, call_uuid: str | None = None, status: str = "busy") -> str:

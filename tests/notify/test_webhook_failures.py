@@ -14,7 +14,8 @@ from app.records.store.store import Store
 from app.records.writing import deliveries as queue
 from app.records.writing.outbox import EventType, NewEvent, Queued, due_events, publish, queue_event
 from tests.notify.conftest import Listen
-from tests.notify.test_events import events_to, hang_up, report
+from tests.notify.receiver import events_to
+from tests.notify.test_events import hang_up, report
 from tests.ops.collector import total
 from tests.server.calls import inbound, new_uuid
 from tests.support.server import ROOT, Server, free_port, until

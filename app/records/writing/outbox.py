@@ -116,6 +116,12 @@ def due_events(connection: Connection, *, limit: int) -> list[Queued]:
     return [Queued(**row) for row in connection.execute(due).mappings()]
 
 
+def next_due(connection: Connection) -> int | None:
+    """Return when the next row of the outbox falls due, perhaps long ago; None where it is empty."""
+    at: int | None = connection.scalar(select(func.min(outbox.c.due_at)))
+    return at
+
+
 def announcement_of(connection: Connection, call_key: int) -> Announcement | None:
     """Return what was last announced of a call."""
     row = connection.execute(select(announced).where(announced.c.call_key == call_key)).mappings().first()
