@@ -94,14 +94,19 @@ def try_(
 
 def known_at(plan: Plan, at: datetime) -> LiveState:
     """Return what is known for a moment: calendars as last read, and what was changed by hand."""
-    live, shared = LiveState(), services()
-    feeds = Feeds.of(plan, shared.config)
-    if feeds:
-        feeds.refresh()
-        feeds.publish(live, at)
-    with suppress(StoreUnavailable), read_session(shared.store) as connection:
+    live = LiveState()
+    read_feeds(plan, live, at)
+    with suppress(StoreUnavailable), read_session(services().store) as connection:
         live.switches = read_switches(connection)
     return live
+
+
+def read_feeds(plan: Plan, live: LiveState, around: datetime) -> None:
+    """Read the calendars of a plan that are due, and expand all around a moment."""
+    feeds = Feeds.of(plan, services().config)
+    if feeds:
+        feeds.refresh()
+        feeds.publish(live, around)
 
 
 def _after(plan: Plan, ring: Ring, call: CallFacts, outcome: Outcome, elapsed: int, begun: Snapshot) -> Decision:

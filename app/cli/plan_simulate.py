@@ -11,15 +11,17 @@ import click
 from flask.cli import with_appcontext
 from rich.console import Console
 from rich.table import Table
+from sqlalchemy import Connection
 
+from app.cli.plan import load
+from app.cli.plan_past import left_out, play_all
 from app.cli.plan_targets import readable_store
 from app.context import services
-from app.plan.load import PlanError, load_plan
 from app.plan.model import Plan
-from app.plan.snapshot import Snapshot
-from app.plan.what_if import Behaviour, Dialled, Ended, PastCall, play
+from app.plan.what_if import Behaviour, Dialled, Ended, PastCall
 from app.records.reading.call_filters import CallFilters
 from app.records.reading.calls import ListedCall, find_calls
+from app.records.reading.changes import read_changes
 from app.records.reading.read_session import read_session
 from app.reports.pages.formatting import CALL_OUTCOMES
 from app.simulator.scenario import Behaviour as Does
@@ -29,6 +31,7 @@ from app.voice.outcome import CallOutcome, Outcome
 
 _Past = tuple[str | None, PastCall]  # The recorded outcome, if any, and the call.
 
+_MOST_CHANGES = 10_000  # The newest of the audit log.
 _USUAL_TIMEOUT = Behaviour(Outcome.MISSED, 0)
 _DOES = {
     Does.ANSWERS: Outcome.ANSWERED,
@@ -50,30 +53,34 @@ _DOES = {
 def simulate_plan(file: Path, calls: int, mix: bool, seed: int) -> None:
     """Play recorded calls with today's plan and with that of FILE, and print what would be different.
 
-    People behave as they did in the call; a target that did not ring in it, as it usually does. Nothing is called and
-    nothing is stored. Calendars, rotas, dead phones and switches are left out of account.
+    People behave as they did in the call; a target that did not ring in it, as it usually does. Calendars and rotas are
+    those of the moment of each call, and so are switches and targets taken out, by the audit log. Phones die and revive
+    by what the played calls say of them. The mix comes at noon of a Wednesday. Nothing is called, no call is stored.
     """
-    try:
-        new = load_plan(file)
-    except PlanError as error:
-        raise click.ClickException(str(error)) from error
-    past = list(_mix(services().plan, calls, seed) if mix else _recorded(calls))
+    plans = services().plan, load(file)
+    with readable_store() as store, read_session(store) as connection:
+        past = list(_mix(plans[0], calls, seed) if mix else _recorded(connection, calls))
+        changes = [] if mix else read_changes(connection, limit=_MOST_CHANGES)[::-1]
     if not past:
         raise click.ClickException("no call is recorded yet; --mix plays the simulator's mix")
-    today = [play(services().plan, one) for _, one in past]
-    _print(file.name, [outcome for outcome, _ in past], today, [play(new, one) for _, one in past])
+    today, new = (list(play_all(plan, [one for _, one in past], changes)) for plan in plans)
+    _print(file.name, [outcome for outcome, _ in past], today, new)
+    unknown = sorted({what for plan in plans for what in left_out(plan)})
+    if unknown:
+        click.echo(f"Left out: {', '.join(unknown)}.")
 
 
-def _recorded(limit: int) -> Iterator[_Past]:
+def _recorded(connection: Connection, limit: int) -> Iterator[_Past]:
+    """Yield the newest calls in the order of time."""
     found: list[ListedCall] = []
     before: int | None = None
-    with readable_store() as store, read_session(store) as connection:
-        while len(found) < limit:
-            page = find_calls(connection, CallFilters(), limit=min(500, limit - len(found)), before=before)
-            found += [one for one in page.calls if one.call.outcome not in {None, CallOutcome.IN_PROGRESS.value}]
-            before = page.before
-            if before is None:
-                break
+    while len(found) < limit:
+        page = find_calls(connection, CallFilters(), limit=min(500, limit - len(found)), before=before)
+        found += [one for one in page.calls if one.call.outcome not in {None, CallOutcome.IN_PROGRESS.value}]
+        before = page.before
+        if before is None:
+            break
+    found.sort(key=lambda one: one.call.started_at)
     seen: defaultdict[str, Counter[Behaviour]] = defaultdict(Counter)
     behaviours = [_behaviours(one) for one in found]
     for known in behaviours:
@@ -103,9 +110,10 @@ def _past(one: ListedCall, behaviours: dict[str, Behaviour]) -> PastCall:
         call=CallFacts(
             call.call_uuid, call.from_number, call.to_number, call.direction, forwarded_from=call.forwarded_from
         ),
-        snapshot=Snapshot(now=datetime.fromtimestamp(call.started_at / 1000, UTC), contacts=services().live.contacts),
+        at=datetime.fromtimestamp(call.started_at / 1000, UTC),
         behave=lambda rung: behaviours.get(rung.address, _USUAL_TIMEOUT),
         patience=call.waited_seconds if call.outcome == CallOutcome.CALLER_GAVE_UP.value else None,
+        talk_seconds=call.talk_seconds or 0,
         leaves_message=call.message_id is not None,
     )
 
@@ -121,7 +129,7 @@ def _mix(plan: Plan, count: int, seed: int) -> Iterator[_Past]:
             None,
             PastCall(
                 call=facts,
-                snapshot=Snapshot(now=datetime(2026, 1, 7, 12, tzinfo=UTC)),
+                at=datetime(2026, 1, 7, 12, tzinfo=UTC),
                 behave=lambda rung, scenario=scenario: _scripted(scenario, rung),  # type: ignore[misc]
                 patience=scenario.caller_gives_up_after,
                 leaves_message=scenario.message is not None,

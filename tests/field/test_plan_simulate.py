@@ -1,10 +1,14 @@
 """`flask plan simulate`: what a new plan would change, in recorded calls and in the simulator's mix."""
 
 import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
+from flask import Flask
 
 from app.cli.group import add_commands
 from tests.field.conftest import ALICE, BOB, App, Line
+from tests.ops.calendar_server import calendar_of
 
 TODAY = f"""
 [routes.main.steps.first]
@@ -78,6 +82,78 @@ def test_a_plan_that_answers_fewer_calls_is_seen_before_it_runs(make_app: App, t
 
     assert rows(said.output) == {"Answered": ["3", "3", "0", "-3"], "Missed": ["0", "0", "3", "+3"]}
     assert re.search(r"3 of 3 calls would end differently\.\n +3  Answered → Missed", said.output)
+
+
+def answered(app: Flask, at: datetime) -> None:
+    """Let somebody call who talks to Alice."""
+    line = Line(app, at=at).answer()
+    line.wait(5).action("completed", DialBLegUUID="b", DialBLegTo=ALICE)
+    line.hangup()
+
+
+def simulated(app: Flask, plan: Path) -> str:
+    said = add_commands(app).test_cli_runner().invoke(args=["plan", "simulate", str(plan)], catch_exceptions=False)
+    assert said.exit_code == 0, said.output
+    return said.output
+
+
+def test_who_is_on_call_is_taken_from_the_moment_of_each_call(make_app: App, tmp_path: Path) -> None:
+    app, now, new = make_app(TODAY), datetime.now(UTC), tmp_path / "new.toml"
+    begin = now - timedelta(days=100, minutes=10)
+    (tmp_path / "team.ics").write_bytes(calendar_of(f"Bob {BOB}", begin.strftime("%Y%m%dT%H%M%SZ"), "PT1H"))
+    new.write_text(f'[routes.main.steps.a]\nring = [{{ rota = "team.ics", otherwise = "{ALICE}" }}]')
+    for days in (100, 99, 1):
+        answered(app, now - timedelta(days=days))
+
+    said = simulated(app, new)
+
+    assert rows(said) == {"Answered": ["3", "3", "2", "-1"], "Missed": ["0", "0", "1", "+1"]}
+    assert "Left out: earlier versions of calendars.\n" in said
+
+
+def test_a_route_closed_and_a_phone_taken_out_count_from_then_on(make_app: App, tmp_path: Path) -> None:
+    app, new = make_app(TODAY), tmp_path / "new.toml"
+    new.write_text(TODAY.replace("routes.main", "routes.other"))
+    runner = add_commands(app).test_cli_runner()
+    answered(app, datetime.now(UTC) - timedelta(minutes=5))
+    with app.app_context():
+        for command in (["close", "main", "--until", "2099-01-01 00:00"], ["out", ALICE]):
+            runner.invoke(args=["plan", *command], catch_exceptions=False)
+    answered(app, datetime.now(UTC) + timedelta(minutes=5))
+
+    said = simulated(app, new)
+
+    assert rows(said) == {
+        "Answered": ["2", "1", "1"],
+        "Closed": ["0", "1", "0", "-1"],
+        "Unknown": ["0", "0", "1", "+1"],
+    }
+    assert "Left out" not in said
+
+
+def test_dead_phones_die_and_revive_by_the_calls_that_are_played(make_app: App, tmp_path: Path) -> None:
+    step = f'[routes.main.steps.a]\norder = "in_turn"\nring = ["{ALICE}", "{BOB}"]\n'
+    app, new, now = make_app(step), tmp_path / "new.toml", datetime.now(UTC)
+    new.write_text(f"{step}dead_phones = {{ failures = 2, rest = 5 }}\n")
+    for minutes in (60, 59, 58, 57, 50):
+        line = Line(app, at=now - timedelta(minutes=minutes)).answer()
+        line.action("failed", "NETWORK_OUT_OF_ORDER", rang="false")
+        line.wait(3).action("completed", DialBLegUUID="b")
+        line.hangup()
+
+    said = simulated(app, new)
+
+    # Two calls find Alice's phone dead, two pass it by, and one tries it again.
+    assert "Dials: 10 today, 8 with new.toml." in said
+    assert "Check: today's plan, played again, ends 5 of 5 calls as recorded." in said
+
+
+def test_what_cannot_be_known_of_the_past_is_said(make_app: App, tmp_path: Path) -> None:
+    app, new = make_app(TODAY), tmp_path / "new.toml"
+    new.write_text(f'{TODAY}order = "rotating"\nbusy_targets = "skip"\n')
+    answered(app, datetime.now(UTC))
+
+    assert "Left out: who was talking (busy_targets), whose turn it was (rotating).\n" in simulated(app, new)
 
 
 def test_without_records_the_mix_is_played_the_same_every_time(make_app: App, tmp_path: Path) -> None:

@@ -7,8 +7,11 @@ from typing import NamedTuple
 from sqlalchemy import BigInteger, Column, Table, Text
 
 from app.records.model.tables import metadata
+from app.voice.outcome import Outcome
 
 MOST_FAILURES = 10
+_FAILURES = frozenset({Outcome.UNREACHABLE, Outcome.FAILED})
+_SIGNS_OF_LIFE = frozenset({Outcome.ANSWERED, Outcome.MISSED, Outcome.BUSY, Outcome.REJECTED})
 
 target_states = Table(
     "target_states",
@@ -79,6 +82,13 @@ class TargetState:
         self.failed_at = json.dumps(later)
         if not later:
             self.down_since = None
+
+    def note(self, outcome: str | None, at: int, rule: DeadRule | None) -> None:
+        """Note how a dial ended for the target, None where that is not known."""
+        if rule is not None and outcome in _FAILURES:
+            self.fail(at, rule)
+        elif outcome in _SIGNS_OF_LIFE:
+            self.reach(at)
 
     def talk(self, dial_id: str, since: int) -> None:
         """Note that a conversation has begun."""

@@ -21,10 +21,6 @@ Watched = Mapping[tuple[str | None, str | None], DeadRule | None]
 
 UNWATCHED: Watched = {}
 _LONGEST_TRIAL = 660_000  # Milliseconds: the longest ring of a dial, and a minute for its report.
-_FAILURES = frozenset({Outcome.UNREACHABLE.value, Outcome.FAILED.value})
-_SIGNS_OF_LIFE = frozenset(
-    outcome.value for outcome in (Outcome.ANSWERED, Outcome.MISSED, Outcome.BUSY, Outcome.REJECTED)
-)
 
 
 class _News(NamedTuple):
@@ -118,7 +114,4 @@ def _apply(state: TargetState, news: _News, rule: DeadRule | None) -> None:
             state.talk(dial.dial_id, dial.answered_at or now())
         return
     state.finish(dial.dial_id, dial.ended_at, talked=has_talked)
-    if rule is not None and news.outcome in _FAILURES:
-        state.fail(dial.ended_at, rule)
-    elif news.outcome in _SIGNS_OF_LIFE:
-        state.reach(dial.ended_at)
+    state.note(news.outcome, dial.ended_at, rule)
