@@ -200,7 +200,7 @@ def test_a_bad_parameter_is_named_in_a_problem_document(
         ("limit=0", "enter 1 or more; got '0'"),
         ("limit=501", "enter 500 or less; got '501'"),
         ("limit=many", "enter a whole number; got 'many'"),
-        ("since=noon", "enter an RFC 3339 time such as 2026-03-01T09:00:00Z; got 'noon'"),
+        ("since=noon", "enter 24h, 7d, a date such as 2026-03-01 or a time such as 2026-03-01T09:00:00Z; got 'noon'"),
         ("cursor=zz", "copy next_cursor from the previous page; got 'zz'"),
         ("q=", "enter a value, or leave the parameter out; got ''"),
         ("route=a%00b", "remove the null characters; got 'a\\x00b'"),

@@ -3,19 +3,18 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, tzinfo
-from functools import cached_property
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, false, func, or_, select
 
 from app.records.model.ids import first_key
-from app.records.model.tables import call_rollups, calls, dials, rollup_hours
+from app.records.model.tables import call_rollups, calls, dials
 from app.records.reading.call_filters import CallFilters, all_conditions
+from app.records.reading.counted_hours import CountedHours, subtract
 from app.records.reading.figures import OVER_TIME, WEEKDAYS, Figures, GroupBy, GroupedFigures
 from app.records.reading.filters import DialFilters, alternatives
 from app.records.reading.scope import EVERYTHING
-from app.records.rollups.counting import HOUR, KINDS, MEASURES, Unit, count, quarter_time, several_of
-from app.records.rollups.update import marked_hours
+from app.records.rollups.counting import KINDS, MEASURES, Unit, count, quarter_time, several_of
 from app.voice.outcome import CallOutcome
 
 _MOST_RANGES = 100  # of one statement
@@ -47,12 +46,14 @@ class Summaries:
     def __init__(self, connection: Connection, zone: tzinfo) -> None:
         self._connection = connection
         self._zone = zone
+        self._hours = CountedHours(connection, zone)
         self._found: dict[tuple[_Filters, GroupBy, bool], GroupedFigures] = {}
 
     def summarise(self, filters: _Filters, group_by: GroupBy, *, with_waits: bool = True) -> GroupedFigures:
         """Return the grouped figures of the calls or the dials that match. `with_waits=False` is faster."""
-        if (known := self._found.get((filters, group_by, with_waits))) is not None:
-            return known
+        for has_waits in (True, with_waits):
+            if (known := self._found.get((filters, group_by, has_waits))) is not None:
+                return known
         unit = Unit.DIALS if isinstance(filters, DialFilters) else Unit.CALLS
         columns = _COLUMNS.get(group_by, ())
         parts: dict[str | None, Figures] = {}
@@ -81,19 +82,20 @@ class Summaries:
         status = ("dial_status",) if unit is Unit.DIALS else ()
         names = tuple(dict.fromkeys((*_COLUMNS.get(group_by, ()), "outcome", *status)))
         kind = KINDS.get((unit, several_of(unit, {*names, *allowed}))) if others is None else None
-        hours = [] if kind is None else self._usable_hours(filters, group_by)
+        asked = _ranges(filters)
+        hours = [] if kind is None else self._hours.usable(asked, group_by)
         is_timed = group_by in OVER_TIME
         of, key = call_rollups.c, (dials if unit is Unit.DIALS else calls).c.call_key
-        for ranges in _batches(_joined(hours)):
-            groups = [*([of.hour] if is_timed else []), *(of[name] for name in names)]
+        for ranges in _batches(hours):
             within = or_(*(and_(of.hour >= low, of.hour < high) for low, high in ranges))
-            counted = select(*groups, *(func.sum(of[name]) for name in measures)).group_by(*groups)
+            sums = (func.sum(of[name]) for name in measures)
+            counted = select(func.min(of.hour), *(of[name] for name in names), *sums)
             counted = counted.where(of.kind == kind, within, *(of[name].in_(allowed[name]) for name in allowed))
-            for row in self._connection.execute(counted):
-                at, values = (row[0], row[1:]) if is_timed else (0, row)
-                yield at, dict(zip((*names, *measures), values, strict=True))
+            local = [self._hours.group_of(group_by, hours)] if is_timed else []
+            for row in self._connection.execute(counted.group_by(*local, *(of[name] for name in names))):
+                yield row[0], dict(zip((*names, *measures), row[1:], strict=True))
         is_sqlite = self._connection.dialect.name == "sqlite"
-        for ranges in _batches(_gaps(filters, hours)):
+        for ranges in _batches(subtract(asked, hours)):
             within = or_(*(and_(key >= first_key(low), key < first_key(high)) for low, high in ranges))
             one, counted = count(
                 unit, names, [within, *(others or [])], is_sqlite=is_sqlite, by_quarter=is_timed, also=tuple(allowed)
@@ -101,39 +103,6 @@ class Summaries:
             for row in self._connection.execute(counted.where(*(one.c[name].in_(allowed[name]) for name in allowed))):
                 at, values = (quarter_time(row[0]), row[1:]) if is_timed else (0, row)
                 yield at, dict(zip((*names, *MEASURES), values, strict=True))
-
-    @cached_property
-    def _marked(self) -> frozenset[int]:
-        return frozenset(marked_hours(self._connection))
-
-    def _usable_hours(self, filters: _Filters, group_by: GroupBy) -> list[int]:
-        """Return the counted hours that lie within the range and in one group each.
-
-        The calls of a pruned hour are gone, so it is used wherever it begins within the range.
-        """
-        ranges = _ranges(filters)
-        if not ranges:
-            return []
-        found = self._connection.execute(
-            select(rollup_hours.c.hour, rollup_hours.c.is_pruned)
-            .where(rollup_hours.c.hour >= ranges[0][0], rollup_hours.c.hour < ranges[-1][1])
-            .order_by(rollup_hours.c.hour)
-        )
-        usable, place = [], 0
-        for hour, is_pruned in found:
-            while ranges[place][1] <= hour:
-                place += 1
-            low, high = ranges[place]
-            if low <= hour and (is_pruned or (hour + HOUR <= high and self._is_exact(hour, group_by))):
-                usable.append(hour)
-        return usable
-
-    def _is_exact(self, hour: int, group_by: GroupBy) -> bool:
-        return hour not in self._marked and self._is_in_one_group(hour, group_by)
-
-    def _is_in_one_group(self, hour: int, group_by: GroupBy) -> bool:
-        first, last = (datetime.fromtimestamp(at / 1000, self._zone) for at in (hour, hour + HOUR - 1))
-        return group_by not in OVER_TIME or _label(group_by, first) == _label(group_by, last)
 
     def _others(self, filters: _Filters) -> list[ColumnElement[bool]] | None:
         """Return the conditions that counted hours do not know; None without any."""
@@ -168,31 +137,6 @@ def _ranges(filters: _Filters) -> list[tuple[int, int]]:
     spans = getattr(filters, "spans", None)
     within = [(low, high)] if spans is None else [(max(low, one), min(high, other)) for one, other in sorted(spans)]
     return [(one, other) for one, other in within if one < other]
-
-
-def _gaps(filters: _Filters, hours: Sequence[int]) -> list[tuple[int, int]]:
-    """Return the parts of the ranges that the hours do not cover."""
-    gaps: list[tuple[int, int]] = []
-    covered = _joined(hours)
-    for low, high in _ranges(filters):
-        bounds = [low]
-        for one, other in covered:
-            if low < other and one < high:
-                bounds += [one, other]
-        bounds.append(high)
-        gaps += zip(bounds[::2], bounds[1::2], strict=True)
-    return [(low, high) for low, high in gaps if low < high]
-
-
-def _joined(hours: Sequence[int]) -> list[tuple[int, int]]:
-    """Return the ranges that adjacent hours make up."""
-    ranges: list[tuple[int, int]] = []
-    for hour in hours:
-        if ranges and ranges[-1][1] == hour:
-            ranges[-1] = (ranges[-1][0], hour + HOUR)
-        else:
-            ranges.append((hour, hour + HOUR))
-    return ranges
 
 
 def _batches(ranges: Sequence[tuple[int, int]]) -> Iterator[Sequence[tuple[int, int]]]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from flask import Response, current_app, request, session, url_for
+from flask import Response, request, session, url_for
 
 from app.context import is_admin, services, viewer
 from app.records.model.ids import now
@@ -19,7 +19,12 @@ from app.reports.pages.query import DashboardQuery, read_dashboard_query, read_z
 ZONE_COOKIE = "dialstatus_timezone"
 _ONE_YEAR = 365 * 24 * 60 * 60  # seconds
 THEMES = ("auto", "light", "dark")
-_PLACES = {"/": "Calls", "/followups": "Follow-ups", "/messages": "Messages", "/docs": "Docs"}
+_PLACES = {
+    "reports.dashboard": "Calls",
+    "followup.followups": "Follow-ups",
+    "followup.messages": "Messages",
+    "reports.docs": "Docs",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +45,7 @@ def page_context() -> dict[str, Any]:
     return {
         "theme": session.get("theme", "auto"),
         "csrf": csrf_token(),
+        "icons": url_for("reports.static", filename="icons.svg"),
         "here": request.full_path.rstrip("?"),
         "start": start,
         "home": f"{start}{query.kept}",
@@ -102,10 +108,9 @@ def _places(kept: str) -> list[Place]:
 
     Every link carries the query string `kept`, so that the filters of the list of calls survive.
     """
-    served = {rule.rule: rule.endpoint for rule in current_app.url_map.iter_rules()}
-    section = "/" if request.path.startswith("/calls/") else request.path.rstrip("/") or "/"
+    here = "reports.dashboard" if request.endpoint == "reports.call" else request.endpoint
     return [
-        Place(name=name, url=f"{request.root_path}{path}{kept}", is_here=path == section)
-        for path, name in _PLACES.items()
-        if path in served and may_open(viewer(), served[path])
+        Place(name=name, url=f"{url_for(endpoint)}{kept}", is_here=endpoint == here)
+        for endpoint, name in _PLACES.items()
+        if may_open(viewer(), endpoint)
     ]

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import tzinfo
-from urllib.parse import urlencode
+from functools import lru_cache
+from urllib.parse import quote_plus
 from zoneinfo import ZoneInfo
 
 from app.records.reading.call_filters import CallFilters
@@ -89,7 +90,7 @@ class DashboardQuery:
 
     def address(self, **changes: object) -> str:
         """Return the query string of this page with some parameters changed, as `parameters` does."""
-        return "?" + urlencode(self.parameters(**changes))
+        return "?" + "&".join(f"{name}={_quoted(value)}" for name, value in self.parameters(**changes).items())
 
     @property
     def kept(self) -> str:
@@ -151,6 +152,11 @@ def _filters(days: DateRange, shown: Mapping[str, str], zone: tzinfo) -> CallFil
         search=normalise(shown.get("q")),
     )
     return replace(filters, since=None, until=None) if filters.search is not None else filters
+
+
+@lru_cache(maxsize=4096)  # A page has hundreds of links, which differ in one parameter or two.
+def _quoted(value: str) -> str:
+    return quote_plus(value)
 
 
 def _refuse_outcome(text: str) -> str:
