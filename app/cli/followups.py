@@ -91,8 +91,8 @@ def _sentence(figures: FollowupFigures) -> str:
     if figures.median_seconds is None:
         return f"{waiting} to be called back."
     return (
-        f"{waiting} to be called back. Of those of the last 30 days, half were reached within "
-        f"{duration(figures.median_seconds)}."
+        f"{waiting} to be called back. Half of those of the last 30 days were\n"
+        f"reached within {duration(figures.median_seconds)}."
     )
 
 

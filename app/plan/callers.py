@@ -8,32 +8,14 @@ from pydantic import BeforeValidator
 
 from app.plan.values import NOT_EMPTY, Name, Stir, Table
 from app.voice.events import CallFacts
-from app.voice.numbers import identities, normalise, parse_target
+from app.voice.numbers import ANONYMOUS, identities, is_anonymous, parse_target
 
-ANONYMOUS = "anonymous"
-_ANONYMOUS_WORDS = frozenset(
-    {ANONYMOUS, "blocked", "private", "restricted", "unavailable", "unknown", "withheld", "number withheld"}
-)
-_LETTERS_TO_KEYS = str.maketrans("abcdefghijklmnopqrstuvwxyz", "22233344455566677778889999", " ")
-# Some carriers send the word spelled on a telephone's keys, cut to the ten digits of a North American number.
-_ANONYMOUS_KEYS = frozenset(word.translate(_LETTERS_TO_KEYS) for word in _ANONYMOUS_WORDS)
 _PREFIX = re.compile(r"\+[1-9][0-9]{0,13}\*")
 
 
 def is_outgoing(call: CallFacts) -> bool:
     """Return whether the API placed the call: From is then our number, and To the person who is called."""
     return (call.direction or "").casefold() == "outbound"
-
-
-def is_anonymous(caller: str | None) -> bool:
-    """Return whether a webhook's From names nobody."""
-    word = (normalise(caller) or ANONYMOUS).casefold().removeprefix("sip:").partition("@")[0]
-    return not word or word in _ANONYMOUS_WORDS or _is_anonymous_key_word(word)
-
-
-def _is_anonymous_key_word(text: str) -> bool:
-    digits = text.removeprefix("+")
-    return any(digits in {keys, keys[:10], f"1{keys}", f"1{keys[:10]}"} for keys in _ANONYMOUS_KEYS)
 
 
 def has_stir(call: CallFacts, words: Collection[str]) -> bool:

@@ -20,6 +20,14 @@ NOT_A_PERSON = frozenset({ANONYMOUS, "blocked", "private", "restricted", "unavai
 # A network that carries digits alone sends such a word as the keys of its letters: 7378742833 is RESTRICTED.
 _KEYS = str.maketrans("abcdefghijklmnopqrstuvwxyz", "22233344455566677778889999")
 _NOT_A_PERSON_KEYS = frozenset(word.translate(_KEYS) for word in NOT_A_PERSON)
+_ANONYMOUS_WORDS = NOT_A_PERSON | {"number withheld"}
+# Some carriers cut the keys to the ten digits of a North American number, some write its country code before them.
+_ANONYMOUS_KEYS = frozenset(
+    f"{country}{keys[:length]}"
+    for keys in (word.translate(_KEYS).replace(" ", "") for word in _ANONYMOUS_WORDS)
+    for country in ("", "1")
+    for length in (len(keys), 10)
+)
 _WHAT_TO_WRITE = (
     "write a number with + and its country code such as +14155550100, or a SIP user such as sip:alice@phone.plivo.com"
 )
@@ -73,6 +81,12 @@ def identities(raw: str | None) -> frozenset[str]:
     number = normalise(user.partition(";")[0]) or ""
     address = f"sip:{user}{at}{host.partition(';')[0]}"
     return frozenset({address, number}) if number.startswith("+") else frozenset({address})
+
+
+def is_anonymous(caller: str | None) -> bool:
+    """Return whether a webhook's From names nobody."""
+    word = (normalise(caller) or ANONYMOUS).casefold().removeprefix("sip:").partition("@")[0]
+    return not word or word in _ANONYMOUS_WORDS or word.removeprefix("+") in _ANONYMOUS_KEYS
 
 
 def parse_target(text: str) -> str:

@@ -5,8 +5,7 @@ from typing import Any
 
 import pytest
 
-from app.plan.callers import is_anonymous
-from app.voice.numbers import normalise
+from app.voice.numbers import is_anonymous, normalise
 from tests.field.conftest import ALICE, BOB, App, Line, read
 
 RECORDING: dict[str, Any] = {

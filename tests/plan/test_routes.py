@@ -2,7 +2,8 @@
 
 import pytest
 
-from app.plan.callers import Blocked, is_anonymous
+from app.plan.callers import Blocked
+from app.voice.numbers import is_anonymous
 from tests.plan.support import inbound, plan_of
 
 PLAN = plan_of("""

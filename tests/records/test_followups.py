@@ -116,6 +116,15 @@ def test_an_agent_who_dials_a_busy_number_needs_no_call_back(store: Store, journ
     assert followups(store) == []
 
 
+@pytest.mark.parametrize("withheld", ["number withheld", "6862379484", "16862379484"])
+def test_a_number_that_is_withheld_in_other_words_is_nobody_to_call_back(
+    store: Store, journal: Journal, withheld: str
+) -> None:
+    keep(journal, Story(withheld, START, "missed"), Story(CALLER, START, "missed"))
+
+    assert [row[0] for row in followups(store)] == [f"+{CALLER.lstrip('+')}"]
+
+
 def anonymous(ending: str, at: int = START) -> Story:
     return Story("anonymous", at, ending)
 

@@ -84,7 +84,8 @@ class RowMapper(Generic[State]):
 # was called is then among the targets.
 _PAST_CALL = (
     "call_key, call_uuid, from_number, to_number, direction, route, outcome, answered_by, started_at, waited_seconds, "
-    "turned_away, caller_name, CASE WHEN substr(from_number, 1, 4) = 'sip:' THEN (SELECT count(*) FROM dials WHERE "
+    "turned_away, coalesce(contact_name, caller_name), "
+    "CASE WHEN substr(from_number, 1, 4) = 'sip:' THEN (SELECT count(*) FROM dials WHERE "
     "dials.call_key = calls.call_key AND replace(targets, '\"' || calls.to_number || '\"', '') <> targets) ELSE 0 END"
 )
 # Calls from before the upgrade that brought follow-ups need none; the upgrade marks when it was.

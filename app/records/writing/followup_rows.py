@@ -14,9 +14,9 @@ from app.records.model.state import CallState, FollowupState
 from app.records.store.statements import Cursor, Statements
 from app.records.writing.followups import (
     ANONYMOUS,
+    FollowedCall,
     Followup,
     Mark,
-    PastCall,
     Rules,
     caller_of,
     derive_followups,
@@ -30,7 +30,7 @@ from app.voice.outcome import CallOutcome
 MOST_CALLS = 200
 EVERY_CALL = 1_000_000_000
 
-_FACTS = PastCall._fields[2:-1]
+_FACTS = FollowedCall._fields[2:-1]
 _COLUMNS = [field.name for field in fields(CallState)]
 _facts_of = attrgetter(*_FACTS)
 _facts_before = itemgetter(*map(_COLUMNS.index, _FACTS))
@@ -110,15 +110,15 @@ def _rewrite(
     return changes
 
 
-def _past_calls(cursor: Cursor, sql: Statements, number: str, limit: int) -> tuple[list[PastCall], int]:
+def _past_calls(cursor: Cursor, sql: Statements, number: str, limit: int) -> tuple[list[FollowedCall], int]:
     """Return the calls between a number and us, and since when they are complete, in milliseconds."""
     if number.startswith(ANONYMOUS):
         cursor.execute(sql.past_call, (number.removeprefix(ANONYMOUS),))
-        return [PastCall(*row) for row in cursor.fetchall()], 0
+        return [FollowedCall(*row) for row in cursor.fetchall()], 0
     cursor.execute(sql.past_calls, (number, limit) * 3)
-    ways: dict[int, list[PastCall]] = {}
+    ways: dict[int, list[FollowedCall]] = {}
     for way, *row in cursor.fetchall():
-        ways.setdefault(way, []).append(PastCall(*row))
+        ways.setdefault(way, []).append(FollowedCall(*row))
     full = [min(call.started_at for call in found) for found in ways.values() if len(found) == limit]
     since = max(full, default=0)
     calls = {call.call_key: call for found in ways.values() for call in found if call.started_at >= since}

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from app.records.model.state import CallState, FollowupState
-from app.voice.numbers import NOT_A_PERSON, normalise
+from app.voice.numbers import is_anonymous
 from app.voice.outcome import CallOutcome
 
 ANONYMOUS = "anonymous:"  # Before the UUID of a call whose caller cannot be told from others.
@@ -60,7 +60,7 @@ class Rules:
 DEFAULT_RULES = Rules()
 
 
-class PastCall(NamedTuple):
+class FollowedCall(NamedTuple):
     """What the derivation needs of a call. `is_dialled`: the caller, a SIP user of ours, dialled the called number."""
 
     call_key: int
@@ -91,19 +91,13 @@ class Mark(NamedTuple):
 Derived = tuple[list[FollowupState], dict[int, int]]  # Follow-ups, and the follow-up of each call by their keys.
 
 
-def is_anonymous(number: str) -> bool:
-    """Return whether a caller's number names nobody."""
-    word = (normalise(number) or "").casefold().removeprefix("sip:").partition("@")[0]
-    return not word or word in NOT_A_PERSON
-
-
-def caller_of(call: CallState | PastCall) -> str:
+def caller_of(call: CallState | FollowedCall) -> str:
     """Return who called: the number, or a name of its own for each anonymous call."""
     number = call.from_number
     return f"{ANONYMOUS}{call.call_uuid}" if number is None or is_anonymous(number) else number
 
 
-def parties(call: CallState | PastCall) -> set[str]:
+def parties(call: CallState | FollowedCall) -> set[str]:
     """Return the numbers whose follow-ups a call may open or close."""
     if call.direction == _OUTGOING:
         return {number for number in (call.to_number, call.answered_by) if number}
@@ -111,7 +105,7 @@ def parties(call: CallState | PastCall) -> set[str]:
     return {caller_of(call), *(number for number in called if number)}
 
 
-def needs_followup(call: CallState | PastCall, rules: Rules) -> bool:
+def needs_followup(call: CallState | FollowedCall, rules: Rules) -> bool:
     """Return whether the caller of a call is to be called back, unless they are reached."""
     if call.direction == _OUTGOING or call.turned_away == CallOutcome.BLOCKED:
         return False
@@ -124,7 +118,7 @@ def needs_followup(call: CallState | PastCall, rules: Rules) -> bool:
 
 def derive_followups(
     caller: str,
-    calls: Iterable[PastCall],
+    calls: Iterable[FollowedCall],
     marks: Iterable[Mark],
     rules: Rules,
     earlier: Collection[FollowupState] = (),
@@ -136,7 +130,7 @@ def derive_followups(
     newest = {one.route: replace(one) for one in earlier}
     counted_until = {one.followup_key: one.last_at for one in earlier}
     found, owners = list(newest.values()), dict[int, int]()
-    happened: list[tuple[int, bool, str, PastCall | Mark]] = [
+    happened: list[tuple[int, bool, str, FollowedCall | Mark]] = [
         *((call.started_at, False, call.call_uuid, call) for call in calls),
         *((mark.at, True, "", mark) for mark in marks),
     ]
@@ -161,7 +155,7 @@ def derive_followups(
     return found, owners
 
 
-def _opened(caller: str, call: PastCall) -> FollowupState:
+def _opened(caller: str, call: FollowedCall) -> FollowupState:
     return FollowupState(
         followup_key=call.call_key,
         caller=caller,
@@ -175,7 +169,7 @@ def _opened(caller: str, call: PastCall) -> FollowupState:
     )
 
 
-def _reach(followups: Iterable[FollowupState], call: PastCall) -> None:
+def _reach(followups: Iterable[FollowupState], call: FollowedCall) -> None:
     for followup in followups:
         if followup.state == Followup.OPEN:
             followup.state, followup.closing_call_uuid = Followup.REACHED.value, call.call_uuid
