@@ -124,6 +124,17 @@ def test_a_refused_receipt_is_set_aside_and_does_not_hold_up_others(
     assert [record.msg for record in caplog.records if record.levelname == "ERROR"] == ["receipt_set_aside"]
 
 
+def test_a_removed_person_is_not_left_in_the_files_by_receipts_drained_before(
+    journal: Journal, spool: Spool, tmp_path: Path
+) -> None:
+    spool.put(busy_report()._replace(path="/of-a-person/"))
+    spool.drain(journal)
+
+    assert spool.remove(lambda text: "of-a-person" in text) == 0
+
+    assert not [path.name for path in (tmp_path / "spool").glob("spool.db*") if b"of-a-person" in path.read_bytes()]
+
+
 @pytest.mark.parametrize("text", ["{", "[]", "7", "{}", '{"kind": "seance"}', "null"])
 def test_a_receipt_that_cannot_be_read_is_set_aside(journal: Journal, spool: Spool, tmp_path: Path, text: str) -> None:
     spool.put(busy_report())

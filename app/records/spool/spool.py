@@ -95,11 +95,13 @@ class Spool:
         return sum(matches(item.text) for item in self._all())
 
     def remove(self, matches: Callable[[str], bool]) -> int:
-        """Delete the receipts, waiting or set aside, whose JSON matches; return how many."""
+        """Delete the receipts, waiting or set aside, whose JSON matches; return how many.
+
+        What drained receipts left in the files is overwritten too.
+        """
         numbers = [(item.number,) for item in self._all() if matches(item.text)]
-        if numbers:
+        if self._path.exists():
             with self._writing() as connection:
-                connection.execute("PRAGMA secure_delete = ON")
                 for table in ("spool", "set_aside"):
                     connection.executemany(f"DELETE FROM {table} WHERE number = ?", numbers)  # noqa: S608
                 connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -206,6 +208,7 @@ class Spool:
         make_database_private(self._path)
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA secure_delete = ON")  # Overwrite deleted rows.
         # Only a new file is written to: reading must not wait for a writer.
         if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'identity'").fetchone():
             connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT")
