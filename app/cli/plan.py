@@ -1,7 +1,6 @@
 """The commands `flask plan …`: check a dial plan, show it, and try outcomes on it."""
 
 from contextlib import suppress
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO
@@ -110,7 +109,7 @@ def read_feeds(plan: Plan, live: LiveState, around: datetime) -> None:
 
 
 def _after(plan: Plan, ring: Ring, call: CallFacts, outcome: Outcome, elapsed: int, begun: Snapshot) -> Decision:
-    snapshot = replace(begun, now=begun.now + timedelta(seconds=elapsed))
+    snapshot = begun._replace(now=begun.now + timedelta(seconds=elapsed))
     return after(
         plan,
         ring.route,

@@ -1,7 +1,6 @@
 """The state that a decision may know: held in memory, so that a webhook waits for neither the store nor a network."""
 
 import logging
-from dataclasses import replace
 from datetime import UTC, datetime
 
 from sqlalchemy import Connection
@@ -60,7 +59,7 @@ def without_trials(snapshot: Snapshot, trials: tuple[str, ...]) -> Snapshot:
     """Return the snapshot as it is while another call tries these dead phones."""
     now = round(snapshot.now.timestamp() * 1000)
     tried = {target: snapshot.health[target]._replace(tried_until=now + 1) for target in trials}
-    return replace(snapshot, health={**snapshot.health, **tried})
+    return snapshot._replace(health={**snapshot.health, **tried})
 
 
 def note_turn(decision: Decision, live: LiveState, *, is_later: bool) -> None:

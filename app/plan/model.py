@@ -107,6 +107,11 @@ class Step(Table):
         asks = self.skip or self.dead_phones is not None or self.busy_targets == "skip"
         return self.order == "together" and not asks
 
+    @cached_property
+    def has_rota(self) -> bool:
+        """Return whether a target is a rota."""
+        return any(target.rota for target in self.ring)
+
 
 class Route(Table):
     """What happens to calls for certain numbers of ours."""

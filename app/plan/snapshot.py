@@ -14,6 +14,7 @@ from app.voice.xml_values import XmlError, sentence
 
 SWITCH = "switch:"
 """What the key of a switch in the state of the plan begins with; the name of its route follows."""
+_EMPTY: Mapping[Any, Any] = {}
 STALE_AFTER = 86_400  # Seconds after which people are told of the age of a calendar.
 
 
@@ -103,23 +104,22 @@ class FeedState:
         return f"{self.place} ({self.name}) {age}{f': {self.problem}' if self.problem else ''}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Snapshot:
+class Snapshot(NamedTuple):
     """What a decision may know beside the plan and the call; empty fields leave the plan as it is written.
 
     `now` knows its time zone. Each mapping is replaced as a whole, never changed.
     """
 
     now: datetime
-    switches: Mapping[str, Switch] = field(default_factory=dict)
-    days: Mapping[Source, Timeline] = field(default_factory=dict)
-    oncall: Mapping[Source, Timeline] = field(default_factory=dict)
-    health: Mapping[str, Any] = field(default_factory=dict)
-    idleness: Mapping[str, Any] = field(default_factory=dict)
+    switches: Mapping[str, Switch] = _EMPTY
+    days: Mapping[Source, Timeline] = _EMPTY
+    oncall: Mapping[Source, Timeline] = _EMPTY
+    health: Mapping[str, Any] = _EMPTY
+    idleness: Mapping[str, Any] = _EMPTY
     busy_targets: frozenset[str] = frozenset()
     out: frozenset[str] = frozenset()
-    contacts: Contacts = field(default_factory=dict)
-    rotation: Mapping[str, int] = field(default_factory=dict)
+    contacts: Contacts = _EMPTY
+    rotation: Mapping[str, int] = _EMPTY
 
 
 @dataclass(slots=True, kw_only=True)
@@ -139,15 +139,5 @@ class LiveState:
 
     def at(self, now: datetime) -> Snapshot:
         """Return what is known, with the moment of the decision."""
-        return Snapshot(
-            now=now,
-            switches=self.switches,
-            days=self.days,
-            oncall=self.oncall,
-            health=self.health,
-            idleness=self.idleness,
-            busy_targets=self.busy_targets,
-            out=self.out,
-            contacts=self.contacts,
-            rotation=self.rotation,
-        )
+        targets = self.health, self.idleness, self.busy_targets, self.out
+        return Snapshot(now, self.switches, self.days, self.oncall, *targets, self.contacts, self.rotation)

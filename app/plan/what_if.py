@@ -1,7 +1,7 @@
 """What callers would have got from a plan: calls played again, with people who behave as they did."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -85,7 +85,7 @@ def play(plan: Plan, past: PastCall, snapshot: Snapshot) -> Ended:
             decision.route,
             decision.step.name,
             found.outcome,
-            replace(snapshot, now=snapshot.now + timedelta(seconds=elapsed)),
+            snapshot._replace(now=snapshot.now + timedelta(seconds=elapsed)),
             call=past.call,
             elapsed_seconds=elapsed,
             rounds=decision.round,

@@ -1,7 +1,6 @@
 """In which order targets ring, who is left out, and what a call remembers: one table for each rule."""
 
 from collections import Counter
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -71,7 +70,7 @@ def digits(decision: Decision) -> str:
 
 
 def knowing(**fields: Any) -> Snapshot:
-    return replace(KNOWN, **fields)
+    return KNOWN._replace(**fields)
 
 
 def dead(*, since: int = 1, tried_until: int = 0) -> Health:

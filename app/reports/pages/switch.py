@@ -1,6 +1,6 @@
 """The switch: a route is closed or opened by hand, on a page or by a command."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from http import HTTPStatus
 
@@ -58,7 +58,7 @@ def route_states() -> list[RouteState]:
     with read_session(shared.store) as connection:
         found = read_plan_state(connection, SWITCH)
     switches = {name: Switch.read(one.value, one.until) for name, one in found.items()}
-    snapshot = replace(shared.live.at(now), switches=switches)
+    snapshot = shared.live.at(now)._replace(switches=switches)
     states = []
     for route in shared.plan.routes.values():
         zone, by_hand = zone_of(route), switches.get(route.name)
