@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, tzinfo
+from datetime import tzinfo
 from typing import NamedTuple
 
 from sqlalchemy import Connection
@@ -25,6 +25,7 @@ from app.records.writing.outbox import (
     due_events,
     noticed_addresses,
     publish,
+    time_of,
 )
 from app.voice.outcome import CallOutcome
 
@@ -131,7 +132,6 @@ class Dispatcher:
     def _events(self, types: Sequence[str], about: _About, *, at: int | None, data: str) -> list[NewEvent]:
         """Return an event of each type that an address wants."""
         moment = now()
-        happened = datetime.fromtimestamp((at or moment) / 1000, UTC).isoformat(timespec="milliseconds")
         made = []
         for type_ in types:
             addresses = {
@@ -141,7 +141,7 @@ class Dispatcher:
             }
             head = {
                 "type": type_,
-                "timestamp": f"{happened[:23]}Z",
+                "timestamp": time_of(at or moment),
                 "subject": about.subject,
                 "revision": about.revision,
             }

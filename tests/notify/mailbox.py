@@ -46,3 +46,8 @@ def text_of(mail: EmailMessage) -> str:
     part = mail.get_body(("plain",))
     assert part is not None
     return str(part.get_content())
+
+
+def notices_to(mailbox: Mailbox) -> dict[str, str]:
+    """Return the settings that send notices there."""
+    return {"NOTIFY_URLS": mailbox.url, "NOTIFY_ALLOW_PRIVATE": "true"}

@@ -1,7 +1,8 @@
 """The digest: its period, its figures and its mail."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime, timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -9,15 +10,14 @@ import pytest
 from app.notify.digest import Period, last_period, queue_digest, read_digest
 from app.records.store import migrate
 from app.records.store.store import Store
+from app.records.writing.deliveries import set_fact
 from settings.notify import DigestTime, digest_time
-from tests.notify.mailbox import Mailbox, text_of
-from tests.notify.test_notices import hang_up, mailbox, missed_call, notices_to
-from tests.notify.test_webhook_failures import command
+from tests.notify.conftest import Open
+from tests.notify.mailbox import Mailbox, notices_to, text_of
+from tests.notify.office import make_office
 from tests.server.calls import dial_report, inbound, new_uuid
-from tests.support.server import Server, until
+from tests.support.server import until
 
-__all__ = ["mailbox"]
-Start = Callable[..., Server]
 BERLIN = ZoneInfo("Europe/Berlin")
 
 
@@ -73,46 +73,37 @@ def test_a_digest_is_queued_once_and_never_for_the_time_before_it_was_asked_for(
         assert connection.exec_driver_sql(queued).all() == [(last_period(when, now).until.isoformat(),)]
 
 
-def test_the_figures_are_those_of_the_period(start_server: Start, database_url: str, mailbox: Mailbox) -> None:
-    server = start_server(DATABASE_URL=database_url, TIMEZONE="Europe/Berlin", **notices_to(mailbox))
-    for _ in range(2):
-        missed_call(server)
-    for _ in range(3):
-        call_uuid = new_uuid()
-        server.plivo("POST", "/dialstatus/", inbound(call_uuid))
-        server.plivo("POST", "/dialstatus/action/", dial_report(call_uuid, "completed", "b-leg"))
-        hang_up(server, call_uuid)
-    store = Store(database_url.replace("postgresql://", "postgresql+psycopg://"), timeout=20)
-    now = datetime.now(BERLIN)
+def test_the_figures_are_those_of_the_period(database_url: str, tmp_path: Path) -> None:
+    with make_office(database_url, tmp_path, TIMEZONE="Europe/Berlin") as office:
+        for _ in range(2):
+            office.missed_call()
+        for _ in range(3):
+            call_uuid = new_uuid()
+            office.post("/dialstatus/", **inbound(call_uuid))
+            office.post("/dialstatus/action/", **dial_report(call_uuid, "completed", "b-leg"))
+            office.hang_up(call_uuid)
+        now = datetime.now(BERLIN)
+        period = Period(since=now - timedelta(days=1), until=now + timedelta(minutes=1))
+        found = read_digest(office.services.store, period, BERLIN)
+        text, html = office.flask("digest", "show"), office.flask("digest", "show", "--weekly", "--html")
 
-    found = read_digest(store, Period(since=now - timedelta(days=1), until=now + timedelta(minutes=1)), BERLIN)
-
-    store.close()
     assert (found["calls"], found["answered"], found["answer_rate"], found["missed"]) == (5, 3, 60, 2)
     assert found["answer_rate_before"] is None
     assert found["followups"] == 0  # The caller was reached in the end.
     assert sum(one["calls"] for one in found["missed_by_hour"]) == 2
-    shown = command(server, "digest", "show")
-    assert "Answered" in shown
-    assert "<h1" in command(server, "digest", "show", "--weekly", "--html")
+    assert "Answered" in text
+    assert "<h1" in html
 
 
-def test_the_digest_is_mailed_as_text_and_html(start_server: Start, mailbox: Mailbox) -> None:
+def test_the_digest_is_mailed_as_text_and_html(open_office: Open, mailbox: Mailbox) -> None:
     now = datetime.now(BERLIN)
-    server = start_server(
-        TIMEZONE="Europe/Berlin", DIGEST=f"daily {now:%H:%M}", **notices_to(mailbox, WORKERS="1", MASK_NUMBERS="true")
-    )
-    server.stop()
-    url = f"sqlite:///{server.settings['INSTANCE_DIR']}/dialstatus.db"
-    store = Store(url, timeout=20)
-    with store.transaction() as connection:
-        before = (now - timedelta(days=1)).isoformat()
-        connection.exec_driver_sql("DELETE FROM job_facts WHERE name = 'digest'")
-        connection.exec_driver_sql(f"INSERT INTO job_facts (name, value, at) VALUES ('digest', '{before}', 0)")
-    store.close()
-    server.start()
-
+    settings = {"TIMEZONE": "Europe/Berlin", "DIGEST": f"daily {now:%H:%M}", "MASK_NUMBERS": "true"}
+    office = open_office(**notices_to(mailbox), **settings)
+    with office.services.store.transaction() as connection:
+        set_fact(connection, "digest", (now - timedelta(days=1)).isoformat())
+    office.send()
     until(lambda: mailbox.mails)
+
     (mail,) = mailbox.mails
     assert mail["subject"].startswith("0 calls, 0 reached nobody")
     assert "Answered" in text_of(mail)
@@ -121,7 +112,7 @@ def test_the_digest_is_mailed_as_text_and_html(start_server: Start, mailbox: Mai
     assert "<h1" in html.get_content()
 
 
-def test_a_notice_to_try_is_sent_at_once(start_server: Start, mailbox: Mailbox) -> None:
-    server = start_server(**notices_to(mailbox))
-    assert command(server, "notify", "test") == "NOTIFY_URLS: sent\n"
+def test_a_notice_to_try_is_sent_at_once(open_office: Open, mailbox: Mailbox) -> None:
+    office = open_office(**notices_to(mailbox))
+    assert office.flask("notify", "test") == "NOTIFY_URLS: sent\n"
     assert mailbox.mails[0]["subject"] == "Dialstatus: a test"

@@ -258,6 +258,15 @@ def test_metrics_are_for_admins(calls: Caller) -> None:
     assert [ask(calls, "/metrics", token).status_code for token in tokens] == [401, 200, 200]
 
 
+def test_the_deliveries_of_events_and_their_figures_are_for_admins(calls: Caller) -> None:
+    reader = session_of(calls, token_of(calls, "anna"))
+    worker = session_of(calls, token_of(calls, "ben", "--role", "work"))
+    admin = session_of(calls, token_of(calls, "carl", "--role", "admin"))
+
+    assert [one.get("/events").status_code for one in (reader, worker, admin)] == [403, 403, 200]
+    assert [one.get("/metrics").status_code for one in (reader, worker)] == [401, 401]  # It knows bearer tokens alone.
+
+
 def share_of(caller: Caller, *words: str) -> str:
     """Make a share link and return its path."""
     result = flask(caller, "access", "share", *words)

@@ -18,7 +18,7 @@ from app.records.writing.derive import derive
 from app.records.writing.fold_receipt import decide_again, fold_receipt, log_full, new_record
 from app.records.writing.followup_rows import events_of, touched_by, update_followups
 from app.records.writing.followups import DEFAULT_RULES, Rules
-from app.records.writing.outbox import event_row
+from app.records.writing.outbox import event_row, time_of
 from app.records.writing.receipt_rows import ReceiptRows
 from app.records.writing.target_states import UNWATCHED, TargetStates, Watched
 from app.voice.events import DialEnded, LegEvent, RecordingMade
@@ -94,7 +94,7 @@ class Batch:
             [item for record in self._changed.values() for item in record.recordings.values()],
         )
         for type_, state in self._targets.update(self._changed.values(), self._stored):
-            about = {"target": state.target, "failures": len(state.failures), "down_since": state.down_since}
+            about = {"target": state.target, "failures": len(state.failures), "down_since": time_of(state.down_since)}
             self.queue_event(type_, subject=state.target, body=about)
         states = ((record.call, self._stored.get(id(record.call))) for record in self._changed.values())
         if touched := touched_by(states, self._rules):

@@ -6,7 +6,6 @@ caller. Transactions on calls of one number take turns.
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime
 from operator import attrgetter, itemgetter
 from typing import Any
 
@@ -23,7 +22,7 @@ from app.records.writing.followups import (
     needs_followup,
     parties,
 )
-from app.records.writing.outbox import EventType, event_row
+from app.records.writing.outbox import EventType, event_row, time_of
 from app.voice.outcome import CallOutcome
 
 # The newest calls of a number that are read; follow-ups that began before them are kept as they are.
@@ -172,20 +171,14 @@ def _event_row(type_: EventType, one: FollowupState) -> tuple[Any, ...]:
         "caller_name": one.caller_name,
         "route": one.route,
         "state": one.state,
-        "opened_at": _time(one.opened_at),
-        "last_call_at": _time(one.last_at),
+        "opened_at": time_of(one.opened_at),
+        "last_call_at": time_of(one.last_at),
         "calls": one.call_count,
         "first_call_uuid": one.first_call_uuid,
         "last_call_uuid": one.last_call_uuid,
-        "closed_at": _time(one.closed_at),
+        "closed_at": time_of(one.closed_at),
         "closed_by": one.closed_by,
         "closing_call_uuid": one.closing_call_uuid,
         "taken_by": one.taken_by,
     }
     return event_row(type_, subject=str(one.followup_key), body=body, call_key=one.followup_key, route=one.route)
-
-
-def _time(at: int | None) -> str | None:
-    if at is None:
-        return None
-    return datetime.fromtimestamp(at / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

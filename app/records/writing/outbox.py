@@ -7,6 +7,7 @@ into events and their deliveries, and a row that changes meanwhile stays for the
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 from random import getrandbits
 from typing import Any
@@ -94,6 +95,13 @@ def event_row(
     key = subject_key if subject_key is not None else first_key(at) | getrandbits(22)
     text = None if body is None else json.dumps(body)
     return (key, type_, subject, call_key, route, text, at if due_at is None else due_at)
+
+
+def time_of(at: int | None) -> str | None:
+    """Return a moment in milliseconds as events have it: RFC 3339 in UTC."""
+    if at is None:
+        return None
+    return f"{datetime.fromtimestamp(at / 1000, UTC).isoformat(timespec='milliseconds')[:23]}Z"
 
 
 def queue_event(

@@ -1,6 +1,6 @@
 """The events that we post to others, for the OpenAPI document."""
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
@@ -31,19 +31,65 @@ class DialEventView(EventView):
     data: DialView
 
 
-class OtherEventView(EventView):
-    """A follow-up, a phone, or the webhooks themselves."""
+class FollowupEventData(View):
+    """A follow-up as of the event."""
 
-    data: dict[str, Any]
+    followup_id: str
+    caller: str = Field(description="The number to call back; `anonymous` for a hidden caller with a message.")
+    caller_name: str | None
+    route: str | None
+    state: Literal["open", "reached", "done"]
+    opened_at: Time
+    last_call_at: Time
+    calls: int = Field(description="How often the caller reached nobody.")
+    first_call_uuid: str
+    last_call_uuid: str
+    closed_at: Time | None
+    closed_by: str | None = Field(description="Who marked it done.")
+    closing_call_uuid: str | None = Field(description="The call that reached the caller.")
+    taken_by: str | None
 
 
-EVENTS: list[type[BaseModel]] = [CallEventView, DialEventView, OtherEventView]
-_MODELS: dict[str, type[EventView]] = {
-    "call.ended": CallEventView,
-    "call.corrected": CallEventView,
-    "message.left": CallEventView,
+class FollowupEventView(EventView):
+    """A caller must be called back, or no longer."""
+
+    data: FollowupEventData
+
+
+class TargetEventData(View):
+    """A watched phone."""
+
+    target: str
+    failures: int = Field(description="Failures in a row since it was last reached, ten at most.")
+    down_since: Time | None = Field(description="Null once it can be reached again.")
+
+
+class TargetEventView(EventView):
+    """A phone cannot be reached, or can be again."""
+
+    data: TargetEventData
+
+
+class QuietEventData(View):
+    """How silent Plivo is."""
+
+    unreported_dials: int = Field(description="The newest dials, fifty at most, when no report came for any of them.")
+
+
+class QuietEventView(EventView):
+    """Calls are answered, but no reports come."""
+
+    data: QuietEventData
+
+
+MODELS: dict[str, type[EventView]] = {
+    **dict.fromkeys(("call.ended", "call.corrected", "message.left"), CallEventView),
     "dial.ended": DialEventView,
+    **dict.fromkeys(("followup.opened", "followup.closed"), FollowupEventView),
+    **dict.fromkeys(("target.down", "target.up"), TargetEventView),
+    "webhooks.quiet": QuietEventView,
 }
+EVENTS: list[type[BaseModel]] = list(dict.fromkeys(MODELS.values()))
 _SUMMARIES = {
     "call.ended": "A call is over",
     "call.corrected": "A later report changed the outcome of a call",
@@ -59,7 +105,7 @@ _SUMMARIES = {
 
 def webhooks() -> dict[str, Any]:
     """Return the `webhooks` of the document: one request for each type of event."""
-    return {type_: _webhook(type_, _MODELS.get(type_, OtherEventView)) for type_ in EVENT_TYPES}
+    return {type_: _webhook(type_, MODELS[type_]) for type_ in EVENT_TYPES}
 
 
 def _webhook(type_: str, model: type[EventView]) -> dict[str, Any]:
