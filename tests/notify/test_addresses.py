@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from app.notify.addresses import NoticeAddress, WebhookAddress, addresses_of
+from app.notify.addresses import Address, addresses_of
 from app.plan.load import PlanError, plan_from_tables
 from app.plan.outlets import NOBODY_REACHED
 from app.records.writing.outbox import EventType
@@ -19,7 +19,7 @@ ROUTES = {"main": {"steps": {"all": {"ring": ["+14155550123"]}}}}
 CRM = {"url": "https://crm.example.com/$PATH_OF_CRM", "secret": "$CRM_SECRET", "types": ["call.ended"]}
 
 
-def addresses(tmp_path: Path, tables: Mapping[str, object], **environment: str) -> list[WebhookAddress | NoticeAddress]:
+def addresses(tmp_path: Path, tables: Mapping[str, object], **environment: str) -> list[Address]:
     """Return the addresses of a plan and settings."""
     config = Config.load({"INSTANCE_DIR": str(tmp_path), **environment})
     return list(addresses_of(config, plan_from_tables({"routes": ROUTES, **tables}, source="plan.toml")))
@@ -33,7 +33,7 @@ def test_variables_are_filled_in_and_never_shown(tmp_path: Path) -> None:
     tables = {"events": {"crm": CRM | {"routes": ["main"]}}}
     (crm,) = addresses(tmp_path, tables, PATH_OF_CRM="hooks", CRM_SECRET=SECRET)
 
-    assert isinstance(crm, WebhookAddress)
+    assert not crm.is_for_people
     assert (crm.name, crm.url, crm.secret) == ("events.crm", "https://crm.example.com/hooks", SECRET)
     assert crm.takes("call.ended", "main")
     assert not crm.takes("call.ended", "other")
@@ -90,7 +90,7 @@ def test_a_service_of_this_machine_is_refused(tmp_path: Path) -> None:
 )
 def test_quiet_hours_end_in_the_local_morning(now: str, due: str) -> None:
     zone = ZoneInfo("Europe/Berlin")
-    address = NoticeAddress(name="a", url="ntfys://a", events=frozenset(), quiet=(22 * 60, 7 * 60))
+    address = Address(name="a", url="ntfys://a", types=frozenset(), quiet=(22 * 60, 7 * 60))
     at = datetime.fromisoformat(f"2026-03-02T{now}").replace(tzinfo=zone)
     day = 3 if due.startswith("+") else 2
 

@@ -1,17 +1,16 @@
 """Events about ended dials: from a real server to a real receiver."""
 
 import ipaddress
-import sqlite3
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
 
 from app.notify.webhook_sender import connect, signature
 from settings.urls import is_public
-from tests.notify.conftest import Listen
+from tests.notify.conftest import Listen, Open
+from tests.notify.office import make_office
 from tests.notify.receiver import SECRET, Receiver, events_to
 from tests.ops.collector import total
 from tests.server.calls import dial_report, inbound, new_uuid
@@ -52,23 +51,16 @@ def test_an_ended_dial_is_one_signed_event_with_the_dial_of_the_api(
 
 
 def test_a_report_that_changes_the_outcome_sends_a_correction(
-    start_server: Start, database_url: str, listen: Listen
+    database_url: str, tmp_path: Path, listen: Listen
 ) -> None:
     receiver = listen()
-    server = start_server(DATABASE_URL=database_url, WORKERS=1, **events_to(receiver.url))
-    call_uuid = new_uuid()
-    reply = server.plivo("POST", "/dialstatus/", inbound(call_uuid))
-    action = urlsplit(reply.attribute("action"))
-    hangup = {**inbound(call_uuid), "CallStatus": "completed", "Event": "Hangup", "HangupSource": "Caller"}
-    server.plivo("POST", "/dialstatus/hangup/", {**hangup, "HangupCauseName": "Cancelled", "HangupCauseCode": "1000"})
-    until(lambda: receiver.deliveries)
-    until(lambda: total(server, "dialstatus_outgoing_waiting") == 0)
-
-    answered = dial_report(call_uuid, "completed", "b-leg")
-    server.plivo("POST", f"{action.path}?{action.query}", answered)
-    until(lambda: len(receiver.deliveries) == 2)
-    server.plivo("POST", f"{action.path}?{action.query}", answered)  # A duplicate changes nothing.
-    until(lambda: total(server, "dialstatus_outgoing_waiting") == 0)
+    with make_office(database_url, tmp_path, **events_to(receiver.url)) as office:
+        call_uuid, dial_id = office.call()
+        office.hang_up(call_uuid, HangupSource="Caller", HangupCauseName="Cancelled", HangupCauseCode="1000")
+        office.send()
+        for _ in range(2):  # A duplicate changes nothing.
+            office.end(call_uuid, dial_id, "completed", DialRingStatus="true", DialBLegUUID="b-leg")
+            office.send()
 
     first, second = receiver.deliveries
     assert [one.event["data"]["outcome"] for one in receiver.deliveries] == ["caller_gave_up", "answered"]
@@ -107,17 +99,19 @@ def test_several_workers_send_each_event_once(start_server: Start, listen: Liste
     assert {delivery.event["data"]["call_uuid"] for delivery in receiver.deliveries} == sent
 
 
-def test_an_event_that_was_not_accepted_is_sent_again_with_its_id(start_server: Start, listen: Listen) -> None:
+def test_an_event_that_was_not_accepted_is_sent_again_with_its_id(open_office: Open, listen: Listen) -> None:
     receiver = listen(lambda mine: (500 if len(mine.deliveries) == 1 else 200, {}))
-    server = start_server(WORKERS=1, **events_to(receiver.url))
-    report(server)
-    until(lambda: len(receiver.deliveries) == 2)
+    office = open_office(**events_to(receiver.url))
+    office.missed_call()
+    office.send()
+    assert "waiting" in (listed := office.flask("events", "list"))
+    assert "(status 500)" in " ".join(listed.split())
+    office.send(after=6)
+
     first, second = receiver.deliveries
     assert first.message_id == second.message_id
     assert second.is_signed
-    (line,) = until(lambda: server.events("event_not_delivered"))
-    assert (line["reason"], line["attempts"]) == ("status 500", 1)
-    until(lambda: total(server, "dialstatus_outgoing_waiting") == 0)
+    assert "delivered" in office.flask("events", "list")
 
 
 def test_events_survive_a_kill(start_server: Start, listen: Listen) -> None:
@@ -148,23 +142,23 @@ def test_a_receiver_that_hangs_keeps_no_caller_waiting(start_server: Start, list
     release.set()
 
 
-def test_a_redirect_is_not_followed(start_server: Start, listen: Listen) -> None:
+def test_a_redirect_is_not_followed(open_office: Open, listen: Listen) -> None:
     elsewhere = listen()
-    receiver = listen(lambda _: (302, {"Location": elsewhere.url}))
-    server = start_server(WORKERS=1, **events_to(receiver.url))
-    report(server)
-    (line,) = until(lambda: server.events("event_not_delivered"))
-    assert line["reason"] == "status 302"
+    office = open_office(**events_to(listen(lambda _: (302, {"Location": elsewhere.url})).url))
+    office.missed_call()
+    office.send()
+
+    assert "(status 302)" in " ".join(office.flask("events", "list").split())
     assert not elsewhere.deliveries
 
 
-def test_nothing_is_sent_to_a_private_address_unless_allowed(start_server: Start, listen: Listen) -> None:
+def test_nothing_is_sent_to_a_private_address_unless_allowed(open_office: Open, listen: Listen) -> None:
     receiver = listen()
-    settings = {**events_to(receiver.url), "EVENTS_ALLOW_PRIVATE": "false"}
-    server = start_server(WORKERS=1, **settings)
-    report(server)
-    (line,) = until(lambda: server.events("event_not_delivered"))
-    assert "EVENTS_ALLOW_PRIVATE" in line["reason"]
+    office = open_office(**{**events_to(receiver.url), "EVENTS_ALLOW_PRIVATE": "false"})
+    office.missed_call()
+    office.send()
+
+    assert "set EVENTS_ALLOW_PRIVATE=true to allow it" in " ".join(office.flask("events", "list").split())
     assert not receiver.deliveries
 
 
@@ -177,14 +171,11 @@ def test_the_receivers_url_is_in_no_log_line(start_server: Start) -> None:
     assert not [line for line in server.lines if "a-path-for-us-only" in line or SECRET in line]
 
 
-def test_without_a_receiver_the_outbox_stays_empty(start_server: Start, tmp_path: Path) -> None:
-    server = start_server(INSTANCE_DIR=tmp_path, WORKERS=1)
-    report(server)
-    server.stop()
-    connection = sqlite3.connect(tmp_path / "dialstatus.db")
-    assert connection.execute("SELECT count(*) FROM dials").fetchone() == (1,)
-    assert connection.execute("SELECT count(*) FROM outbox").fetchone() == (0,)
-    connection.close()
+def test_without_a_receiver_the_outbox_stays_empty(open_office: Open) -> None:
+    office = open_office()
+    office.missed_call()
+
+    assert office.rows("SELECT (SELECT count(*) FROM dials), (SELECT count(*) FROM outbox)") == [(1, 0)]
 
 
 CALLS = "call.ended,call.corrected,message.left"
@@ -215,31 +206,26 @@ def test_a_call_is_one_event_once_it_is_over(start_server: Start, database_url: 
     assert event["timestamp"] == call["ended_at"]
 
 
-def test_a_call_without_a_dial_is_an_event(start_server: Start, listen: Listen) -> None:
+def test_a_call_without_a_dial_is_an_event(open_office: Open, listen: Listen) -> None:
     receiver = listen()
-    server = start_server(WORKERS=1, **events_to(receiver.url, CALLS))
-    call_uuid = new_uuid()
-    hang_up(server, call_uuid, HangupSource="Caller", HangupCauseCode="1000", CallStatus="no-answer")
-    until(lambda: receiver.deliveries)
+    office = open_office(**events_to(receiver.url, CALLS))
+    office.hang_up(new_uuid(), HangupSource="Caller", HangupCauseCode="1000", CallStatus="no-answer")
+    office.send()
+
     assert receiver.deliveries[0].event["data"]["outcome"] == "caller_gave_up"
 
 
 def test_a_later_report_corrects_the_event_and_a_message_is_an_event_of_its_own(
-    start_server: Start, database_url: str, listen: Listen
+    database_url: str, tmp_path: Path, listen: Listen
 ) -> None:
     receiver = listen()
-    server = start_server(DATABASE_URL=database_url, WORKERS=1, **events_to(receiver.url, CALLS))
-    call_uuid = new_uuid()
-    server.plivo("POST", "/dialstatus/", inbound(call_uuid))
-    report(server, call_uuid)
-    hang_up(server, call_uuid)
-    until(lambda: receiver.deliveries)
     recording = {"RecordingID": "r1", "RecordUrl": "https://example.com/r1.mp3", "RecordingDuration": "12"}
     recording |= {"RecordingDurationMs": "12000", "Event": "RecordStop"}
-    assert server.plivo("POST", "/dialstatus/recording/", inbound(call_uuid, **recording)).status == 200
-
-    until(lambda: len(receiver.deliveries) == 3)
-    until(lambda: total(server, "dialstatus_outgoing_waiting") == 0)
+    with make_office(database_url, tmp_path, **events_to(receiver.url, CALLS)) as office:
+        call_uuid = office.missed_call()
+        office.send()
+        office.post("/dialstatus/recording/", **inbound(call_uuid, **recording))
+        office.send()
 
     ended, corrected, left = (delivery.event for delivery in receiver.deliveries)
     assert [ended["type"], corrected["type"], left["type"]] == ["call.ended", "call.corrected", "message.left"]

@@ -1,8 +1,6 @@
 """A receiver that fails in every way: each event still arrives, in its order, and only repeats have an id twice."""
 
 import socket
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -13,12 +11,12 @@ from app.records.store import migrate
 from app.records.store.store import Store
 from app.records.writing import deliveries as queue
 from app.records.writing.outbox import EventType, NewEvent, Queued, due_events, publish, queue_event
-from tests.notify.conftest import Listen
+from tests.notify.conftest import Listen, Open
 from tests.notify.receiver import events_to
 from tests.notify.test_events import hang_up, report
 from tests.ops.collector import total
 from tests.server.calls import inbound, new_uuid
-from tests.support.server import ROOT, Server, free_port, until
+from tests.support.server import Server, free_port, until
 
 Start = Callable[..., Server]
 
@@ -175,21 +173,24 @@ def speak_nonsense(connection: socket.socket) -> None:
 @pytest.mark.parametrize(
     ("treat", "reason"), [(reset, "ConnectionResetError"), (speak_nonsense, "BadStatusLine")], ids=["reset", "nonsense"]
 )
-def test_a_failed_attempt_is_repeated(
-    start_server: Start, treat: Callable[[socket.socket], object], reason: str
-) -> None:
+def test_a_failed_attempt_is_repeated(open_office: Open, treat: Callable[[socket.socket], object], reason: str) -> None:
     port = Raw(treat)
-    server = start_server(WORKERS=1, **events_to(port.url))
-    report(server)
-    (line,) = until(lambda: server.events("event_not_delivered"))
-    assert line["reason"] == reason
-    until(lambda: port.seen == 2 and total(server, "dialstatus_outgoing_waiting") == 0)
+    office = open_office(**events_to(port.url))
+    office.missed_call()
+    office.send()
+    assert f"({reason})" in " ".join(office.flask("events", "list").split())
+    office.send(after=6)
+    assert "delivered" in office.flask("events", "list")
+    assert port.seen == 2
     port.close()
 
 
-def test_kills_lose_no_event_and_repeat_only_with_the_same_id(start_server: Start, listen: Listen) -> None:
+def test_kills_lose_no_event_and_repeat_only_with_the_same_id(
+    start_server: Start, sqlite_url: str, listen: Listen
+) -> None:
     port = free_port()
-    server = start_server(WORKERS=2, **events_to(f"http://127.0.0.1:{port}", "call.ended"))
+    settings = events_to(f"http://127.0.0.1:{port}", "call.ended")
+    server = start_server(WORKERS=2, DATABASE_URL=sqlite_url, **settings)
     receiver = listen(port=port)
     calls = set()
     for _ in range(2):
@@ -202,50 +203,38 @@ def test_kills_lose_no_event_and_repeat_only_with_the_same_id(start_server: Star
         seen = len(receiver.deliveries)
         until(lambda seen=seen: len(receiver.deliveries) > seen)
         server.kill()
+        let_leases_end(sqlite_url)
         server.start()
-    until(lambda: total(server, "dialstatus_outgoing_waiting") == 0, seconds=200)  # Claims of the killed expire.
+    until(lambda: total(server, "dialstatus_outgoing_waiting") == 0)
 
     ids = {one.message_id: one.event["subject"] for one in receiver.deliveries}
     assert sorted(ids.values()) == sorted(calls)
     assert all(one.is_signed for one in receiver.deliveries)
 
 
-def test_the_page_and_the_commands_show_deliveries(start_server: Start, listen: Listen) -> None:
-    accepts = threading.Event()
-    receiver = listen(lambda _: (204 if accepts.is_set() else 500, {}))
-    server = start_server(WORKERS=1, **events_to(receiver.url))
-    report(server)
-    until(lambda: server.events("event_not_delivered"))
-    listed = command(server, "events", "list", "--state", "waiting")
-    assert "dial.ended to EVENTS_URL: waiting" in listed.replace("\n", " ")
-    assert "status 500" in listed.replace("\n", " ")
-    until(lambda: total(server, "dialstatus_oldest_undelivered_seconds") > 0)
-    accepts.set()
-    assert command(server, "events", "resend", "--waiting") == "1 delivery will be sent again.\n"
-    until(lambda: total(server, "dialstatus_outgoing_waiting") == 0)
+def let_leases_end(sqlite_url: str) -> None:
+    """Let so much time pass in a store without a server that what a killed one claimed is free."""
+    store = Store(sqlite_url, timeout=20)
+    with store.transaction() as connection:
+        connection.exec_driver_sql("UPDATE deliveries SET due_at = due_at - 30000 WHERE state = 'waiting'")
+        connection.exec_driver_sql("UPDATE job_facts SET at = at - 10000")
+    store.close()
+
+
+def test_the_page_and_the_commands_show_deliveries(open_office: Open, listen: Listen) -> None:
+    statuses = [500]
+    receiver = listen(lambda _: (statuses[0], {}))
+    office = open_office(**events_to(receiver.url))
+    office.missed_call()
+    office.send()
+    listed = " ".join(office.flask("events", "list", "--state", "waiting").split())
+    assert "dial.ended to EVENTS_URL: waiting, again at" in listed
+    assert "status 500" in listed
+
+    statuses[0] = 204
+    assert office.flask("events", "resend", "--waiting") == "1 delivery will be sent again.\n"
+    office.send(after=0)
     assert len({one.message_id for one in receiver.deliveries}) == 1
-    page = server.request("GET", "/events", headers={"Cookie": login(server)}).body
-    assert "Delivered" in page
-    assert command(server, "events", "list", "--state", "dead") == "No deliveries match.\n"
-
-
-def login(server: Server) -> str:
-    """Return the cookie of a session."""
-    connection = server.connect()
-    connection.request("GET", f"/login?token={server.settings['REPORTS_TOKEN']}")
-    cookie = connection.getresponse().headers["Set-Cookie"].partition(";")[0]
-    connection.close()
-    return cookie
-
-
-def command(server: Server, *words: str) -> str:
-    """Run a command with the server's settings; return what it printed."""
-    ended = subprocess.run(
-        [sys.executable, "-m", "flask", "--app", "wsgi", *words],
-        cwd=ROOT,
-        env={"PATH": "/usr/bin:/bin", "HOME": "/", **server.settings},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return ended.stdout
+    office.log_in()
+    assert "Delivered" in office.client.get("/events").text
+    assert office.flask("events", "list", "--state", "dead") == "No deliveries match.\n"
