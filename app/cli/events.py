@@ -10,7 +10,7 @@ from rich.markup import escape
 
 from app.cli.dials import RecordsGroup
 from app.context import services
-from app.notify.addresses import NoticeAddress, addresses_of
+from app.notify.addresses import addresses_of
 from app.notify.attempts import event_key_of, message_id_of
 from app.notify.digest import last_period, read_digest
 from app.notify.notices import Message, Texts, run_apprise
@@ -92,8 +92,8 @@ def resend_events(ids: tuple[str, ...], dead: bool, waiting: bool, address: str 
 def test_notices(name: str | None) -> None:
     """Send a notice to every address of NOTIFY_URLS and [notify], and print how it went."""
     shared = services()
-    found = [one for one in addresses_of(shared.config, shared.plan) if isinstance(one, NoticeAddress)]
-    found = [one for one in found if name is None or one.name == name]
+    known = addresses_of(shared.config, shared.plan)
+    found = [one for one in known if one.is_for_people and name in {None, one.name}]
     if not found:
         raise click.ClickException("there is no such address; set NOTIFY_URLS, or [notify.NAME] in the dial plan")
     message = Message(title="Dialstatus: a test", text="This notice was sent by flask notify test. Nobody called.")

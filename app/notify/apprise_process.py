@@ -33,10 +33,6 @@ class _Reasons(logging.Handler):
             self.found = f"status {code[1]}"
 
 
-class PrivateAddress(OSError):
-    """The connection would lead to a private address."""
-
-
 class _Guard:
     """Lets no connection through to a private address, whatever a name server or a redirect says."""
 
@@ -51,7 +47,7 @@ class _Guard:
         host = address[0] if isinstance(address, tuple) else ""
         if not is_public(ipaddress.ip_address(str(host).partition("%")[0] or "::1")):
             self.has_refused = True
-            raise PrivateAddress(_REFUSED)
+            raise OSError(_REFUSED)
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
-from app.notify.addresses import NOTICE, Address, NoticeAddress
+from app.notify.addresses import Address
 from app.records.model.ids import now
 from app.records.model.state import RecordingState
 from app.records.reading.calls import ListedCall, find_call_by_key
@@ -16,6 +16,7 @@ from app.records.reading.queries import FoundDial, find_dial_by_key
 from app.records.reading.read_session import read_session
 from app.records.store.store import Store
 from app.records.writing.outbox import (
+    NOTICE,
     Announcement,
     EventType,
     NewEvent,
@@ -57,7 +58,6 @@ class Dispatcher:
     def __init__(self, store: Store, addresses: Sequence[Address], descriptions: Descriptions, zone: tzinfo) -> None:
         self._store = store
         self._addresses = addresses
-        self._for_people = [one for one in addresses if isinstance(one, NoticeAddress)]
         self._descriptions = descriptions
         self._zone = zone
 
@@ -125,8 +125,8 @@ class Dispatcher:
         known = noticed_addresses(connection, call.call_key) if before and not has_news else set()
         return {
             one.name: one.next_moment(moment, self._zone)
-            for one in self._for_people
-            if one.takes(call.outcome or "", call.route) and one.name not in known
+            for one in self._addresses
+            if one.is_for_people and one.takes(call.outcome or "", call.route) and one.name not in known
         }
 
     def _events(self, types: Sequence[str], about: _About, *, at: int | None, data: str) -> list[NewEvent]:

@@ -15,7 +15,7 @@ from typing import Any
 import phonenumbers
 from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PackageLoader, select_autoescape
 
-from app.notify.addresses import NoticeAddress
+from app.notify.addresses import Address
 from app.notify.attempts import ended
 from app.plan.outlets import DIGEST
 from app.records.reading.read_session import read_session
@@ -122,7 +122,7 @@ class NoticeSender:
 
     lease = 60_000  # Milliseconds; longer than `_PATIENCE`.
 
-    def __init__(self, store: Store, address: NoticeAddress, texts: Texts) -> None:
+    def __init__(self, store: Store, address: Address, texts: Texts) -> None:
         self._store = store
         self._address = address
         self._texts = texts
@@ -165,12 +165,12 @@ class NoticeSender:
         with read_session(self._store) as connection:
             for one in claims:
                 known = announcement_of(connection, one.call_key) if one.type == NOTICE and one.call_key else None
-                if known is None or known.outcome in self._address.events:
+                if known is None or known.outcome in self._address.types:
                     current.append(one)
         return current
 
 
-def run_apprise(address: NoticeAddress, messages: Sequence[Message]) -> list[str | None]:
+def run_apprise(address: Address, messages: Sequence[Message]) -> list[str | None]:
     """Send messages through Apprise in a process of its own; return for each why it was not sent, or None."""
     job = {
         "url": address.url,

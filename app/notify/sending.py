@@ -14,7 +14,7 @@ from typing import cast
 from flask import Flask
 
 from app.context import EXTENSION, Services
-from app.notify.addresses import WebhookAddress, addresses_of
+from app.notify.addresses import addresses_of
 from app.notify.digest import queue_digest
 from app.notify.dispatch import Descriptions, Dispatcher
 from app.notify.notices import NoticeSender, Texts
@@ -67,9 +67,7 @@ class Sending(PeriodicJob):
         config, addresses = shared.config, addresses_of(shared.config, shared.plan)
         texts = Texts(config)
         self._senders: dict[str, WebhookSender | NoticeSender] = {
-            one.name: WebhookSender(shared.store, one)
-            if isinstance(one, WebhookAddress)
-            else NoticeSender(shared.store, one, texts)
+            one.name: NoticeSender(shared.store, one, texts) if one.is_for_people else WebhookSender(shared.store, one)
             for one in addresses
         }
         self._dispatcher = Dispatcher(shared.store, addresses, descriptions, config.timezone)

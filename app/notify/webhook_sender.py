@@ -17,7 +17,7 @@ from contextlib import suppress
 from http.client import HTTPConnection, HTTPException
 from urllib.parse import urlsplit
 
-from app.notify.addresses import WebhookAddress
+from app.notify.addresses import Address
 from app.notify.attempts import ended, message_id_of
 from app.records.store.store import Store
 from app.records.writing.deliveries import Attempt, Claim, settle
@@ -40,7 +40,7 @@ class WebhookSender:
     batch = _AT_ONCE
     lease = 30_000  # Milliseconds; longer than a send can take.
 
-    def __init__(self, store: Store, address: WebhookAddress) -> None:
+    def __init__(self, store: Store, address: Address) -> None:
         self._store = store
         self._address = address
 
@@ -60,7 +60,7 @@ class WebhookSender:
             "User-Agent": "Dialstatus",
             "webhook-id": message_id,
             "webhook-timestamp": str(timestamp),
-            "webhook-signature": signature(address.secret, message_id=message_id, timestamp=timestamp, body=body),
+            "webhook-signature": signature(address.secret or "", message_id=message_id, timestamp=timestamp, body=body),
         }
         started, reason = time.monotonic(), None
         try:
