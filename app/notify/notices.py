@@ -55,7 +55,7 @@ class Texts:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._templates.filters.update(number=self._number, clock=self._clock)
+        self._templates.filters.update(number=_shown_number, clock=self._clock)
 
     def notice(self, claims: Sequence[Claim]) -> Message:
         """Return what people are told: about one event, or about many at once."""
@@ -85,19 +85,16 @@ class Texts:
         base = self._config.public_url
         return f"{base}/calls/{one.subject}" if base and one.type == NOTICE else base
 
-    @staticmethod
-    def _number(number: str | None) -> str:
-        return "a hidden number" if number is None else _formatted(number)
-
     def _clock(self, at: str | None) -> str:
-        return f"{self._local(at):%a %-d %b, %H:%M}" if at else "an unknown time"
+        if not at:
+            return "an unknown time"
+        return f"{datetime.fromisoformat(at).astimezone(self._config.timezone):%a %-d %b, %H:%M}"
 
-    def _local(self, at: str) -> datetime:
-        return datetime.fromisoformat(at).astimezone(self._config.timezone)
 
-
-def _formatted(number: str) -> str:
+def _shown_number(number: str | None) -> str:
     """Return a number in groups of digits, as people write it; anything else as it is."""
+    if number is None:
+        return "a hidden number"
     try:
         return phonenumbers.format_number(phonenumbers.parse(number), phonenumbers.PhoneNumberFormat.INTERNATIONAL)
     except phonenumbers.NumberParseException:

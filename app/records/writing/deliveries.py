@@ -7,7 +7,7 @@ call go out in their order: the next one waits until the one before is settled.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, exists, or_, select, text, update
+from sqlalchemy import Connection, and_, delete, exists, or_, select, text, update
 
 from app.records.model.ids import first_key, now
 from app.records.model.tables_events import deliveries, events, job_facts
@@ -95,17 +95,10 @@ def settle(store: Store, attempts: Sequence[Attempt]) -> None:
     at = now()
     with store.transaction() as connection:
         for one in attempts:
-            connection.execute(
-                update(deliveries)
-                .where(_is(one.claim))
-                .values(
-                    state=one.state,
-                    due_at=one.retry_at or one.claim.due_at,
-                    tried_at=at,
-                    milliseconds=one.milliseconds,
-                    reason=one.reason,
-                )
-            )
+            same = (deliveries.c[name] == getattr(one.claim, name) for name in ("event_key", "address", "due_at"))
+            new = {"state": one.state, "due_at": one.retry_at or one.claim.due_at, "tried_at": at}
+            new |= {"milliseconds": one.milliseconds, "reason": one.reason}
+            connection.execute(update(deliveries).where(*same, deliveries.c.state == WAITING).values(new))
 
 
 def resend(store: Store, event_keys: Sequence[int], *, states: Sequence[str] = (), address: str | None = None) -> int:
@@ -163,12 +156,3 @@ def find_fact(connection: Connection, name: str) -> str | None:
 def set_fact(connection: Connection, name: str, value: str) -> None:
     """Note a fact for later runs of a job, on any node."""
     connection.execute(text(_SET_FACT), {"name": name, "value": value, "at": now()})
-
-
-def _is(one: Claim) -> ColumnElement[bool]:
-    return and_(
-        deliveries.c.event_key == one.event_key,
-        deliveries.c.address == one.address,
-        deliveries.c.due_at == one.due_at,
-        deliveries.c.state == WAITING,
-    )
