@@ -16,7 +16,6 @@ from tests.notify.conftest import Open
 from tests.notify.mailbox import Mailbox, notices_to, text_of
 from tests.notify.office import make_office
 from tests.server.calls import dial_report, inbound, new_uuid
-from tests.support.server import until
 
 BERLIN = ZoneInfo("Europe/Berlin")
 
@@ -102,7 +101,6 @@ def test_the_digest_is_mailed_as_text_and_html(open_office: Open, mailbox: Mailb
     with office.services.store.transaction() as connection:
         set_fact(connection, "digest", (now - timedelta(days=1)).isoformat())
     office.send()
-    until(lambda: mailbox.mails)
 
     (mail,) = mailbox.mails
     assert mail["subject"].startswith("0 calls, 0 reached nobody")
