@@ -9,16 +9,17 @@ from dataclasses import dataclass, field
 from datetime import UTC
 from pathlib import Path
 
-from app.notify.addresses import WebhookAddress
+from app.notify.addresses import Address
 from app.notify.dispatch import Descriptions, Dispatcher
 from app.records.model.ids import now
 from app.records.model.receipt import ReceiptRefused, StoreUnavailable, receipt_from_json
 from app.records.spool.spool import SpoolFull
 from app.records.writing.entry import Entry
+from settings.notify import EVENT_TYPES
 from tests.simulation.carrier import Carrier, Webhook
 from tests.simulation.machine import Clock, Fault, Killed, SimulatedSpool, SimulatedStore, SteppedJournal
 
-ADDRESS = WebhookAddress(name="programs", url="http://127.0.0.1:9/", secret="")
+ADDRESS = Address(name="programs", url="http://127.0.0.1:9/", secret="", types=frozenset(EVENT_TYPES))
 DESCRIPTIONS = Descriptions(
     call=lambda found: json.dumps({"outcome": found.call.outcome, "from": found.call.from_number}),
     dial=lambda found: json.dumps({"outcome": found.dial.outcome, "answered_by": found.dial.answered_by}),
