@@ -26,6 +26,7 @@ from app.records.model.receipt import StoreUnavailable
 from app.records.reading.followups import FollowupFilters, find_followup, find_followups, read_figures
 from app.records.reading.messages import (
     MOST_UNHEARD,
+    Message,
     MessageFilters,
     count_unheard,
     find_message,
@@ -55,8 +56,6 @@ def use_followups(app: Flask, guard_pages: Guard, guard_links: Guard) -> None:
     pages.context_processor(
         lambda: {
             "formatted": formatted,
-            "is_playable": is_playable,
-            "play_url": lambda message: play_url(message, listener=viewer().name),
             "now": now(),
         }
     )
@@ -67,7 +66,12 @@ def use_followups(app: Flask, guard_pages: Guard, guard_links: Guard) -> None:
     guard_links(links)
     app.register_blueprint(links)
     unheard = app.extensions[_EXTENSION] = UnheardCount()
-    app.jinja_env.globals["unheard_messages"] = unheard.read
+    app.jinja_env.globals.update(unheard_messages=unheard.read, is_playable=is_playable, play_url=_play_url)
+
+
+def _play_url(message: Message) -> str:
+    """Return the link that plays a message; a guest of a share link marks none as heard."""
+    return play_url(message, listener=None if viewer().is_guest else viewer().name)
 
 
 def followups() -> Response:
@@ -97,7 +101,7 @@ def followups() -> Response:
 
 
 def change_followup(key: int) -> Response:
-    """Take a caller, mark them done, put them back, or keep a note; then return to the list."""
+    """Take a caller, mark them done, put them back, or keep a note; then return to the list or to the call."""
     action, note = request.form.get("action", ""), request.form.get("note")
     if action not in set(Action):
         abort(HTTPStatus.BAD_REQUEST, "This form is not complete. Open the list and try again.")
@@ -109,6 +113,8 @@ def change_followup(key: int) -> Response:
     said = None if note == request.form.get("noted", "") else note
     if shared.mark_followup(key, Action(action), actor=viewer().name, note=said) is None:
         abort(HTTPStatus.NOT_FOUND, "Nobody waits under this number any more.")
+    if (call_uuid := request.args.get("call")) is not None:
+        return redirect(url_for("reports.call", call_uuid=call_uuid), HTTPStatus.SEE_OTHER)  # type: ignore[return-value]
     return _back_to("followup.followups")
 
 

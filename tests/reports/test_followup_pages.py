@@ -1,6 +1,7 @@
 """The pages of follow-ups and messages: without JavaScript, on a phone, with the keyboard, behind the same guard."""
 
 import re
+from html import unescape
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -203,3 +204,43 @@ def test_the_audio_plays_from_plivos_host_alone(lite_caller: Caller) -> None:
     policy = lite_caller.client.get("/login").headers["Content-Security-Policy"]
 
     assert "media-src 'self' https://*.plivo.com" in policy
+
+
+def test_the_list_of_calls_shows_follow_ups_and_filters_by_them(filled: Caller) -> None:
+    page = filled.client.get("/?range=7d").text
+    select = page[page.index('id="filter-followup"') :]
+    choices = re.findall(r'<option value="(\w+)"[^>]*>[^<]*\((\d+)\)', select[: select.index("</select>")])
+
+    assert choices == [("open", "3"), ("reached", "1")]
+    assert (page.count("pill followup-open"), page.count("pill followup-reached")) == (3, 1)
+    for state, calls in choices:
+        listed = filled.client.get(f"/?range=7d&followup={state}").text
+        assert f'<span id="total">{calls} call' in listed
+        assert listed.count("<tr data-call=") == listed.count(f"pill followup-{state}") == int(calls)
+    assert "followup: use open, reached, done" in re.sub("<.*?>", "", filled.client.get("/?followup=lost").text)
+
+
+def test_a_call_shows_its_follow_up_with_the_buttons_and_leads_back_to_itself(filled: Caller) -> None:
+    [uuid] = [call["call_uuid"] for call in filled.read("calls")["calls"] if call["call_uuid"].endswith("second")]
+    page = filled.client.get(f"/calls/{uuid}").text
+    form = unescape(re.findall(r'action="(/followups/[^"]*)"', page)[0])
+
+    taken = filled.client.post(form, data={"csrf": csrf_of(page), "action": "take"})
+    after = filled.client.get(f"/calls/{uuid}").text
+    press(filled, page, "done", form)
+    done = filled.client.get(f"/calls/{uuid}").text
+
+    assert (taken.status_code, taken.location) == (303, f"/calls/{uuid}")
+    assert "taken by admin" in after
+    assert 'value="reopen"' in done
+    assert 'value="take"' not in done
+    assert filled.client.get("/calls/nothing").status_code == 404
+
+
+def test_messages_play_from_the_list_and_the_call_by_links_of_this_server(filled: Caller) -> None:
+    [uuid] = [call["call_uuid"] for call in filled.read("calls")["calls"] if call["call_uuid"].endswith("second")]
+    for page in (filled.client.get("/?range=7d").text, filled.client.get(f"/calls/{uuid}").text):
+        link = re.findall(r'(?:href|src)="(/recordings/[^"]+)"', page)[0]
+
+        assert urlsplit(filled.client.get(link).location).hostname == "media.plivo.com"
+        assert 'href="https://media.plivo.com' not in page

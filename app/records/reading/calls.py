@@ -4,11 +4,12 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from app.records.model.state import CallState, DialState, RecordingState
 from app.records.model.tables import calls, dials, recordings
-from app.records.reading.call_filters import CallFilters, matching_keys
+from app.records.model.tables_followup import followup_calls, followups
+from app.records.reading.call_filters import CallFilters, all_conditions, matching_keys
 from app.records.reading.followups import states_of
 from app.records.reading.queries import with_fitting_times
 from app.records.reading.read_session import call_of, dial_of, recording_of
@@ -54,6 +55,18 @@ def find_longest(connection: Connection, filters: CallFilters, by: str, *, limit
     longest = select(calls.c.call_key).join(newest, newest.c.call_key == calls.c.call_key).where(seconds.is_not(None))
     ranked = longest.order_by(seconds.desc(), calls.c.call_key.desc()).limit(limit)
     return _read(connection, list(connection.scalars(ranked)))
+
+
+def count_followups(connection: Connection, filters: CallFilters) -> dict[str, int]:
+    """Return how many of the matching calls belong to a follow-up, by its state."""
+    counted = (
+        select(followups.c.state, func.count().label("calls"))
+        .join(followup_calls, followup_calls.c.followup_key == followups.c.followup_key)
+        .join(calls, calls.c.call_key == followup_calls.c.call_key)
+        .where(*all_conditions(connection, filters))
+        .group_by(followups.c.state)
+    )
+    return {row.state: row.calls for row in connection.execute(counted)}
 
 
 def find_call_by_key(connection: Connection, call_key: int) -> ListedCall | None:

@@ -85,10 +85,16 @@ def find_followups(
 
 
 def find_followup(connection: Connection, call_key: int) -> ListedFollowup | None:
+    """Return the follow-up that a call belongs to, with the last call of the caller and the messages."""
+    found = followup_of(connection, call_key)
+    return _whole(connection, [found])[0] if found is not None else None
+
+
+def followup_of(connection: Connection, call_key: int) -> FollowupState | None:
     """Return the follow-up that a call belongs to."""
     owner = select(followup_calls.c.followup_key).where(followup_calls.c.call_key == call_key).scalar_subquery()
     row = connection.execute(select(followups).where(followups.c.followup_key == owner)).mappings().first()
-    return _whole(connection, [FollowupState(**row)])[0] if row is not None else None
+    return FollowupState(**row) if row is not None else None
 
 
 def find_call_keys(connection: Connection, text: str) -> list[int]:

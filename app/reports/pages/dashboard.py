@@ -6,11 +6,12 @@ from datetime import date, datetime, timedelta, tzinfo
 
 from sqlalchemy import Connection
 
-from app.records.reading.calls import ListedCall, find_calls, find_longest
+from app.records.reading.calls import ListedCall, count_followups, find_calls, find_longest
 from app.records.reading.figures import Figures, GroupBy
 from app.records.reading.filters import TooMany
 from app.records.reading.summaries import Summaries
 from app.reports.pages.charts import StackedColumns, stack_columns
+from app.reports.pages.formatting import FOLLOWUPS
 from app.reports.pages.heatmap import Heatmap, find_heatmap
 from app.reports.pages.query import DashboardQuery
 from app.reports.pages.ranges import DateRange
@@ -90,7 +91,7 @@ def find_list(connection: Connection, summaries: Summaries, query: DashboardQuer
     return CallList(calls=page.calls, before=page.before, whole=whole)
 
 
-def find_choices(summaries: Summaries, query: DashboardQuery) -> dict[str, dict[str, int]]:
+def find_choices(connection: Connection, summaries: Summaries, query: DashboardQuery) -> dict[str, dict[str, int]]:
     """Return the values of each filter with the number of calls that each would find, most calls first."""
     groups = {"to": GroupBy.NUMBER, "route": GroupBy.ROUTE, "target": GroupBy.TARGET, "outcome": GroupBy.OUTCOME}
     groups["reason"] = GroupBy.REASON
@@ -99,6 +100,8 @@ def find_choices(summaries: Summaries, query: DashboardQuery) -> dict[str, dict[
         parts = summaries.summarise(query.without(name), group_by, with_waits=name == "target").parts
         found[name] = {value: figures.total for value, figures in parts.items() if value and figures.total}
     found["reason"] = {name: calls for name, calls in found["reason"].items() if _explains(name)}
+    states = count_followups(connection, query.without("followup"))
+    found["followup"] = {state: states[state] for state in FOLLOWUPS if state in states}
     return found
 
 

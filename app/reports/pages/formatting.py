@@ -31,6 +31,7 @@ CALL_OUTCOMES: dict[str, str] = {
     CallOutcome.HANDED_OVER: "Handed over",
     **{word: label for word, label in OUTCOMES.items() if word != Outcome.ANSWERED},
 }
+FOLLOWUPS = {"open": "To call back", "reached": "Reached", "done": "Done"}
 KINDS = {
     "answer": "Plivo asked what to do",
     "action": "Plivo reported how the dial ended",

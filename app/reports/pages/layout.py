@@ -52,6 +52,7 @@ def page_context() -> dict[str, Any]:
         "kept": query.parameters() if query.kept else {},
         "places": _places(query.kept),
         "is_admin": is_admin(),
+        "may": lambda endpoint: may_open(viewer(), endpoint),
         "zone": zone,
         "words": formatting,
         "explained": IDS,

@@ -8,7 +8,7 @@ from urllib.parse import quote_plus
 from zoneinfo import ZoneInfo
 
 from app.records.reading.call_filters import CallFilters
-from app.reports.pages.formatting import CALL_OUTCOMES
+from app.reports.pages.formatting import CALL_OUTCOMES, FOLLOWUPS
 from app.reports.pages.ranges import COMPARISONS, WEEKDAYS, DateRange, hours_of_week, read_range
 from app.voice.numbers import normalise
 
@@ -27,6 +27,7 @@ FILTERS = {
     "status": "Plivo's status",
     "direction": "Direction",
     "has_message": "Message",
+    "followup": "Follow-up",
     "weekday": "Weekday",
     "hour": "Hour",
     "q": "Search",
@@ -38,6 +39,7 @@ _HOURS = tuple(map(str, range(24)))
 _ALLOWED: dict[str, tuple[str, ...]] = {
     "direction": tuple(DIRECTIONS),
     "has_message": tuple(HAS_MESSAGE),
+    "followup": tuple(FOLLOWUPS),
     "weekday": WEEKDAYS,
     "hour": _HOURS,
     "sort": tuple(SORTS),
@@ -149,6 +151,7 @@ def _filters(days: DateRange, shown: Mapping[str, str], zone: tzinfo) -> CallFil
         status=shown.get("status"),
         direction=shown.get("direction"),
         has_message=has_message == "true" if has_message else None,
+        followup=shown.get("followup"),
         search=normalise(shown.get("q")),
     )
     return replace(filters, since=None, until=None) if filters.search is not None else filters

@@ -13,6 +13,8 @@ from app.records.model.ids import now
 from app.records.model.receipt import StoreUnavailable
 from app.records.reading.anomalies import find_anomalies
 from app.records.reading.calls import MOST_SORTED, message_of
+from app.records.reading.followups import followup_of
+from app.records.reading.messages import find_message, messages_of
 from app.records.reading.queries import find_call
 from app.records.reading.read_session import read_session
 from app.records.reading.summaries import Summaries
@@ -129,11 +131,13 @@ def dashboard() -> Response:
         has_figures = not query.is_search
         tiles = find_tiles(summaries, query) if has_figures else []
         charts = find_charts(summaries, query, zone) if has_figures else None
-        choices = find_choices(summaries, query) if has_figures else {}
+        messages = messages_of(connection, [one.call.call_key for one in found.calls if one.message is not None])
+        choices = find_choices(connection, summaries, query) if has_figures else {}
     page = _page(
         "dashboard.html",
         query=query,
         found=found,
+        messages=messages,
         tiles=tiles,
         charts=charts,
         choices=choices,
@@ -181,8 +185,10 @@ def call(call_uuid: str) -> Response:
     """Show everything about one call."""
     with read_session(services().store) as connection:
         found = find_call(connection, call_uuid)
-    if found is None or not viewer().scope.sees(found.call):
-        abort(HTTPStatus.NOT_FOUND, "There is no call with this UUID.")
+        if found is None or not viewer().scope.sees(found.call):
+            abort(HTTPStatus.NOT_FOUND, "There is no call with this UUID.")
+        followup = followup_of(connection, found.call.call_key)
+        player = find_message(connection, found.call.call_key)
     config, message, at = services().config, message_of(found.call, found.recordings), now()
     story = describe_call(found.call, [each.dial for each in found.dials], message, show_number=show_number, now=at)
     server = (config.public_url or request.url_root).rstrip("/")
@@ -191,6 +197,8 @@ def call(call_uuid: str) -> Response:
         found=found,
         story=story,
         message=message,
+        player=player,
+        followup=followup,
         timeline=draw_timeline(found, now=at),
         curl=lambda receipt: curl_command(receipt, server, hide_numbers),
         explain=explain,
