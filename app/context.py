@@ -96,6 +96,7 @@ class Viewer:
     role: Role
     scope: Scope = EVERYTHING
     is_guest: bool = False  # Of a share link.
+    until: int | None = None  # When a share link ends, in milliseconds since 1970 UTC.
 
     def may(self, role: Role) -> bool:
         """Return whether their role includes another."""

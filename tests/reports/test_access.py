@@ -3,6 +3,7 @@
 import random
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from app.cli.group import add_commands
+from app.context import Viewer
 from app.records.model.ids import now
 from app.records.reading.scope import Scope
 from app.records.writing.access_tokens import Role, add_token
@@ -300,6 +302,50 @@ def test_a_share_link_of_a_range_shows_that_range_alone(calls: Caller) -> None:
     assert "0166" in everybody.get("/?range=30d").text
     assert "0177" not in everybody.get("/?range=30d").text
     assert everybody.get(f"/calls/{other}").status_code == 404
+
+
+def test_the_pages_show_no_button_or_link_that_the_viewer_may_not_use(calls: Caller) -> None:
+    own, _ = call_uuids(calls)
+    admin, worker, reader, guest = (calls.app.test_client() for _ in range(4))
+    admin.get(f"/login?token={REPORTS_TOKEN}")
+    worker.get(f"/login?token={token_of(calls, 'wilma', '--role', 'work')}")
+    reader.get(f"/login?token={token_of(calls, 'rita')}")
+    guest.get(share_of(calls, "--since", "1d"))
+
+    routes = calls.app.url_map.bind("localhost")
+    viewers = {
+        worker: Viewer(name="wilma", role=Role.WORK),
+        reader: Viewer(name="rita", role=Role.READ),
+        guest: Viewer(name="guest", role=Role.READ, is_guest=True),
+    }
+    for client, viewer in viewers.items():
+        for path in ("/?range=7d", f"/calls/{own}", "/followups", "/messages"):
+            page = client.get(path).text
+            shown = [("GET", address) for address in re.findall(r'href="(/[^"?#]*)', page)]
+            shown += [("POST", address) for address in re.findall(r'method="post" action="(/[^"?#]*)', page)]
+            shown += [("POST", address) for address in re.findall(r'action="(/[^"?#]*)[^"]*" method="post"', page)]
+            endpoints = {routes.match(address, method=method)[0] for method, address in shown} - permissions.OPEN
+            refused = {one for one in endpoints if not permissions.may_open(viewer, one)}
+            assert refused - {"bootstrap.static"} == set(), (viewer.name, path)
+    assert 'action="/switch"' in admin.get("/?range=7d").text
+    assert 'value="take"' in worker.get(f"/calls/{own}").text
+    assert 'value="take"' not in reader.get(f"/calls/{own}").text
+    assert 'href="/events"' in admin.get("/followups").text
+
+
+def test_a_guest_sees_until_when_the_link_is_open(calls: Caller) -> None:
+    own, _ = call_uuids(calls)
+    call, days = calls.app.test_client(), calls.app.test_client()
+    until = f"{datetime.now(UTC) + timedelta(days=3):%-d %B %Y}"
+
+    one = call.get(share_of(calls, "--call", own, "--days", "3"), follow_redirects=True).text
+    some = days.get(share_of(calls, "--since", "1d", "--route", "sales", "--days", "3"), follow_redirects=True).text
+
+    assert f"Shared with you until {until}" in one
+    assert "this call" in one
+    assert 'role="search"' not in one
+    assert f"Shared with you until {until}" in some
+    assert "calls of sales since" in some
 
 
 def test_a_share_link_that_was_changed_or_has_expired_opens_nothing(calls: Caller) -> None:

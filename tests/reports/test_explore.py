@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from app.records.maintenance.prune import prune
 from app.records.model.ids import now
 from app.records.reading.call_filters import CallFilters
 from app.records.rollups.update import update_rollups
@@ -243,3 +244,18 @@ def test_a_search_ignores_the_range() -> None:
     query = read_dashboard_query({"q": "0199", "range": "yesterday"}, zone=UTC, now=now())
 
     assert query.filters == CallFilters(search="0199")
+
+
+def test_a_range_that_reaches_pruned_hours_says_how_many_calls_were_deleted(lite_caller: Caller) -> None:
+    for number, hours_ago in enumerate((1, 240, 241, 242)):
+        message(lite_caller, number, hours_ago=hours_ago)
+    update_rollups(lite_caller.services.store)
+    prune(lite_caller.services.store, before=now() - 5 * 24 * 3_600_000, step=lambda _done: None)
+    lite_caller.log_in()
+
+    month = lite_caller.client.get("/?range=30d").text
+
+    assert "3 calls of this range were deleted" in month
+    assert (total(lite_caller, "/?range=30d"), listed(lite_caller, "/?range=30d")) == (4, 1)
+    for address in ("/", "/?range=30d&outcome=busy", "/?range=30d&q=0199"):
+        assert "of this range w" not in lite_caller.client.get(address).text

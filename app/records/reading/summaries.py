@@ -70,6 +70,20 @@ class Summaries:
         self._found[filters, group_by, with_waits] = found
         return found
 
+    def count_pruned(self, filters: CallFilters) -> int:
+        """Return how many of the matching calls were deleted, and count only in figures."""
+        allowed, of = _allowed(filters), call_rollups.c
+        kind = KINDS.get((Unit.CALLS, several_of(Unit.CALLS, allowed)))
+        hours = self._hours.pruned(_ranges(filters))
+        if kind is None or self._others(filters) is not None:
+            return 0
+        found = 0
+        for ranges in _batches(hours):
+            within = or_(*(and_(of.hour >= low, of.hour < high) for low, high in ranges))
+            matching = [of.kind == kind, within, *(of[name].in_(allowed[name]) for name in allowed)]
+            found += self._connection.scalar(select(func.sum(of.calls)).where(*matching)) or 0
+        return found
+
     def _rows(
         self, filters: _Filters, unit: Unit, group_by: GroupBy, measures: Sequence[str]
     ) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -78,7 +78,8 @@ def find_share(text: str) -> Viewer | None:
         return None
     routes = tuple(what["routes"]) if "routes" in what else None
     scope = Scope(call_uuid=what.get("call"), since=what.get("since"), until=what.get("until"), routes=routes)
-    return Viewer(name=f"share of {begun:%Y-%m-%d}", role=Role.READ, scope=scope, is_guest=True)
+    until = round(begun.timestamp() + min(what["for"], longest)) * 1000
+    return Viewer(name=f"share of {begun:%Y-%m-%d}", role=Role.READ, scope=scope, is_guest=True, until=until)
 
 
 def _find(name: str) -> AccessToken | None:

@@ -29,13 +29,14 @@ _SORTED_BY = {"waited": "waited_seconds", "talked": "talk_seconds"}
 class CallList:
     """Calls to list, and the key before which older ones begin; `refused` says why a search was not made.
 
-    `total` is how many match; None for a search.
+    `whole` are the figures of those that match, None for a search; `pruned` is how many of them were deleted.
     """
 
     calls: list[ListedCall]
     before: int | None = None
     refused: str = ""
     whole: Figures | None = None
+    pruned: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,13 +83,16 @@ def find_list(connection: Connection, summaries: Summaries, query: DashboardQuer
     filters = query.filters
     limit = _ROWS if before is None and not query.is_filtered else _ROWS_OF_A_LIST
     whole = None if query.is_search else summaries.summarise(filters, GroupBy.OUTCOME).whole
+    pruned = 0 if query.is_search else summaries.count_pruned(filters)
     try:
         if by := _SORTED_BY.get(query.shown.get("sort", "")):
-            return CallList(calls=find_longest(connection, filters, by, limit=_ROWS_OF_A_LIST), whole=whole)
+            return CallList(
+                calls=find_longest(connection, filters, by, limit=_ROWS_OF_A_LIST), whole=whole, pruned=pruned
+            )
         page = find_calls(connection, filters, limit=limit, before=before)
     except TooMany as error:
         return CallList(calls=[], refused=str(error))
-    return CallList(calls=page.calls, before=page.before, whole=whole)
+    return CallList(calls=page.calls, before=page.before, whole=whole, pruned=pruned)
 
 
 def find_choices(connection: Connection, summaries: Summaries, query: DashboardQuery) -> dict[str, dict[str, int]]:

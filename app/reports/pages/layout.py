@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from flask import Response, request, session, url_for
 
-from app.context import is_admin, services, viewer
+from app.context import services, viewer
 from app.records.model.ids import now
 from app.reports.access.headers import is_https
 from app.reports.access.permissions import may_open
@@ -51,7 +51,7 @@ def page_context() -> dict[str, Any]:
         "home": f"{start}{query.kept}",
         "kept": query.parameters() if query.kept else {},
         "places": _places(query.kept),
-        "is_admin": is_admin(),
+        "viewer": viewer(),
         "may": lambda endpoint: may_open(viewer(), endpoint),
         "zone": zone,
         "words": formatting,
