@@ -89,15 +89,17 @@ def test_an_answer_names_who_answered_after_how_long(reader: Caller) -> None:
     assert page.count('aria-label="rang for 12 s, then talked for 1 min 5 s"') == 2
 
 
-def test_a_message_is_announced_with_its_length_and_can_be_heard(reader: Caller) -> None:
+def test_a_message_is_announced_with_its_length_and_no_other_host_is_linked(reader: Caller) -> None:
     turned_away, plain = message(reader, 1, turned_away="closed"), message(reader, 2)
 
     assert story(reader, turned_away) == (
-        "The plan was closed. The caller left a 31 s message. ▶",
+        "The plan was closed. The caller left a 31 s message.",
         "Listen to the message and call back.",
     )
-    assert story(reader, plain)[0] == "No phone rang. The caller left a 31 s message. ▶"
-    assert 'href="https://media.example.com/r.mp3"' in reader.client.get(f"/calls/{plain}").text
+    assert story(reader, plain)[0] == "No phone rang. The caller left a 31 s message."
+    page = reader.client.get(f"/calls/{plain}").text
+    assert "Not on Plivo's recording host" in page
+    assert "media.example.com" not in page[: page.index('id="receipts-title"')]
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ RANGES = {
     "90d": "90 days",
     "365d": "12 months",
 }
-COMPARISONS = {"before": "Period before", "week": "Same weekdays"}
+COMPARISONS = {"before": "Before", "week": "Same weekdays"}
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _PAST = frozenset({"yesterday", "last_month"})
 _MOST_DAYS = 5 * 366
