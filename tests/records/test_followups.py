@@ -13,7 +13,7 @@ from app.records.model.receipt import Receipt
 from app.records.spool.spool import Spool
 from app.records.store import migrate
 from app.records.store.store import Store
-from app.records.writing.followup_rows import lock_name, update_followups
+from app.records.writing.followup_rows import Touch, lock_name, update_followups
 from app.records.writing.followups import DEFAULT_RULES, Action, Rules
 from app.records.writing.journal import Journal
 from app.records.writing.mark_followup import mark_followup
@@ -293,7 +293,7 @@ def mark_at(store: Store, caller: str, at: int, route: str) -> None:
     writer, sql = store.connect_writer(), store.statements
     writer.begin([lock_name(caller)])
     writer.cursor.execute(sql.add_mark, (caller, at, route, Action.DONE.value, "anna", None))
-    update_followups(writer.cursor, sql, {caller: True}, DEFAULT_RULES)
+    update_followups(writer.cursor, sql, {caller: Touch()}, DEFAULT_RULES)
     writer.commit()
     writer.close()
 
@@ -335,6 +335,24 @@ def test_random_weeks_in_any_order_have_the_right_followups(store: Store, journa
 
     assert states_of_calls(store) == expected
     assert check(store, zone=UTC, repair=False, step=quiet).followups == 0
+
+
+@pytest.mark.parametrize(
+    ("endings", "begins_at"),
+    [(["missed", "answered"], 3), (["missed", "answered", "busy"], 2), (["missed", "busy"], 0)],
+)
+def test_calls_are_read_from_the_beginning_of_the_open_followup_alone(
+    store: Store, journal: Journal, endings: list[str], begins_at: int
+) -> None:
+    keep(journal, *tell(CALLER, *endings))
+    sql, writer = store.statements, store.connect_writer()
+    writer.cursor.execute(sql.followups_of_callers, (sql.many([CALLER]),))
+    stored = [sql.followups.read(row) for row in writer.cursor.fetchall()]
+    writer.close()
+
+    start = Touch(START + 3 * HOUR).start(stored)
+
+    assert start // HOUR == (START + begins_at * HOUR) // HOUR
 
 
 def test_each_look_walks_an_index(sqlite_url: str, open_store: Callable[..., Store]) -> None:

@@ -6,7 +6,7 @@ from sqlalchemy import ColumnElement, Connection, String, Table, cast, func, or_
 
 from app.records.model.tables_followup import followup_marks, followups
 from app.records.store.store import Store, Writer
-from app.records.writing.followup_rows import EVERY_CALL, update_followups
+from app.records.writing.followup_rows import EVERY_CALL, Touch, update_followups
 from app.records.writing.followups import ANONYMOUS, Rules
 from app.voice.outcome import CallOutcome
 
@@ -30,7 +30,7 @@ def check_followups(store: Store, writer: Writer, rules: Rules, *, repair: bool)
         last = callers[-1]
         writer.begin([])
         try:
-            changes = update_followups(writer.cursor, sql, dict.fromkeys(callers, True), rules, limit=EVERY_CALL)
+            changes = update_followups(writer.cursor, sql, dict.fromkeys(callers, Touch()), rules, limit=EVERY_CALL)
         except Exception:
             writer.rollback()
             raise

@@ -27,7 +27,7 @@ from app.records.spool.spool import Spool
 from app.records.store.sqlite import truncate_wal
 from app.records.store.store import Store
 from app.records.store.version import tables_of_this_version
-from app.records.writing.followup_rows import EVERY_CALL, update_followups
+from app.records.writing.followup_rows import EVERY_CALL, Touch, update_followups
 from app.records.writing.followups import DEFAULT_RULES, Rules, parties
 
 OnProgress = Callable[[int], None]  # Called after each step with the number done since the last one.
@@ -199,7 +199,7 @@ def _delete(store: Store, call_keys: Sequence[int], rules: Rules, *, is_counted_
             delete_states(writer.cursor, sql, call_key)
             if is_counted_again:
                 writer.cursor.execute(sql.late_change, (make_key(now()), call_key))
-        update_followups(writer.cursor, sql, dict.fromkeys(numbers, False), rules, limit=EVERY_CALL)
+        update_followups(writer.cursor, sql, dict.fromkeys(numbers, Touch(is_needed=False)), rules, limit=EVERY_CALL)
         writer.cursor.execute(sql.delete_lone_marks, (sql.many(numbers),))
         writer.commit()
     except store.errors as error:

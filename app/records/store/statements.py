@@ -5,6 +5,7 @@ SQL is generated from the tables, so that no column can be missing.
 """
 
 import json
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from operator import attrgetter
@@ -182,7 +183,9 @@ class Statements:
             f"INSERT INTO followup_marks (caller, at, route, action, actor, note) VALUES ({', '.join([mark] * 6)})"  # noqa: S608
         )
         self.delete_followup = f"DELETE FROM followups WHERE followup_key = {mark}"  # noqa: S608
-        self.marks_of_caller = f"SELECT at, route, action, actor, note FROM followup_marks WHERE caller = {mark}"  # noqa: S608
+        self.marks_of_callers = (
+            f"SELECT caller, at, route, action, actor, note FROM followup_marks WHERE caller {among}"  # noqa: S608
+        )
         self.owners_of_calls = f"SELECT call_key, followup_key FROM followup_calls WHERE call_key {among}"  # noqa: S608
         self.disown_call = f"DELETE FROM followup_calls WHERE call_key = {mark}"  # noqa: S608
         self.own_call = (
@@ -201,7 +204,7 @@ class Statements:
         )
         self.past_calls = " UNION ALL ".join(
             f"SELECT * FROM (SELECT {way}, {_PAST_CALL} FROM calls WHERE {condition} "  # noqa: S608
-            f"AND {_IS_FOLLOWED} ORDER BY call_key DESC LIMIT {mark}) AS way{way}"
+            f"AND call_key >= {mark} AND {_IS_FOLLOWED} ORDER BY call_key DESC LIMIT {mark}) AS way{way}"
             for way, condition in enumerate(ways)
         )
 
@@ -211,6 +214,26 @@ class Statements:
     def insert(self, cursor: Cursor, sql: str, rows: Sequence[Sequence[Any]]) -> None:
         """Insert rows with one of the INSERT statements."""
         cursor.executemany(sql, rows)
+
+    def store(
+        self, cursor: Cursor, rows: RowMapper[Any], pairs: Iterable[tuple[Sequence[Any] | None, Sequence[Any]]]
+    ) -> None:
+        """Insert new rows and update what changed of others. Each pair is a row as stored, None for a new one, and now.
+
+        Never an upsert: if two nodes make the same key, one row must not overwrite the other.
+        """
+        new: list[Sequence[Any]] = []
+        changed: defaultdict[str, list[list[Any]]] = defaultdict(list)
+        for stored, values in pairs:
+            if stored is None:
+                new.append(values)
+            elif values != stored:
+                update, parameters = rows.update_changed(stored, values)
+                changed[update].append(parameters)
+        if new:
+            self.insert(cursor, rows.insert, new)
+        for update, parameters_of_rows in changed.items():
+            cursor.executemany(update, parameters_of_rows)
 
     def many(self, values: Iterable[Any]) -> Any:
         """Return several values as the one parameter of a statement that selects among them."""

@@ -4,7 +4,6 @@ The caller begins and commits the transaction. Each call is read and written onc
 """
 
 import logging
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from typing import Any
@@ -230,21 +229,9 @@ class Batch:
             return False
         return (before[_OUTCOME], before[_ANSWERED_BY]) != (dial.outcome, dial.answered_by)
 
-    def _store(self, rows: RowMapper[Any], states: list[Any]) -> None:
-        new: list[Sequence[Any]] = []
-        changed: defaultdict[str, list[list[Any]]] = defaultdict(list)
-        for state in states:
-            stored, values = self._stored.get(id(state)), rows.values(state)
-            if stored is None:
-                new.append(values)
-            elif values != stored:
-                update, parameters = rows.update_changed(stored, values)
-                changed[update].append(parameters)
-        # Never an upsert: if two nodes make the same key, one row must not overwrite the other.
-        if new:
-            self._sql.insert(self._cursor, rows.insert, new)
-        for update, parameters_of_rows in changed.items():
-            self._cursor.executemany(update, parameters_of_rows)
+    def _store(self, rows: RowMapper[Any], states: Iterable[Any]) -> None:
+        pairs = ((self._stored.get(id(state)), rows.values(state)) for state in states)
+        self._sql.store(self._cursor, rows, pairs)
 
     def _mark_late(self) -> None:
         """Note the changed calls whose hour may have been counted already."""

@@ -1,14 +1,16 @@
 """Keep the rows of follow-ups equal to what follows from the calls, in the transaction that changes a call.
 
 Only a call that ends, or whose outcome changes, is looked at: an answered call costs one look for a follow-up of its
-caller. Transactions on calls of one number take turns.
+caller. Calls are read from the beginning of the follow-up that the change may concern. Transactions on calls of one
+number take turns.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from operator import attrgetter, itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 
+from app.records.model.ids import first_key
 from app.records.model.state import CallState, FollowupState
 from app.records.store.statements import Cursor, Statements
 from app.records.writing.followups import (
@@ -28,6 +30,8 @@ from app.voice.outcome import CallOutcome
 # The newest calls of a number that are read; follow-ups that began before them are kept as they are.
 MOST_CALLS = 200
 EVERY_CALL = 1_000_000_000
+# Milliseconds by which a call may begin after the time in its key: a record in a wrong time zone made the key.
+_SKEW = 24 * 3_600_000
 
 _FACTS = FollowedCall._fields[2:-1]
 _COLUMNS = [field.name for field in fields(CallState)]
@@ -45,34 +49,75 @@ class Change:
     after: FollowupState | None
 
 
-def touched_by(states: Iterable[tuple[CallState, tuple[Any, ...] | None]], rules: Rules) -> dict[str, bool]:
-    """Return the numbers whose follow-ups may change, and whether a call of theirs needs one.
+class Touch(NamedTuple):
+    """Since when a number's follow-ups may change, in milliseconds, and whether a call of theirs needs one."""
 
-    Each call comes with its row as read, None for a new one.
-    """
-    touched: dict[str, bool] = {}
+    since: int = 0
+    is_needed: bool = True
+
+    def joined(self, other: "Touch") -> "Touch":
+        """Return the touch that covers both."""
+        return Touch(min(self.since, other.since), self.is_needed or other.is_needed)
+
+    def reaches(self, followup: FollowupState) -> bool:
+        """Return whether a follow-up was open at that time or later; an earlier one stays as it is."""
+        return followup.state == Followup.OPEN or max(followup.last_at, followup.closed_at or 0) >= self.since
+
+    def start(self, stored: Iterable[FollowupState]) -> int:
+        """Return since when calls have to be read."""
+        return min([self.since, *(one.opened_at for one in stored if self.reaches(one))])
+
+
+def touched_by(states: Iterable[tuple[CallState, tuple[Any, ...] | None]], rules: Rules) -> dict[str, Touch]:
+    """Return the numbers whose follow-ups may change. Each call comes with its row as read, None for a new one."""
+    touched: dict[str, Touch] = {}
     for call, row in states:
         if call.outcome in _NOT_ENDED and (row is None or row[_OUTCOME] in _NOT_ENDED):
             continue
         if row is not None and _facts_before(row) == _facts_of(call):
             continue
-        is_needed = needs_followup(call, rules)
-        numbers = parties(call) if row is None else parties(call) | parties(CallState(*row))
-        touched.update((number, is_needed or touched.get(number, False)) for number in numbers)
+        touch, numbers = Touch(call.started_at, needs_followup(call, rules)), parties(call)
+        if row is not None:
+            before = CallState(*row)
+            touch, numbers = touch.joined(Touch(before.started_at, is_needed=False)), numbers | parties(before)
+        touched.update((number, touch.joined(touched.get(number, touch))) for number in numbers)
     return touched
 
 
 def update_followups(
-    cursor: Cursor, sql: Statements, touched: Mapping[str, bool], rules: Rules, *, limit: int = MOST_CALLS
+    cursor: Cursor, sql: Statements, touched: Mapping[str, Touch], rules: Rules, *, limit: int = MOST_CALLS
 ) -> list[Change]:
-    """Derive the follow-ups of these numbers again; those without a row are skipped unless a call needs one."""
+    """Derive the follow-ups of these numbers again, write what differs, and return it.
+
+    A number is skipped where no call needs a follow-up and the touch reaches no stored one.
+    """
     sql.take_turns(cursor, [lock_name(number) for number in touched])
     cursor.execute(sql.followups_of_callers, (sql.many(touched),))
-    stored: dict[str, list[FollowupState]] = {number: [] for number, is_needed in touched.items() if is_needed}
+    stored: dict[str, list[FollowupState]] = {number: [] for number in touched}
     for row in cursor.fetchall():
         followup = sql.followups.read(row)
-        stored.setdefault(followup.caller, []).append(followup)
-    return [change for number, known in stored.items() for change in _rewrite(cursor, sql, number, known, rules, limit)]
+        stored[followup.caller].append(followup)
+    affected = [
+        number for number, touch in touched.items() if touch.is_needed or any(map(touch.reaches, stored[number]))
+    ]
+    marks = _marks(cursor, sql, affected)
+    changes, derived, owners = list[Change](), dict[int, FollowupState](), dict[int, int | None]()
+    for number in affected:
+        calls, since = _past_calls(cursor, sql, number, touched[number].start(stored[number]), limit)
+        known = sorted(stored[number], key=attrgetter("opened_at"))
+        earlier = {one.route: one for one in known if one.opened_at < since}
+        found, owner_of = derive_followups(number, calls, marks.get(number, ()), rules, earlier.values())
+        before = {
+            one.followup_key: one for one in (*earlier.values(), *(one for one in known if one.opened_at >= since))
+        }
+        differing = _differing(before, {one.followup_key: one for one in found})
+        if differing or limit == EVERY_CALL:
+            owners.update((call.call_key, owner_of.get(call.call_key)) for call in calls if caller_of(call) == number)
+        derived.update((one.followup_key, one) for one in found)
+        changes += differing
+    _write(cursor, sql, changes)
+    lacking = _write_owners(cursor, sql, owners)
+    return changes + [Change(before=derived[key], after=derived[key]) for key in lacking]
 
 
 def lock_name(number: str) -> str:
@@ -80,65 +125,66 @@ def lock_name(number: str) -> str:
     return f"follow-ups of {number}"
 
 
-def _rewrite(
-    cursor: Cursor, sql: Statements, number: str, stored: list[FollowupState], rules: Rules, limit: int
-) -> list[Change]:
-    """Derive the follow-ups of one number, write what differs from the stored ones, and return that."""
-    calls, since = _past_calls(cursor, sql, number, limit)
-    earlier = {one.route: one for one in sorted(stored, key=attrgetter("opened_at")) if one.opened_at < since}
-    before = {one.followup_key: one for one in (*earlier.values(), *(one for one in stored if one.opened_at >= since))}
-    derived, owners = derive_followups(number, calls, _marks(cursor, sql, number), rules, earlier.values())
-    after = {one.followup_key: one for one in derived}
-    changes = [
+def _differing(before: Mapping[int, FollowupState], after: Mapping[int, FollowupState]) -> list[Change]:
+    return [
         Change(before=before.get(key), after=after.get(key))
         for key in before.keys() | after.keys()
         if before.get(key) != after.get(key)
     ]
-    for change in changes:
-        if change.after is None and change.before is not None:
-            cursor.execute(sql.delete_followup, (change.before.followup_key,))
-        elif change.after is not None:
-            values = sql.followups.values(change.after)
-            if change.before is None:
-                cursor.execute(sql.followups.insert, values)
-            else:
-                cursor.execute(*sql.followups.update_changed(sql.followups.values(change.before), values))
-    if changes or limit == EVERY_CALL:
-        wrong = _write_owners(cursor, sql, [call.call_key for call in calls if caller_of(call) == number], owners)
-        changes += [Change(before=after[key], after=after[key]) for key in wrong if not changes]
-    return changes
 
 
-def _past_calls(cursor: Cursor, sql: Statements, number: str, limit: int) -> tuple[list[FollowedCall], int]:
-    """Return the calls between a number and us, and since when they are complete, in milliseconds."""
+def _write(cursor: Cursor, sql: Statements, changes: Iterable[Change]) -> None:
+    """Write follow-ups. Deletions come first: a follow-up may pass to another number under the same key."""
+    if gone := [(change.before.followup_key,) for change in changes if change.before and not change.after]:
+        cursor.executemany(sql.delete_followup, gone)
+    values = sql.followups.values
+    sql.store(
+        cursor,
+        sql.followups,
+        [
+            (values(change.before) if change.before else None, values(change.after))
+            for change in changes
+            if change.after
+        ],
+    )
+
+
+def _past_calls(cursor: Cursor, sql: Statements, number: str, start: int, limit: int) -> tuple[list[FollowedCall], int]:
+    """Return the calls between a number and us, and since when they are complete: `start`, or later at the limit."""
     if number.startswith(ANONYMOUS):
         cursor.execute(sql.past_call, (number.removeprefix(ANONYMOUS),))
         return [FollowedCall(*row) for row in cursor.fetchall()], 0
-    cursor.execute(sql.past_calls, (number, limit) * 3)
+    cursor.execute(sql.past_calls, (number, first_key(start - _SKEW), limit) * 3)
     ways: dict[int, list[FollowedCall]] = {}
     for way, *row in cursor.fetchall():
         ways.setdefault(way, []).append(FollowedCall(*row))
     full = [min(call.started_at for call in found) for found in ways.values() if len(found) == limit]
-    since = max(full, default=0)
+    since = max([start, *full])
     calls = {call.call_key: call for found in ways.values() for call in found if call.started_at >= since}
     return list(calls.values()), since
 
 
-def _marks(cursor: Cursor, sql: Statements, number: str) -> list[Mark]:
-    cursor.execute(sql.marks_of_caller, (number,))
-    return [Mark(*row) for row in cursor.fetchall()]
+def _marks(cursor: Cursor, sql: Statements, numbers: Collection[str]) -> dict[str, list[Mark]]:
+    found: dict[str, list[Mark]] = {}
+    if numbers:
+        cursor.execute(sql.marks_of_callers, (sql.many(numbers),))
+        for caller, *mark in cursor.fetchall():
+            found.setdefault(caller, []).append(Mark(*mark))
+    return found
 
 
-def _write_owners(cursor: Cursor, sql: Statements, call_keys: list[int], owners: Mapping[int, int]) -> set[int]:
-    """Write to which follow-up each call belongs; return the keys of those that lacked a call."""
-    cursor.execute(sql.owners_of_calls, (sql.many(call_keys),))
+def _write_owners(cursor: Cursor, sql: Statements, owners: Mapping[int, int | None]) -> set[int]:
+    """Write to which follow-up each of these calls belongs, if any; return the keys of those that lacked a call."""
+    if not owners:
+        return set()
+    cursor.execute(sql.owners_of_calls, (sql.many(owners),))
     known = dict(cursor.fetchall())
-    gone = [(key,) for key in known.keys() - owners.keys()]
-    if gone:
+    if gone := [(key,) for key in known if owners[key] is None]:
         cursor.executemany(sql.disown_call, gone)
-    if changed := [(key, owner) for key, owner in owners.items() if known.get(key) != owner]:
-        cursor.executemany(sql.own_call, changed)
-    return {owner for _, owner in changed}
+    changed = {key: owner for key, owner in owners.items() if owner is not None and owner != known.get(key)}
+    if changed:
+        cursor.executemany(sql.own_call, list(changed.items()))
+    return set(changed.values())
 
 
 def events_of(changes: Iterable[Change]) -> Iterator[tuple[Any, ...]]:

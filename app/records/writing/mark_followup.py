@@ -7,7 +7,7 @@ from app.records.model.receipt import StoreUnavailable
 from app.records.model.state import FollowupState
 from app.records.store.statements import Cursor, Statements
 from app.records.store.store import Store
-from app.records.writing.followup_rows import events_of, lock_name, update_followups
+from app.records.writing.followup_rows import Touch, events_of, lock_name, update_followups
 from app.records.writing.followups import Action, Followup, Rules
 
 LONGEST_NOTE = 1000  # characters
@@ -71,13 +71,13 @@ def _mark(cursor: Cursor, sql: Statements, call_key: int, given: _Mark) -> Follo
     is_newest = all(one.opened_at <= followup.opened_at for one in of_caller if one.route == followup.route)
     if not is_newest or _FITS.get(action, followup.state) != followup.state:
         return followup
-    cursor.execute(sql.marks_of_caller, (followup.caller,))
-    latest = max([followup.last_at, *(row[0] for row in cursor.fetchall())])
+    cursor.execute(sql.marks_of_callers, (sql.many([followup.caller]),))
+    latest = max([followup.last_at, *(row[1] for row in cursor.fetchall())])
     # No store takes NUL, and no encoding writes a lone surrogate.
     text = None if note is None else note.replace("\0", "\ufffd").encode(errors="replace").decode().strip()
     mark = (followup.caller, max(now(), latest + 1), followup.route, action.value, actor, text and text[:LONGEST_NOTE])
     cursor.execute(sql.add_mark, mark)
-    changes = update_followups(cursor, sql, {followup.caller: True}, rules)
+    changes = update_followups(cursor, sql, {followup.caller: Touch()}, rules)
     if announce:
         for event in events_of(changes):
             cursor.execute(sql.queue_event, event)
