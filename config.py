@@ -45,7 +45,7 @@ class Config(ServerSettings, NotifySettings, PlivoSettings):
     """
 
     warnings: tuple[str, ...] = ()
-    environment: Mapping[str, str | None] = field(default_factory=dict)  # For `$NAME` in the dial plan.
+    environment: Mapping[str, str | None] = field(default_factory=dict, compare=False)  # For `$NAME` in the dial plan.
 
     def __repr__(self) -> str:
         """Return every setting but the secret ones."""

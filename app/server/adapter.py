@@ -1,8 +1,7 @@
 """Run the Flask application under an ASGI server.
 
-Webhooks run on the loop: they compute and wait for nothing. The receipts of one turn of the loop go to the journal
-together, and their replies go out once they are on disk. Everything else runs on a bounded pool of threads, once its
-request has arrived whole. Replies whose receipt must go to the spool have threads of their own.
+Webhooks run on the loop: the receipts of one turn go to the journal together, and their replies go out once they are on
+disk. Everything else runs on threads once its request has arrived whole; what goes to the spool has threads of its own.
 """
 
 import asyncio
@@ -24,6 +23,7 @@ from app.dial.callback_urls import PREFIX
 from app.dial.deferred_response import DEFERS, DeferredResponse
 from app.dial.request import BODY
 from app.ops.logs import lines_together
+from app.voice.xml import EMPTY
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +33,7 @@ MAX_LINE = 8190  # Bytes of the request target, and of a header field.
 MAX_FIELDS = 100
 _PIECE = 64 * 1024  # Bytes of a long body that a thread makes at a time.
 _LINGER = 2.0  # Seconds in which a client may go on sending a body that is refused.
+_REFUSED = [("Content-Length", str(len(EMPTY))), ("Content-Type", "application/xml")]
 _FIXED = {"SCRIPT_NAME": "", "wsgi.version": (1, 0), "wsgi.errors": sys.stderr, "wsgi.multithread": True}
 
 Environ = dict[str, Any]
@@ -61,12 +62,12 @@ class Adapter:
         try:
             await self._answer(await _read_request(scope, receive), send, connection)
         except exceptions.HTTPException as error:
-            await _start(send, str(error.code), [("Content-Length", "0")], closes=True)
+            await _start(send, str(error.code), _REFUSED, closes=True)
             with suppress(TimeoutError):  # A connection that is closed on somebody who is sending loses the reply.
                 async with asyncio.timeout(_LINGER):
                     while (await receive()).get("more_body"):
                         pass
-            await send({"type": "http.response.body"})
+            await send({"type": "http.response.body", "body": EMPTY.encode()})
         except Exception:  # Uvicorn answers 500, or closes where a reply has begun.
             if not connection.transport.is_closing():
                 log.exception("request_failed", extra={"path": scope["path"]})

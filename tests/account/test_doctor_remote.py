@@ -83,6 +83,7 @@ def test_everything_is_well_but_that_loopback_is_not_public(
     assert set(checks) == {
         "settings",
         "plan",
+        "targets",
         "migrations",
         "database",
         "orphan receipts",

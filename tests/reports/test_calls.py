@@ -61,7 +61,12 @@ def test_a_call_of_two_dials_is_listed_once_with_its_outcome(caller: Caller) -> 
 
     assert set(call) == set(CALL_FIELDS.split())
     assert (call["call_uuid"], call["outcome"], call["dials"]) == (call_uuid, "missed", 1)
-    assert (call["from"], call["to"], call["message"], call["followup"]) == ("+14155550199", "+14155550100", None, None)
+    assert (call["from"], call["to"], call["message"], call["followup"]) == (
+        "+14155550199",
+        "+14155550100",
+        None,
+        "open",
+    )
 
 
 def test_a_message_without_a_dial_is_listed_with_its_recording_and_reason(caller: Caller) -> None:

@@ -22,15 +22,18 @@ OPERATIONS = [(path, method) for path, methods in DOCUMENT["paths"].items() for 
 
 @pytest.fixture(scope="module")
 def full_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """Serve an application with an answered call that has a leg, and a message."""
+    """Serve an application with a caller who left a message and waits, and an answered call that has a leg."""
     directory = tmp_path_factory.mktemp("examples")
     with make_caller(f"sqlite:///{directory / 'dialstatus.db'}", directory) as caller:
+        message = {"RecordUrl": "https://media.plivo.com/r-1.mp3", "RecordingDurationMs": "4000"}
+        missed_uuid, _ = caller.ended_call("no-answer", "+14155550166", DialRingStatus="true")
+        caller.post("/dialstatus/recording/", CallUUID=missed_uuid, RecordingID="r-0", **message)
+        caller.post("/dialstatus/hangup/", CallUUID=missed_uuid, CallStatus="completed", HangupSource="Caller")
         call_uuid, dial_id = caller.call()
         leg = {"CallUUID": call_uuid, "DialBLegUUID": "b-leg", "DialBLegTo": "14155550123", "DialBLegPosition": "1"}
         caller.post(f"/dialstatus/callback/?dial={dial_id}", **leg, DialAction="answer")
         caller.end(call_uuid, dial_id, "completed", DialRingStatus="true", DialBLegUUID="b-leg")
-        message = {"RecordingID": "r-1", "RecordUrl": "https://media.plivo.com/r-1.mp3", "RecordingDurationMs": "4000"}
-        caller.post("/dialstatus/recording/", CallUUID=call_uuid, **message)
+        caller.post("/dialstatus/recording/", CallUUID=call_uuid, RecordingID="r-1", **message)
         with served(caller) as site:
             yield site
 
@@ -43,7 +46,14 @@ def sample(path: str, method: str, label: str, site: Site) -> str:
     known = DOCUMENT["paths"]["/api/v1/dials"]["get"]["responses"]["200"]["content"]["application/json"]["example"]
     for name in ("call_uuid", "dial_id"):
         source = source.replace(known["dials"][0][name], call[name])
-    return str(source)
+    known = DOCUMENT["paths"]["/api/v1/followups"]["get"]["responses"]["200"]["content"]["application/json"]["example"]
+    return str(source).replace(known["followups"][0]["followup_id"], followup_id(site.caller))
+
+
+def followup_id(caller: Caller) -> str:
+    """Return the id of the follow-up that there is."""
+    [one] = caller.read("followups")["followups"]
+    return str(one["followup_id"])
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="no curl here; apt-get install curl runs the samples")
@@ -72,7 +82,7 @@ def test_the_samples_of_python_run(full_site: Site, tmp_path: Path) -> None:
 def real(caller: Caller, path: str) -> Any:
     """Return the API's own response to a read without filters."""
     dial = caller.read("dials")["dials"][0]
-    response = caller.ask(path.format(**dial).removeprefix("/api/v1/"))
+    response = caller.ask(path.format(**dial, followup_id=followup_id(caller)).removeprefix("/api/v1/"))
     return response.json if response.is_json else response.text
 
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from flask import Response, current_app, request
-from pydantic import Field
+from pydantic import ConfigDict, Field
 from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import BadRequest, NotFound, Unauthorized
 
@@ -97,6 +97,8 @@ class FollowupsQuery(NoQuery):
 
 class FollowupNoteView(View):
     """What a change of a follow-up may carry."""
+
+    model_config = ConfigDict(extra="forbid")
 
     note: str | None = Field(None, max_length=LONGEST_NOTE, description="Replaces the note; empty removes it.")
 
