@@ -3,7 +3,7 @@
 from http import HTTPStatus
 
 from flask import Response, make_response, render_template, request
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import BadHost, HTTPException
 
 from app.reports.access.headers import add_headers
 from app.reports.api import problems
@@ -24,6 +24,8 @@ _KEPT = ("Allow", "Retry-After")
 
 def error_reply(error: HTTPException) -> Response:
     """Return the reply to an error that no blueprint handled: a problem document below /api, else a page."""
+    if isinstance(error, BadHost):  # A page has links, and without a host there is none.
+        return add_headers(Response("The Host header is not the name of a host.\n", 400, mimetype="text/plain"))
     is_for_programs = request.path.startswith("/api/") or request.path == "/openapi.json"
     return add_headers(problems.on_http_error(error) if is_for_programs else error_page(error))
 

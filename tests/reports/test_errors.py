@@ -94,3 +94,11 @@ def test_the_description_of_the_api_is_open(lite_caller: Caller) -> None:
 
     assert response.status_code == 200
     assert REPORTS_TOKEN not in response.text
+
+
+@pytest.mark.parametrize("path", ["/", "/api/v1/calls", "/nowhere"])
+def test_a_host_that_is_none_gets_a_plain_refusal(lite_caller: Caller, path: str) -> None:
+    response = lite_caller.client.get(path, headers={"Host": "x" * 70})
+
+    assert (response.status_code, response.mimetype) == (400, "text/plain")
+    assert "Host header" in response.text
