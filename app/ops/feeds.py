@@ -22,6 +22,7 @@ from app.plan.sources import FeedUse, uses
 from app.records.model.periodic_job import PeriodicJob
 from app.records.store.files import lock_within, make_private_directory, open_lock
 from config import Config
+from settings.outgoing import public_or_any
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +41,7 @@ class Feeds:
         self._uses = tuple(uses(plan))
         self._folder = plan.folder or Path()
         self._directory = directory
-        self._allow_private = allow_private
+        self._allows = public_or_any(allow_private=allow_private)
         self._known: dict[Source, tuple[object, Timeline]] = {}
 
     @classmethod
@@ -100,9 +101,7 @@ class Feeds:
         """Return the calendar, None where it has not changed; note in `known` what to ask with the next time."""
         if "://" in address:
             etag, modified = known.get("etag"), known.get("modified")
-            body, known["etag"], known["modified"] = fetch(
-                address, etag=etag, modified=modified, allow_private=self._allow_private
-            )
+            body, known["etag"], known["modified"] = fetch(address, etag=etag, modified=modified, allows=self._allows)
             return body
         with (self._folder / address).open("rb") as file:
             body = file.read(MOST_BYTES + 1)

@@ -4,7 +4,8 @@ import ipaddress
 
 import pytest
 
-from app.notify.webhook_sender import connect, signature
+from app.notify.webhook_sender import signature
+from settings.outgoing import connect
 from settings.urls import is_public
 from tests.notify.conftest import Listen
 from tests.support.server import free_port

@@ -12,7 +12,7 @@ Headers = Mapping[str, str]
 class CalendarServer:
     """Replies with `status`, `headers` and `body`, a byte each `pause` seconds where that is set."""
 
-    def __init__(self) -> None:
+    def __init__(self, host: str = "127.0.0.1") -> None:
         self.status, self.headers, self.body, self.pause = 200, dict[str, str](), b"", 0.0
         self.asked: list[Headers] = []
         served = self
@@ -40,8 +40,8 @@ class CalendarServer:
             def log_message(self, *_arguments: object) -> None:
                 """Write nothing."""
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}/secret/team.ics"
+        self._server = ThreadingHTTPServer((host, 0), Handler)
+        self.url = f"http://{host}:{self._server.server_port}/secret/team.ics"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
         self._thread.start()
 
@@ -52,9 +52,9 @@ class CalendarServer:
 
 
 @contextmanager
-def calendar_server() -> Iterator[CalendarServer]:
+def calendar_server(host: str = "127.0.0.1") -> Iterator[CalendarServer]:
     """Yield a running server of calendars."""
-    server = CalendarServer()
+    server = CalendarServer(host)
     try:
         yield server
     finally:

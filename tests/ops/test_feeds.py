@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -14,6 +15,8 @@ from app.ops.fetch import MOST_BYTES, FeedError, fetch
 from app.plan.load import PlanError
 from app.plan.model import Plan
 from app.plan.snapshot import LiveState, Source
+from settings.outgoing import public_or_any
+from settings.urls import Address
 from tests.ops.calendar_server import CalendarServer, calendar_of, calendar_server
 from tests.plan.support import plan_of
 
@@ -30,6 +33,11 @@ def server() -> Iterator[CalendarServer]:
     with calendar_server() as running:
         running.body, running.headers = ANN, {"ETag": '"1"'}
         yield running
+
+
+def stands_for_public(address: Address) -> bool:
+    """Return whether an address is the one that plays the open internet here."""
+    return str(address) == "127.0.0.1"
 
 
 def rota(address: str) -> Plan:
@@ -158,13 +166,36 @@ def test_a_slow_calendar_is_given_up(server: CalendarServer) -> None:
     server.pause = 6.0  # Longer than one read may take.
 
     with pytest.raises(FeedError, match="did not send it"):
-        fetch(server.url, etag=None, modified=None, allow_private=True)
+        fetch(server.url, etag=None, modified=None, allows=public_or_any(allow_private=True))
 
 
 @pytest.mark.parametrize("address", ["http://127.0.0.1:1/a.ics", "http://localhost:1/a.ics", "http://[::1]:1/a.ics"])
 def test_an_address_on_a_private_network_is_refused(address: str) -> None:
     with pytest.raises(FeedError, match="is a private address; set FEEDS_ALLOW_PRIVATE=true to allow it"):
-        fetch(address, etag=None, modified=None, allow_private=False)
+        fetch(address, etag=None, modified=None, allows=public_or_any(allow_private=False))
+
+
+@pytest.mark.parametrize("location", ["{url}", "//{host}/team.ics"])
+def test_a_redirect_from_a_public_to_a_private_address_is_refused(server: CalendarServer, location: str) -> None:
+    with calendar_server("127.0.0.2") as private:
+        private.body = BOB
+        target = location.format(url=private.url, host=urlsplit(private.url).netloc)
+        server.status, server.headers = 302, {"Location": target}
+
+        with pytest.raises(FeedError, match=r"127\.0\.0\.2 is a private address; set FEEDS_ALLOW_PRIVATE=true"):
+            fetch(server.url, etag=None, modified=None, allows=stands_for_public)
+        reached = fetch(server.url, etag=None, modified=None, allows=public_or_any(allow_private=True))
+
+    assert reached.body == BOB
+    assert len(private.asked) == 1  # By the request that was allowed.
+
+
+def test_a_redirect_between_public_addresses_is_followed(server: CalendarServer) -> None:
+    with calendar_server() as other:
+        other.body = BOB
+        server.status, server.headers = 302, {"Location": other.url}
+
+        assert fetch(server.url, etag=None, modified=None, allows=stands_for_public).body == BOB
 
 
 def test_a_file_is_read_beside_the_plan_and_outlives_its_removal(tmp_path: Path) -> None:
