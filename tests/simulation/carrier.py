@@ -40,6 +40,15 @@ _UNREADABLE = "\ud800"  # No store takes a lone surrogate.
 class CarrierCall(Story):
     """A call with several dials or legs beside the simple ones."""
 
+    def receipts(self) -> list[Receipt]:
+        """Return its webhooks, which do not agree on the caller's name."""
+        return [self._named(one, number) for number, one in enumerate(super().receipts())]
+
+    def _named(self, one: Receipt, number: int) -> Receipt:
+        if "From" not in dict(one.params):
+            return one
+        return one._replace(params=(*one.params, ("CallerName", f"name {number % 2}")))
+
     def _two_steps(self) -> Iterator[Receipt]:
         """The first phone is busy, and the next one rings in vain."""
         yield self._answer(self._dials(ALICE))

@@ -131,11 +131,15 @@ def check_stored_records(store: Store) -> None:
     assert (found.damage, found.differing, found.followups) == ((), (), 0), found
 
 
-def check_rollups(tables: Tables) -> None:
-    """Raise AssertionError where the figures of a counted hour are not those of its calls."""
+def check_rollups(tables: Tables) -> bool:
+    """Raise AssertionError where the figures of a counted hour are not those of its calls.
+
+    Returns whether a counted hour has changed and is to be counted again.
+    """
     hour_of: Callable[[int], int] = lambda key: key_time(key) // HOUR * HOUR  # noqa: E731
     late = {hour_of(row["call_key"]) for row in tables["late_changes"]}
-    counted = {row["hour"] for row in tables["rollup_hours"] if not row["is_pruned"]} - late
+    counted = {row["hour"] for row in tables["rollup_hours"] if not row["is_pruned"]}
+    is_changed, counted = bool(counted & late), counted - late
     right: Counter[tuple[Any, ...]] = Counter()
     outcomes = {row["call_key"]: row for row in tables["calls"]}
     for call in tables["calls"]:
@@ -170,6 +174,7 @@ def check_rollups(tables: Tables) -> None:
         if key[1] in counted and right[key] != found[key]
     }
     assert not differing, f"figures of hours, right and stored: {differing}"
+    return is_changed
 
 
 def _measures(one: tuple[Any, ...], outcome: str, talked: int | None, waited: int | None) -> Counter[tuple[Any, ...]]:

@@ -14,6 +14,7 @@ STEPS = 40
 # What must happen in a suite of seeds, so that its invariants say something about it.
 RARE = (
     "a clock stepped back",
+    "a counted hour changed",
     "a duplicate met its original inside the same batch",
     "a duplicate met its original of the other node",
     "a mark on a follow-up was not confirmed",
