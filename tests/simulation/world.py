@@ -229,7 +229,7 @@ class World:
 
     def _answer_all(self) -> None:
         """Answer what waits, so that what is deleted next was acknowledged before."""
-        for node in self.nodes:
+        for node in [node for node in self.nodes if node.is_up]:
             with node.running():
                 node.turn(self.chance)
 
