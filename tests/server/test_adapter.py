@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from pathlib import Path
 from types import SimpleNamespace
@@ -71,12 +72,13 @@ def ask(adapter: Adapter, call_uuid: str, sent: Messages) -> Awaitable[None]:
 
 
 def run(app: Flask, work: Callable[[Adapter], Awaitable[None]]) -> None:
-    """Run a piece of work beside an adapter."""
+    """Run a piece of work beside an adapter, on a thread of its own: a browser's loop may run in this one."""
 
     async def main() -> None:
         await work(Adapter(app))
 
-    asyncio.run(main())
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(lambda: asyncio.run(main())).result()
 
 
 def test_the_receipts_of_one_turn_are_stored_before_any_of_their_replies(app: Flask, tmp_path: Path) -> None:
