@@ -111,7 +111,7 @@ def _token_lines(config: Config, pages: str, *, is_terminal: bool) -> list[str]:
         token = config.reports_token if is_terminal else f"$(cat {shlex.quote(str(file))})"
     return [
         f"  Dashboard       {link}",
-        f'  API             curl -H "Authorization: Bearer {token}" {pages}/api/v1/dials',
+        f'  API             curl -H "Authorization: Bearer {token}" {pages}/api/v1/calls',
     ]
 
 

@@ -51,7 +51,7 @@ def test_the_link_is_that_of_the_public_url(tmp_path: Path) -> None:
     text = said(tmp_path, PUBLIC_URL="https://calls.example.com/voice")
 
     assert "Dashboard       https://calls.example.com/voice/login?token=" in text
-    assert " https://calls.example.com/voice/api/v1/dials" in text
+    assert " https://calls.example.com/voice/api/v1/calls" in text
 
 
 def test_a_server_that_writes_to_a_log_keeps_the_token_out(start_server: Callable[..., Server], tmp_path: Path) -> None:
