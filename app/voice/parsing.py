@@ -198,12 +198,7 @@ def _recording_made(params: Mapping[str, str], at: int) -> Event:
     url = _storable(get("RecordUrl") or get("RecordFile") or get("record_url") or get("recording_url") or "") or None
     transcription = _storable(get("transcription") or "")[:TRANSCRIPTION_LIMIT].strip() or None
     return RecordingMade(
-        at=at,
-        call=call,
-        recording_id=recording_id,
-        url=url,
-        milliseconds=milliseconds,
-        transcription=transcription,
+        at=at, call=call, recording_id=recording_id, url=url, milliseconds=milliseconds, transcription=transcription
     )
 
 

@@ -154,7 +154,7 @@ def _speaking() -> Iterator[None]:
 
 
 def _copy(source: Connection, target: Store, step: OnProgress) -> None:
-    with _one_transaction(target) as writing:
+    with target.engine.connect() as writing, target.begin(writing):
         total = sum(source.execute(select(func.count()).select_from(table)).scalar_one() for table in _tables())
         done = 0
         for table in _tables():
@@ -184,18 +184,5 @@ def _one_view(store: Store) -> Iterator[Connection]:
             connection.exec_driver_sql("ROLLBACK")
         else:
             connection.execution_options(isolation_level="REPEATABLE READ")
-            with connection.begin():
-                yield connection
-
-
-@contextmanager
-def _one_transaction(store: Store) -> Iterator[Connection]:
-    with store.engine.connect() as connection:
-        if store.is_sqlite:
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
-            yield connection
-            connection.exec_driver_sql("COMMIT")
-        else:
-            connection.execution_options(isolation_level="READ COMMITTED")
             with connection.begin():
                 yield connection

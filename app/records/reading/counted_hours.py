@@ -1,9 +1,10 @@
 """Which counted hours the figures of a grouping may use, and the records they still need: all as ranges of time."""
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from datetime import datetime, tzinfo
 from functools import cached_property
-from itertools import islice
+from operator import itemgetter
 
 from sqlalchemy import BigInteger, ColumnElement, Connection, case, func, literal, select
 
@@ -123,35 +124,33 @@ def joined(ranges: Iterable[Range]) -> Ranges:
 
 def intersect(ones: Ranges, others: Ranges) -> Ranges:
     """Return the time that is in both."""
-    found: Ranges = []
-    place = 0
-    for low, high in ones:
-        while place < len(others) and others[place][1] <= low:
-            place += 1
-        for other_low, other_high in islice(others, place, None):
-            if other_low >= high:
-                break
-            if max(low, other_low) < min(high, other_high):
-                found.append((max(low, other_low), min(high, other_high)))
-    return found
+    return [
+        (max(low, other_low), min(high, other_high))
+        for (low, high), overlapping in _overlaps(ones, others)
+        for other_low, other_high in overlapping
+    ]
 
 
 def subtract(ones: Ranges, others: Ranges) -> Ranges:
     """Return the time of the first that is not in the second."""
     found: Ranges = []
+    for (low, high), overlapping in _overlaps(ones, others):
+        for other_low, other_high in overlapping:
+            if low < other_low:
+                found.append((low, other_low))
+            low = other_high
+        if low < high:
+            found.append((low, high))
+    return found
+
+
+def _overlaps(ones: Ranges, others: Ranges) -> Iterator[tuple[Range, Ranges]]:
+    """Yield each of the first with those of the second that overlap it; all are sorted and apart."""
     place = 0
     for low, high in ones:
         while place < len(others) and others[place][1] <= low:
             place += 1
-        for other_low, other_high in islice(others, place, None):
-            if other_low >= high:
-                break
-            if low < other_low:
-                found.append((low, other_low))
-            low = max(low, other_high)
-        if low < high:
-            found.append((low, high))
-    return found
+        yield (low, high), others[place : bisect_left(others, high, place, key=itemgetter(0))]
 
 
 def _next_hour(at: int) -> int:

@@ -74,14 +74,10 @@ def alone(store: Store) -> Iterator[Connection]:
     with _turn(store), store.engine.connect() as connection:
         if store.is_sqlite:
             connection.exec_driver_sql("PRAGMA busy_timeout = 60000")  # Another server may be migrating.
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
-            yield connection
-            connection.exec_driver_sql("COMMIT")
-        else:
-            connection.execution_options(isolation_level="READ COMMITTED")
-            with connection.begin():
+        with store.begin(connection):
+            if not store.is_sqlite:
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
-                yield connection
+            yield connection
 
 
 @contextmanager

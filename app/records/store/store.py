@@ -80,17 +80,22 @@ class Store:
         For what background jobs and pages write; receipts go through a journal.
         """
         try:
-            with self.engine.connect() as connection:
-                if self.is_sqlite:
-                    connection.exec_driver_sql("BEGIN IMMEDIATE")
-                    yield connection
-                    connection.exec_driver_sql("COMMIT")
-                else:
-                    connection.execution_options(isolation_level="READ COMMITTED")
-                    with connection.begin():
-                        yield connection
+            with self.engine.connect() as connection, self.begin(connection):
+                yield connection
         except (SQLAlchemyError, OSError) as error:
             raise StoreUnavailable("the store did not take a change") from error
+
+    @contextmanager
+    def begin(self, connection: Connection) -> Iterator[None]:
+        """Begin a transaction that writes, and commit it at the end of the block. Raises the engine's own errors."""
+        if self.is_sqlite:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            yield
+            connection.exec_driver_sql("COMMIT")
+        else:
+            connection.execution_options(isolation_level="READ COMMITTED")
+            with connection.begin():
+                yield
 
     def close(self) -> None:
         """Close the connections of the engine; writers close their own."""

@@ -57,7 +57,7 @@ def make_document(server_url: str = "/", *, called: str = "https://calls.example
         "components": {
             "schemas": definitions["$defs"],
             "securitySchemes": {
-                "token": {"type": "http", "scheme": "bearer", "description": "The value of REPORTS_TOKEN."}
+                "token": {"type": "http", "scheme": "bearer", "description": "REPORTS_TOKEN, or a named token."}
             },
         },
     }
@@ -105,20 +105,7 @@ def _paths() -> dict[str, Any]:
         "/api/v1/calls/{call_uuid}": _get(
             "One call with everything about it", "", queries.NoQuery, _json(models.WholeCallView), path="call_uuid"
         ),
-        "/api/v1/followups": _get(
-            "List follow-ups",
-            "Callers who reached nobody. With `state=open` the longest waiting come first, else the newest.",
-            followups.FollowupsQuery,
-            _json(followups.FollowupsView),
-        ),
-        "/api/v1/followups/{followup_id}": _get(
-            "One follow-up with its history",
-            "",
-            queries.NoQuery,
-            _json(followups.WholeFollowupView),
-            path="followup_id",
-        ),
-        **{f"/api/v1/followups/{{followup_id}}/{action}": _post(title) for action, title in _CHANGES.items()},
+        **_followup_paths(),
         "/api/v1/summary": _get(
             "Count calls or dials",
             "A call belongs to the hour it began, and its dials belong to that hour too. In groups by target, cause or "
@@ -126,6 +113,26 @@ def _paths() -> dict[str, Any]:
             call_queries.SummaryQuery,
             _json(models.SummaryView),
         ),
+    }
+
+
+def _followup_paths() -> dict[str, Any]:
+    one = "/api/v1/followups/{followup_id}"
+    return {
+        "/api/v1/followups": _get(
+            "List follow-ups",
+            "Callers who reached nobody. With `state=open` the longest waiting come first, else the newest.",
+            followups.FollowupsQuery,
+            _json(followups.FollowupsView),
+        ),
+        one: _get(
+            "One follow-up with its history",
+            "",
+            queries.NoQuery,
+            _json(followups.WholeFollowupView),
+            path="followup_id",
+        ),
+        **{f"{one}/{action}": _post(title) for action, title in _CHANGES.items()},
     }
 
 

@@ -6,6 +6,7 @@ from http import HTTPStatus
 from urllib.parse import quote
 
 from flask import Blueprint, Response, abort, make_response, render_template, request, session
+from sqlalchemy import Connection
 from werkzeug.exceptions import HTTPException
 
 from app.context import is_admin, services, viewer
@@ -29,7 +30,7 @@ from app.reports.api.queries import make_cursor, read_cursor
 from app.reports.api.routes import own_url
 from app.reports.errors import error_page, message_page
 from app.reports.pages import formatting, glossary
-from app.reports.pages.banners import find_banners
+from app.reports.pages.banners import Banner, find_banners
 from app.reports.pages.curl import curl_command
 from app.reports.pages.dashboard import find_charts, find_choices, find_list
 from app.reports.pages.events import events_page
@@ -43,7 +44,7 @@ from app.reports.pages.layout import (
     show_number,
     viewer_zone,
 )
-from app.reports.pages.query import FILTERS, SORTS
+from app.reports.pages.query import FILTERS, SORTS, DashboardQuery
 from app.reports.pages.ranges import COMPARISONS, RANGES
 from app.reports.pages.story import describe_call, targets_of
 from app.reports.pages.switch import route_states, switch
@@ -118,16 +119,12 @@ def dashboard() -> Response:
     query = page_query()
     if not all(value for _, value in request.args.items(multi=True)):
         return remember_zone(redirect_to(f"/{query.address()}"))
-    config, zone = services().config, viewer_zone()
-    try:
-        before = read_cursor(request.args.get("cursor"))
-    except InvalidParameters:
-        before, problem = None, {"cursor": "follow a link of the list; the newest calls are shown"}
-        query = replace(query, problems={**query.problems, **problem})
+    zone = viewer_zone()
+    query, before = _with_cursor(query)
     with read_session(services().store) as connection:
         summaries = Summaries(connection, zone)
         found = find_list(connection, summaries, query, before)
-        anomalies = find_anomalies(connection, now=now(), longest=config.dial_time_limit, zone=config.plivo_timezone)
+        banners = _banners(connection) if is_admin() else []
         has_figures = not query.is_search
         tiles = find_tiles(summaries, query) if has_figures else []
         charts = find_charts(summaries, query, zone) if has_figures else None
@@ -149,20 +146,32 @@ def dashboard() -> Response:
         older=make_cursor(found.before),
         is_first=before is None,
         is_live=before is None and (query.range.is_current or query.is_search),
-        banners=find_banners(
-            config,
-            anomalies,
-            spooled=services().spool.size(),
-            down=sorted(services().live.health),
-            out=sorted(services().live.out),
-            feeds=services().live.feeds,
-        )
-        if is_admin()
-        else [],
+        banners=banners,
         targets_of=targets_of,
         most_sorted=MOST_SORTED,
     )
     return remember_zone(page)
+
+
+def _with_cursor(query: DashboardQuery) -> tuple[DashboardQuery, int | None]:
+    """Return the query and the key before which its page begins; one that cannot be read is a problem of the query."""
+    try:
+        return query, read_cursor(request.args.get("cursor"))
+    except InvalidParameters:
+        problem = {"cursor": "follow a link of the list; the newest calls are shown"}
+        return replace(query, problems={**query.problems, **problem}), None
+
+
+def _banners(connection: Connection) -> list[Banner]:
+    config, live = services().config, services().live
+    return find_banners(
+        config,
+        find_anomalies(connection, now=now(), longest=config.dial_time_limit, zone=config.plivo_timezone),
+        spooled=services().spool.size(),
+        down=sorted(live.health),
+        out=sorted(live.out),
+        feeds=live.feeds,
+    )
 
 
 @bp.get("/calls.csv")

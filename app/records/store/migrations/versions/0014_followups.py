@@ -17,6 +17,20 @@ _KEY = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 def upgrade() -> None:
     """Create the tables, and the indexes by number: a second on a million calls with SQLite."""
+    _create_followups()
+    _create_marks()
+    op.create_index("ix_calls_from_number_call_key", "calls", ["from_number", "call_key"])
+    for name, condition in (("to_number", _OUTGOING), ("answered_by", _CALLED)):
+        op.create_index(
+            f"ix_calls_{name}_call_key",
+            "calls",
+            [name, "call_key"],
+            sqlite_where=condition,
+            postgresql_where=condition,
+        )
+
+
+def _create_followups() -> None:
     op.create_table(
         "followups",
         sa.Column("followup_key", _KEY, nullable=False, autoincrement=False),
@@ -44,6 +58,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("call_key", name="pk_followup_calls"),
     )
     op.create_index("ix_followup_calls_followup_key", "followup_calls", ["followup_key"])
+
+
+def _create_marks() -> None:
     op.create_table(
         "followup_marks",
         sa.Column("caller", sa.Text(), nullable=False),
@@ -70,15 +87,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("call_key", "recording_id", name="pk_recording_marks"),
         sqlite_with_rowid=False,
     )
-    op.create_index("ix_calls_from_number_call_key", "calls", ["from_number", "call_key"])
-    for name, condition in (("to_number", _OUTGOING), ("answered_by", _CALLED)):
-        op.create_index(
-            f"ix_calls_{name}_call_key",
-            "calls",
-            [name, "call_key"],
-            sqlite_where=condition,
-            postgresql_where=condition,
-        )
 
 
 def downgrade() -> None:
