@@ -26,7 +26,7 @@ ENDINGS = {
     "blocked": False,
     "answered": False,
 }
-REACHES = ("answered", "callback", "click_to_call", "softphone", "callback_of_cdr")
+REACHES = ("answered", "talked", "callback", "click_to_call", "softphone", "callback_of_cdr")
 
 
 @dataclass
@@ -73,6 +73,19 @@ class Story:
             yield self._action("no-answer", 30, DialHangupCause="NO_ANSWER")
         elif self.ending == "busy":
             yield self._action("busy", 5, DialHangupCause="USER_BUSY")
+        yield self._hangup(61)
+
+    def _leg(self, word: str, seconds: int) -> Receipt:
+        fields = {"DialAction": word, "DialALegUUID": self.uuid, "CallUUID": self.uuid, "DialBLegTo": AGENT[1:]}
+        fields |= {"DialBLegUUID": f"b-{self.uuid}"}
+        return receipt(Kind.CALLBACK, f"dial-{self.uuid}", fields, self.at + seconds * 1000)
+
+    def _talked(self) -> Iterator[Receipt]:
+        """The target picks up, accepts the call and talks."""
+        yield self._answer(self._dials())
+        yield self._leg("answer", 5)
+        yield self._leg("connected", 7)
+        yield self._action("completed", 60, DialBLegUUID=f"b-{self.uuid}", DialHangupCause="NORMAL_CLEARING")
         yield self._hangup(61)
 
     def _gave_up_late(self) -> Iterator[Receipt]:

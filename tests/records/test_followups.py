@@ -10,6 +10,7 @@ import pytest
 from app.records.maintenance.check import check
 from app.records.maintenance.prune import erase, prune
 from app.records.model.receipt import Receipt
+from app.records.model.state import Placement
 from app.records.spool.spool import Spool
 from app.records.store import migrate
 from app.records.store.store import Store
@@ -17,9 +18,10 @@ from app.records.writing.followup_rows import Touch, lock_name, update_followups
 from app.records.writing.followups import DEFAULT_RULES, Action, Rules
 from app.records.writing.journal import Journal
 from app.records.writing.mark_followup import mark_followup
+from app.voice.events import Kind
 from tests.records.histories import HOUR, REACHES, Story, Week, make_week
 from tests.records.reading import rows, scalar
-from tests.records.scenarios import CALLER, START, Call
+from tests.records.scenarios import CALLER, START, Call, receipt
 
 DAY = 24 * HOUR
 
@@ -89,6 +91,64 @@ def test_each_route_has_its_own_and_one_talk_closes_both(store: Store, journal: 
     keep(journal, Story(CALLER, START + HOUR, "callback"))
 
     assert [row[2] for row in followups(store)] == ["reached", "reached"]
+
+
+PLACED = Placement("dial-of-an-agent", ("+14155550111",), "main", "first", 1)
+
+
+def closings(store: Store) -> list[tuple[object, ...]]:
+    """Return when each follow-up was closed, after the start of the first call, and by which call."""
+    return rows(store, f"SELECT state, closed_at - {START}, closing_call_uuid FROM followups")
+
+
+def test_a_followup_closes_while_the_call_that_reaches_the_caller_is_under_way(store: Store) -> None:
+    journal = Journal(store, announce=True)
+    missed, talk = tell(CALLER, "missed", "talked")
+    keep(journal, missed)
+    answer, picked_up, connected, *ends = talk.receipts()
+
+    for one in (answer, picked_up):
+        journal.append(one)
+    assert closings(store) == [("open", None, None)]  # Who only picked up may still decline with a key.
+    journal.append(connected)
+    reached = [("reached", HOUR + 5000, talk.uuid)]
+    assert closings(store) == reached
+    assert scalar(store, f"SELECT outcome FROM calls WHERE call_uuid = '{talk.uuid}'") == "in_progress"
+    assert check(store, zone=UTC, repair=False, step=quiet).followups == 0
+
+    journal.append_all(ends)
+    assert closings(store) == reached
+    assert scalar(store, "SELECT count(*) FROM outbox WHERE type = 'followup.closed'") == 1
+    journal.close()
+
+
+def test_our_call_through_the_api_closes_it_once_the_caller_picks_up(store: Store, journal: Journal) -> None:
+    missed, back = tell(CALLER, "missed", "callback")
+    keep(journal, missed)
+    ring, hangup = back.receipts()
+    way = {"From": "+14155550199", "To": CALLER, "Direction": "outbound", "CallUUID": back.uuid}
+
+    journal.append(ring)
+    assert closings(store) == [("open", None, None)]
+    journal.append(receipt(Kind.ANSWER, None, {**way, "CallStatus": "in-progress"}, back.at + 5000))
+    assert closings(store) == [("reached", HOUR, back.uuid)]
+    journal.append(hangup)
+
+    assert [row[0] for row in closings(store)] == ["reached"]
+    assert check(store, zone=UTC, repair=False, step=quiet).followups == 0
+
+
+def test_a_talk_that_turns_out_to_be_none_opens_it_again(store: Store, journal: Journal) -> None:
+    missed, back = tell(CALLER, "missed", "callback")
+    keep(journal, missed)
+    way = {"From": "+14155550199", "To": CALLER, "Direction": "outbound", "CallUUID": back.uuid}
+    journal.append(receipt(Kind.ANSWER, None, {**way, "CallStatus": "in-progress"}, back.at))
+    assert [row[0] for row in closings(store)] == ["reached"]
+
+    # The document then rings somebody else: nobody has talked with the caller yet.
+    journal.append(receipt(Kind.RING, None, {**way, "CallStatus": "in-progress"}, back.at + 1, placement=PLACED))
+
+    assert [row[0] for row in closings(store)] == ["open"]
 
 
 def test_our_call_that_nobody_answers_neither_opens_nor_closes_one(store: Store, journal: Journal) -> None:

@@ -47,7 +47,8 @@ def _followup(tables: Tables, call: Row) -> str:
 
 
 def _reaches(call: Row, caller: str) -> bool:
-    is_talk = call["outcome"] == "answered"
+    is_under_way = call["outcome"] == "in_progress" and call["answered_by"] is not None
+    is_talk = is_under_way or call["outcome"] == "answered"
     if call["direction"] == "outbound":
         return is_talk and caller in {call["to_number"], call["answered_by"]}
     return is_talk and bool(call["from_number"] == caller or call["answered_by"] == call["to_number"] == caller)

@@ -28,21 +28,27 @@ def derive_call(record: CallRecord) -> None:
     outcome = _outcome(call, dials)
     call.outcome = outcome.value
     call.answered_by = call.talk_seconds = call.waited_seconds = None
-    if outcome is CallOutcome.ANSWERED:
-        _derive_talk(call, dials)
-    elif outcome is not CallOutcome.IN_PROGRESS and call.ended_at is not None:
+    if outcome in {CallOutcome.ANSWERED, CallOutcome.IN_PROGRESS}:
+        _derive_talk(record, dials)
+    elif call.ended_at is not None:
         call.waited_seconds = _seconds(call.started_at, call.ended_at)
 
 
-def _derive_talk(call: CallState, dials: list[DialState]) -> None:
-    """Derive who talked, after how long and for how long; of an outgoing call without a dial, the A leg did."""
+def _derive_talk(record: CallRecord, dials: list[DialState]) -> None:
+    """Derive who talks or talked, after how long and for how long; of an outgoing call without a dial, the A leg."""
+    call, answered_at = record.call, record.call.answered_at
     if dials:
-        talks = [dial for dial in dials if dial.outcome == Outcome.ANSWERED]
+        # A phone that only picked up may still decline the call with a key.
+        connected = {leg.dial_id for leg in record.legs.values() if leg.connected_at is not None}
+        talks = [dial for dial in dials if dial.outcome == Outcome.ANSWERED or dial.dial_id in connected]
+        talks = [dial for dial in talks if dial.outcome in {Outcome.ANSWERED, Outcome.IN_PROGRESS}]
+        if not talks:
+            return
         call.answered_by, answered_at = talks[0].answered_by, talks[0].answered_at
         known = [dial.talk_seconds for dial in talks if dial.talk_seconds is not None]
         call.talk_seconds = sum(known) if known else None
-    else:
-        call.answered_by, answered_at, call.talk_seconds = call.to_number, call.answered_at, call.duration
+    elif call.outcome == CallOutcome.ANSWERED or (call.direction, call.call_status) == (_OUTGOING, "in-progress"):
+        call.answered_by, call.talk_seconds = call.to_number, call.duration
     if answered_at is not None:
         call.waited_seconds = _seconds(call.started_at, answered_at)
 

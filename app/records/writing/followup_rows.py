@@ -1,8 +1,8 @@
 """Keep the rows of follow-ups equal to what follows from the calls, in the transaction that changes a call.
 
-Only a call that ends, or whose outcome changes, is looked at: an answered call costs one look for a follow-up of its
-caller. Calls are read from the beginning of the follow-up that the change may concern. Transactions on calls of one
-number take turns.
+Only a call that is answered, ends or changes its outcome is looked at: each such change costs one look for a follow-up
+of its caller. Calls are read from the beginning of the follow-up that the change may concern. Transactions on calls of
+one number take turns.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -21,6 +21,7 @@ from app.records.writing.followups import (
     Rules,
     caller_of,
     derive_followups,
+    has_reached,
     needs_followup,
     parties,
 )
@@ -37,7 +38,6 @@ _FACTS = FollowedCall._fields[2:-1]
 _COLUMNS = [field.name for field in fields(CallState)]
 _facts_of = attrgetter(*_FACTS)
 _facts_before = itemgetter(*map(_COLUMNS.index, _FACTS))
-_OUTCOME = _COLUMNS.index("outcome")
 _NOT_ENDED = frozenset({None, CallOutcome.IN_PROGRESS.value})
 
 
@@ -72,7 +72,7 @@ def touched_by(states: Iterable[tuple[CallState, tuple[Any, ...] | None]], rules
     """Return the numbers whose follow-ups may change. Each call comes with its row as read, None for a new one."""
     touched: dict[str, Touch] = {}
     for call, row in states:
-        if call.outcome in _NOT_ENDED and (row is None or row[_OUTCOME] in _NOT_ENDED):
+        if _is_undecided(call) and (row is None or _is_undecided(CallState(*row))):
             continue
         if row is not None and _facts_before(row) == _facts_of(call):
             continue
@@ -82,6 +82,11 @@ def touched_by(states: Iterable[tuple[CallState, tuple[Any, ...] | None]], rules
             touch, numbers = touch.joined(Touch(before.started_at, is_needed=False)), numbers | parties(before)
         touched.update((number, touch.joined(touched.get(number, touch))) for number in numbers)
     return touched
+
+
+def _is_undecided(call: CallState) -> bool:
+    """Return whether nothing follows from a call yet: it has not ended, and nobody talks."""
+    return call.outcome in _NOT_ENDED and not has_reached(call)
 
 
 def update_followups(

@@ -105,6 +105,12 @@ def parties(call: CallState | FollowedCall) -> set[str]:
     return {caller_of(call), *(number for number in called if number)}
 
 
+def has_reached(call: CallState | FollowedCall) -> bool:
+    """Return whether a callee talked in a call, or does so now."""
+    is_talking = call.outcome == CallOutcome.IN_PROGRESS and call.answered_by is not None
+    return is_talking or call.outcome == CallOutcome.ANSWERED
+
+
 def needs_followup(call: CallState | FollowedCall, rules: Rules) -> bool:
     """Return whether the caller of a call is to be called back, unless they are reached."""
     if call.direction == _OUTGOING or call.turned_away == CallOutcome.BLOCKED:
@@ -138,7 +144,7 @@ def derive_followups(
         if isinstance(one, Mark):
             if (marked := newest.get(one.route)) is not None:
                 _apply(marked, one)
-        elif one.outcome == CallOutcome.ANSWERED:
+        elif has_reached(one):
             if caller in parties(one):
                 _reach([each for each in found if at > counted_until.get(each.followup_key, -1)], one)
         elif caller == caller_of(one) and not one.is_dialled and needs_followup(one, rules):
