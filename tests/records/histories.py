@@ -75,7 +75,7 @@ class Story:
             yield self._action("busy", 5, DialHangupCause="USER_BUSY")
         yield self._hangup(61)
 
-    def _leg(self, word: str, seconds: int) -> Receipt:
+    def _of_leg(self, word: str, seconds: int) -> Receipt:
         fields = {"DialAction": word, "DialALegUUID": self.uuid, "CallUUID": self.uuid, "DialBLegTo": AGENT[1:]}
         fields |= {"DialBLegUUID": f"b-{self.uuid}"}
         return receipt(Kind.CALLBACK, f"dial-{self.uuid}", fields, self.at + seconds * 1000)
@@ -83,8 +83,8 @@ class Story:
     def _talked(self) -> Iterator[Receipt]:
         """The target picks up, accepts the call and talks."""
         yield self._answer(self._dials())
-        yield self._leg("answer", 5)
-        yield self._leg("connected", 7)
+        yield self._of_leg("answer", 5)
+        yield self._of_leg("connected", 7)
         yield self._action("completed", 60, DialBLegUUID=f"b-{self.uuid}", DialHangupCause="NORMAL_CLEARING")
         yield self._hangup(61)
 
