@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from playwright.sync_api import Browser
@@ -154,3 +155,40 @@ def test_nothing_is_wider_than_the_screen(visitor: Visitor) -> None:
     for width in (390, 768, 1024, 1440):
         page.set_viewport_size({"width": width, "height": 900})
         assert visitor.width() <= width
+
+
+def test_tiles_are_of_one_size_and_fill_every_row(visitor: Visitor) -> None:
+    page = visitor.page
+    page.goto(f"{visitor.url}/?range=7d")
+    for width in (390, 768, 1024, 1440):
+        page.set_viewport_size({"width": width, "height": 900})
+        boxes = page.locator(".tiles > li").evaluate_all(
+            "all => all.map((one) => one.getBoundingClientRect()).map((box) => [box.x, box.width, box.height])"
+        )
+        columns = {round(left) for left, _, _ in boxes}
+
+        assert len(boxes) % len(columns) == 0, width
+        assert max(high for _, _, high in boxes) - min(high for _, _, high in boxes) < 1, width
+        assert max(wide for _, wide, _ in boxes) - min(wide for _, wide, _ in boxes) < 1, width
+
+
+def test_a_number_stays_on_one_line(visitor: Visitor) -> None:
+    page = visitor.page
+    page.goto(f"{visitor.url}/?range=7d")
+    for width in (390, 768, 1024, 1440):
+        page.set_viewport_size({"width": width, "height": 900})
+
+        lines = page.locator(".number:visible").evaluate_all("all => all.map((one) => one.getClientRects().length)")
+        assert len(lines) > 20
+        assert set(lines) == {1}, width
+
+
+def test_the_period_that_is_compared_with_is_a_click_away(visitor: Visitor) -> None:
+    page = visitor.page
+    page.goto(f"{visitor.url}/?range=today&compare=week")
+
+    page.get_by_role("link", name="a week earlier").click()
+
+    page.wait_for_url("**range=dates**")
+    last_week = datetime.now(UTC).date() - timedelta(7)
+    assert f"first={last_week}&last={last_week}" in page.url

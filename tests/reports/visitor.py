@@ -52,6 +52,7 @@ class Visitor:
 
     page: Page
     url: str
+    scheme: str = "light"
     complaints: list[str] = field(default_factory=list)
     elsewhere: list[str] = field(default_factory=list)
 

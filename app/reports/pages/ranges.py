@@ -18,6 +18,7 @@ COMPARISONS = {"before": "Before", "week": "Same weekdays"}
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _PAST = frozenset({"yesterday", "last_month"})
 _MOST_DAYS = 5 * 366
+_DAY = 24 * 60 * 60 * 1000  # milliseconds
 _FIRST_DAY = date(1971, 1, 1)
 _MOST_DAY_COLUMNS, _MOST_WEEK_COLUMNS = 45, 200  # in days
 
@@ -43,6 +44,12 @@ class DateRange:
     def days(self) -> int:
         """Return the number of days."""
         return (self.last - self.first).days + 1
+
+    @property
+    def before_dates(self) -> dict[str, str]:
+        """Return the parameters of an address that shows the whole days of the period to compare with."""
+        back = timedelta(round((self.since - self.before_since) / _DAY))
+        return {"range": "dates", "first": (self.first - back).isoformat(), "last": (self.last - back).isoformat()}
 
     @property
     def column(self) -> str:
