@@ -1,11 +1,14 @@
 """The files in deploy/ name settings, commands, ports and paths that exist, and their own programs accept them."""
 
+import http.client
 import json
 import os
 import re
 import shutil
 import subprocess
 import tomllib
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,8 @@ import pytest
 import yaml
 
 from config import ROOT, Config, env_example
+from tests.drills.proxies import running
+from tests.support.server import REPORTS_TOKEN, Server, free_port
 
 DEPLOY = ROOT / "deploy"
 SETTINGS = set(re.findall(r"^# ([A-Z_]+)=", env_example(), re.MULTILINE))
@@ -126,15 +131,17 @@ def accepted(program: str, *command: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_nginx_accepts_its_file(tmp_path: Path) -> None:
-    # The certificate is the operator's; without it nginx cannot check a server with TLS.
-    site = re.sub(r" ssl;|ssl_certificate.*;", lambda one: ";" if one[0] == " ssl;" else "", text("nginx.conf"))
+def nginx_file(directory: Path, site: str) -> str:
+    """Return a whole configuration around our site, without TLS: the certificate is the operator's."""
+    site = re.sub(r" ssl;|ssl_certificate.*;", lambda one: ";" if one[0] == " ssl;" else "", site)
     temporary = "".join(
-        f"{one}_temp_path {tmp_path}/{one};" for one in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+        f"{one}_temp_path {directory}/{one};" for one in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
-    (tmp_path / "nginx.conf").write_text(
-        f"pid {tmp_path}/pid; events {{}} http {{ {temporary} access_log off; {site} }}"
-    )
+    return f"pid {directory}/pid; events {{}} http {{ {temporary} access_log off; {site} }}"
+
+
+def test_nginx_accepts_its_file(tmp_path: Path) -> None:
+    (tmp_path / "nginx.conf").write_text(nginx_file(tmp_path, text("nginx.conf")))
 
     done = accepted("nginx", "-t", "-p", str(tmp_path), "-e", f"{tmp_path}/error.log", "-c", f"{tmp_path}/nginx.conf")
 
@@ -154,3 +161,34 @@ def test_systemd_accepts_the_unit_and_finds_little_exposed() -> None:
     )
 
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("name", ["nginx", "caddy"])
+def test_behind_a_proxy_pages_and_exports_are_compressed_and_xml_is_not(
+    start_server: Callable[..., Server], tmp_path: Path, name: str
+) -> None:
+    server, port = start_server(PUBLIC_URL="https://calls.example.com", VERIFY_SIGNATURES="off"), free_port()
+    if name == "nginx":
+        site = nginx_file(tmp_path, text("nginx.conf")).replace("listen 443", f"listen 127.0.0.1:{port}")
+        command = ["nginx", "-g", "daemon off;", "-p", str(tmp_path), "-e", f"{tmp_path}/error.log", "-c"]
+    else:
+        site = text("Caddyfile").replace("calls.example.com {", f"http://calls.example.com:{port} {{\n\tbind 127.0.0.1")
+        site = f"{{\n\tadmin off\n}}\n{site}"
+        command = ["caddy", "run", "--adapter", "caddyfile", "--config"]
+    site = site.replace("127.0.0.1:5000", f"127.0.0.1:{server.port}")
+
+    def ask(path: str, method: str = "GET", body: str | None = None) -> tuple[int, str | None]:
+        headers = {"Host": "calls.example.com", "Accept-Encoding": "gzip", "Authorization": f"Bearer {REPORTS_TOKEN}"}
+        if body:
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
+        with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=20)) as connection:
+            connection.request(method, path, body, headers)
+            reply = connection.getresponse()
+            reply.read()
+            return reply.status, reply.headers.get("Content-Encoding")
+
+    with running(name, site, command, port, tmp_path):
+        called = [ask("/dialstatus/", "POST", f"CallUUID={number}&From=1&To=2") for number in range(20)]
+        assert set(called) == {(200, None)}
+        assert [ask(path) for path in ("/login", "/bootstrap/css/bootstrap.min.css")] == [(200, "gzip")] * 2
+        assert [ask(f"/api/v1/calls.{kind}") for kind in ("csv", "jsonl")] == [(200, "gzip")] * 2

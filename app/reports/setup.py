@@ -8,7 +8,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import BaseConverter
 
 from app.records.model.receipt import StoreUnavailable
-from app.reports.access.headers import add_headers
+from app.reports.access.headers import add_headers, compress
 from app.reports.access.sessions import has_csrf_token, use_sessions
 from app.reports.access.tokens import use_token_guard
 from app.reports.api.routes import bp as api_bp
@@ -54,6 +54,7 @@ def use_reports(app: Flask, guide: Guide) -> None:
     Bootstrap5(app)
     use_sessions(app)
     use_token_guard(app)
+    app.after_request(compress)
     app.url_map.converters["anything"] = AnythingConverter
     app.register_blueprint(pages_bp)
     app.register_blueprint(api_bp)

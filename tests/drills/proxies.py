@@ -123,12 +123,19 @@ _CONFIGURED: dict[str, Callable[[int, Way, Path], tuple[str, list[str]]]] = {
 @contextmanager
 def proxying(name: str, way: Way, directory: Path) -> Iterator[int]:
     """Run a proxy; yield its port. Skips the test where the proxy is not installed."""
-    path = f"{os.environ['PATH']}:/usr/sbin"  # Where Debian keeps servers, and not every user looks.
-    if not shutil.which(name, path=path):
-        pytest.skip(f"{name} is missing; install it with: apt-get install {PACKAGES[name]}")
     port = free_port()
     directory.mkdir(exist_ok=True)
     text, command = _CONFIGURED[name](port, way, directory)
+    with running(name, text, command, port, directory):
+        yield port
+
+
+@contextmanager
+def running(name: str, text: str, command: list[str], port: int, directory: Path) -> Iterator[None]:
+    """Run a proxy that listens on `port`, by the text of its configuration. Skips the test without the proxy."""
+    path = f"{os.environ['PATH']}:/usr/sbin"  # Where Debian keeps servers, and not every user looks.
+    if not shutil.which(name, path=path):
+        pytest.skip(f"{name} is missing; install it with: apt-get install {PACKAGES[name]}")
     configuration = directory / f"{name}.conf"
     configuration.write_text(text)
     with (directory / "output").open("w") as output:
@@ -141,7 +148,7 @@ def proxying(name: str, way: Way, directory: Path) -> Iterator[int]:
     try:
         until(lambda: process.poll() is not None or _listens(port))
         assert process.poll() is None, (directory / "output").read_text()
-        yield port
+        yield
     finally:
         process.terminate()
         process.wait(DEADLINE)

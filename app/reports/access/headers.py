@@ -1,4 +1,7 @@
-"""What every response of the reports asks of the browser."""
+"""What every response of the reports asks of the browser, and how it is compressed."""
+
+import gzip
+from http import HTTPStatus
 
 from flask import Response, request
 
@@ -21,6 +24,8 @@ _HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
+_COMPRESSED = frozenset({"text/html", "text/css", "text/javascript", "image/svg+xml", "application/json"})
+_SMALLEST = 1_000  # bytes; a smaller body gains nothing
 _ONE_YEAR = 365 * 24 * 60 * 60  # seconds
 
 
@@ -30,6 +35,21 @@ def add_headers(response: Response) -> Response:
         response.headers.setdefault(name, value)
     if is_https() and not is_loopback(request.host_url):
         response.headers.setdefault("Strict-Transport-Security", f"max-age={_ONE_YEAR}")
+    return response
+
+
+def compress(response: Response) -> Response:
+    """Return the response with gzip where the client takes it. Plivo's XML and streamed files stay as they are."""
+    if response.mimetype not in _COMPRESSED or response.status_code != HTTPStatus.OK:
+        return response
+    response.vary.add("Accept-Encoding")
+    response.direct_passthrough = False  # A file of ours is read; the largest has 232 KB.
+    body = response.get_data()
+    if len(body) >= _SMALLEST and request.accept_encodings.quality("gzip"):
+        response.set_data(gzip.compress(body, compresslevel=6, mtime=0))
+        response.content_encoding = "gzip"
+        if tag := response.get_etag()[0]:
+            response.set_etag(tag, weak=True)  # The same file in other bytes.
     return response
 
 
