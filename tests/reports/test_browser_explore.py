@@ -187,7 +187,7 @@ def test_the_period_that_is_compared_with_is_a_click_away(visitor: Visitor) -> N
     page = visitor.page
     page.goto(f"{visitor.url}/?range=today&compare=week")
 
-    page.get_by_role("link", name="a week earlier").click()
+    page.get_by_role("link", name="a week earlier by this time", exact=True).click()
 
     page.wait_for_url("**range=dates**")
     last_week = datetime.now(UTC).date() - timedelta(7)
