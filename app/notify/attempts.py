@@ -4,7 +4,6 @@ import logging
 import random
 import re
 
-from app.records.model.ids import now
 from app.records.writing.deliveries import DEAD, DELIVERED, WAITING, Attempt, Claim
 
 log = logging.getLogger(__name__)
@@ -37,5 +36,5 @@ def ended(one: Claim, *, reason: str | None, milliseconds: int) -> Attempt:
     log.warning("event_not_delivered", extra={**about, "reason": reason})
     # Spread, so that a receiver that comes back does not get everything at once.
     wait_seconds = _RETRIES[one.attempts - 1] * random.uniform(1, 1.2)  # noqa: S311 - Not for security.
-    retry_at = now() + round(wait_seconds * 1000)
-    return Attempt(claim=one, state=WAITING, milliseconds=milliseconds, reason=reason, retry_at=retry_at)
+    retry_in = round(wait_seconds * 1000)
+    return Attempt(claim=one, state=WAITING, milliseconds=milliseconds, reason=reason, retry_in=retry_in)

@@ -57,7 +57,7 @@ def queue_digest(store: Store, when: DigestTime, zone: ZoneInfo) -> None:
     with store.transaction() as connection:
         set_fact(connection, DIGEST, slot)
         if is_sent:
-            queue_event(connection, DIGEST, subject=slot, body=body)
+            queue_event(store, connection, DIGEST, subject=slot, body=body)
 
 
 def read_digest(store: Store, period: Period, zone: ZoneInfo) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from typing import NamedTuple
 from sqlalchemy import Connection
 
 from app.notify.addresses import Address
-from app.records.model.ids import now
 from app.records.model.state import RecordingState
 from app.records.reading.calls import ListedCall, find_call_by_key
 from app.records.reading.queries import FoundDial, find_dial_by_key
@@ -60,11 +59,14 @@ class Dispatcher:
         self._addresses = addresses
         self._descriptions = descriptions
         self._zone = zone
+        self._moment = 0  # Of this dispatch, in milliseconds.
 
     def dispatch(self) -> int:
         """Publish what is due; return how many rows of the outbox were taken. Raises `StoreUnavailable`."""
         with read_session(self._store) as connection:
-            made = [self._made_of(connection, queued) for queued in due_events(connection, limit=_BATCH)]
+            self._moment = self._store.clock(connection)
+            due = due_events(connection, self._moment, limit=_BATCH)
+            made = [self._made_of(connection, queued) for queued in due]
         if made:
             publish(self._store, made)
         return len(made)
@@ -119,7 +121,7 @@ class Dispatcher:
         self, connection: Connection, found: ListedCall, before: Announcement | None, *, has_news: bool
     ) -> dict[str, int]:
         """Return the people's addresses that get a notice of a call: once, and again for a message that came later."""
-        call, moment = found.call, now()
+        call, moment = found.call, self._moment
         if max(call.ended_at or 0, call.started_at) < moment - _NOTICED_WITHIN:
             return {}
         known = noticed_addresses(connection, call.call_key) if before and not has_news else set()
@@ -131,7 +133,7 @@ class Dispatcher:
 
     def _events(self, types: Sequence[str], about: _About, *, at: int | None, data: str) -> list[NewEvent]:
         """Return an event of each type that an address wants."""
-        moment = now()
+        moment = self._moment
         made = []
         for type_ in types:
             addresses = {

@@ -106,14 +106,15 @@ class Sending(PeriodicJob):
         """Publish and start to send; return the seconds until the next look."""
         self._busy = {name: future for name, future in self._busy.items() if not future.done()}
         with read_session(self._store) as connection:
-            due_at, due = next_due(connection), addresses_due(connection)
-        seconds = _PAUSE if due_at is None else min(_PAUSE, (due_at - now()) / 1000)
+            at = self._store.clock(connection)
+            due_at, due = next_due(connection), addresses_due(connection, at)
+        seconds = _PAUSE if due_at is None else min(_PAUSE, (due_at - at) / 1000)
         if not (seconds <= 0 or due or self._busy) or not self._leads():
             return seconds if seconds > 0 else _PAUSE
         if seconds <= 0:
             self._dispatcher.dispatch()
             with read_session(self._store) as connection:
-                due = addresses_due(connection)
+                due = addresses_due(connection, self._store.clock(connection))
         for name in due - self._busy.keys():
             if name in self._senders:
                 self._busy[name] = self._pool.submit(self._serve, name, self._senders[name])
@@ -135,7 +136,7 @@ class Sending(PeriodicJob):
             set_fact(connection, _QUIET, _QUIET if is_quiet else "heard")
             if is_quiet:
                 body = {"unreported_dials": found.unreported}
-                queue_event(connection, EventType.WEBHOOKS_QUIET, subject="webhooks", body=body)
+                queue_event(self._store, connection, EventType.WEBHOOKS_QUIET, subject="webhooks", body=body)
 
     def _leads(self) -> bool:
         """Return whether this process sends; renew its lease well before it ends."""

@@ -34,9 +34,12 @@ def put(store: Store, *subjects: str, call_key: int | None = None, addresses: tu
     """Publish an event for each subject."""
     with store.transaction() as connection:
         for subject in subjects:
-            queue_event(connection, EventType.TARGET_DOWN, subject=subject, body={}, call_key=call_key)
+            queue_event(store, connection, EventType.TARGET_DOWN, subject=subject, body={}, call_key=call_key)
     with store.transaction() as connection:
-        due = sorted(due_events(connection, limit=100), key=lambda one: subjects.index(one.subject or ""))
+        due = sorted(
+            due_events(connection, store.clock(connection), limit=100),
+            key=lambda one: subjects.index(one.subject or ""),
+        )
     publish(store, [(one, [event_of(one, addresses)], None) for one in due])
 
 
@@ -85,6 +88,20 @@ def test_events_of_one_call_wait_for_each_other_and_those_of_others_do_not(store
     assert claimed(store) == []
     queue.settle(store, [queue.Attempt(claim=first, state=queue.DELIVERED)])
 
+    assert [one.subject for one in claimed(store)] == ["second"]
+
+
+def test_events_of_one_call_keep_their_order_though_another_clock_was_ahead(store: Store) -> None:
+    put(store, "first", call_key=7)
+    ahead = 180_000  # Milliseconds by which the node that published the first is ahead of ours.
+    with store.transaction() as connection:
+        for table in ("events", "deliveries"):
+            connection.exec_driver_sql(f"UPDATE {table} SET event_key = event_key + {ahead << 22}")
+    put(store, "second", call_key=7)
+
+    (first,) = claimed(store)
+    assert first.subject == "first"
+    queue.settle(store, [queue.Attempt(claim=first, state=queue.DELIVERED)])
     assert [one.subject for one in claimed(store)] == ["second"]
 
 

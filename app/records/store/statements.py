@@ -14,6 +14,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from sqlalchemy import Table
 
 from app.records.model import tables, tables_events, tables_followup
+from app.records.model.ids import now
 from app.records.model.state import CallState, DialState, FollowupState, LegState, RecordingState
 from app.records.model.target_state import TargetState, target_states
 
@@ -207,6 +208,15 @@ class Statements:
             f"AND call_key >= {mark} AND {_IS_FOLLOWED} ORDER BY call_key DESC LIMIT {mark}) AS way{way}"
             for way, condition in enumerate(ways)
         )
+
+    def queue(self, cursor: Cursor, rows: Iterable[Sequence[Any]]) -> None:
+        """Put rows into the outbox. Each holds the columns, and for `due_at` the milliseconds from now on."""
+        at = self.clock(cursor)
+        cursor.executemany(self.queue_event, [(*columns, at + delay) for *columns, delay in rows])
+
+    def clock(self, cursor: Cursor) -> int:  # noqa: ARG002 - PostgreSQL is asked.
+        """Return the time in milliseconds by the clock that all nodes of the store share."""
+        return now()
 
     def take_turns(self, cursor: Cursor, names: Iterable[str]) -> None:
         """Lock names until the end of the transaction, which on SQLite locks the whole file anyway."""

@@ -10,6 +10,7 @@ from typing import Protocol
 from sqlalchemy import Connection, make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from app.records.model.ids import now
 from app.records.model.receipt import StoreUnavailable
 from app.records.store import postgresql, sqlite
 from app.records.store.statements import Cursor
@@ -96,6 +97,10 @@ class Store:
             connection.execution_options(isolation_level="READ COMMITTED")
             with connection.begin():
                 yield
+
+    def clock(self, connection: Connection) -> int:
+        """Return the time in milliseconds by the clock that all nodes of the store share."""
+        return now() if self.is_sqlite else int(connection.exec_driver_sql(postgresql.CLOCK).scalar_one())
 
     def close(self) -> None:
         """Close the connections of the engine; writers close their own."""

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from operator import attrgetter
 from typing import Any
 
-from app.records.model.ids import now
 from app.records.model.state import CallRecord, CallState, DialState, RecordingState
 from app.records.writing.outbox import EventType, event_row
 from app.voice.events import Source
@@ -20,9 +19,8 @@ _announced_of = attrgetter("outcome", "answered_by", "recording_id", "ended_by")
 
 def announce_dials(dials: Iterable[DialState]) -> Iterator[tuple[Any, ...]]:
     """Yield a row for each dial."""
-    due_at = now() + SETTLING
     for dial in dials:
-        yield event_row(EventType.DIAL_ENDED, subject_key=dial.dial_key, call_key=dial.call_key, due_at=due_at)
+        yield event_row(EventType.DIAL_ENDED, subject_key=dial.dial_key, call_key=dial.call_key, delay=SETTLING)
 
 
 def announce_calls(records: Iterable[CallRecord], stored: Mapping[int, tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
@@ -38,8 +36,8 @@ def announce_calls(records: Iterable[CallRecord], stored: Mapping[int, tuple[Any
         if is_known and not _has_new_text(record, stored):
             continue
         is_confirmed = call.ended_by is not None or call.heard_from == Source.PHLO
-        due_at = now() + (SETTLING if is_confirmed else _UNCONFIRMED)
-        yield event_row(EventType.CALL_ENDED, subject_key=call.call_key, call_key=call.call_key, due_at=due_at)
+        delay = SETTLING if is_confirmed else _UNCONFIRMED
+        yield event_row(EventType.CALL_ENDED, subject_key=call.call_key, call_key=call.call_key, delay=delay)
 
 
 def _has_new_text(record: CallRecord, stored: Mapping[int, tuple[Any, ...]]) -> bool:

@@ -103,7 +103,7 @@ class Batch:
             self._events += announce_dials(self.ended + corrected)
             self._events += announce_calls(self._changed.values(), self._stored)
         if self._events:
-            self._cursor.executemany(self._sql.queue_event, self._events)
+            self._sql.queue(self._cursor, self._events)
 
     def queue_event(self, type_: str, **about: Any) -> None:
         """Queue an event in this transaction, where anybody gets events; see `event_row`."""

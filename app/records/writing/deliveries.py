@@ -41,24 +41,23 @@ class Claim:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """How an attempt ended. `retry_at` is set in milliseconds where the delivery still waits."""
+    """How an attempt ended. `retry_in` is in milliseconds, for a delivery that still waits."""
 
     claim: Claim
     state: str
     milliseconds: int | None = None
     reason: str | None = None
-    retry_at: int | None = None
+    retry_in: int | None = None
 
 
-def addresses_due(connection: Connection) -> set[str]:
-    """Return the addresses for which a delivery is due."""
-    due = select(deliveries.c.address).where(deliveries.c.state == WAITING, deliveries.c.due_at <= now()).distinct()
+def addresses_due(connection: Connection, at: int) -> set[str]:
+    """Return the addresses for which a delivery is due at a time."""
+    due = select(deliveries.c.address).where(deliveries.c.state == WAITING, deliveries.c.due_at <= at).distinct()
     return set(connection.scalars(due))
 
 
 def claim(store: Store, address: str, *, limit: int, lease: int) -> list[Claim]:
     """Claim what is due at an address, oldest first, for `lease` milliseconds. Raises `StoreUnavailable`."""
-    at = now()
     earlier = deliveries.alias("earlier")
     waits_for_another = exists().where(
         earlier.c.call_key == deliveries.c.call_key,
@@ -68,12 +67,13 @@ def claim(store: Store, address: str, *, limit: int, lease: int) -> list[Claim]:
     )
     due = (
         select(deliveries.c.event_key)
-        .where(deliveries.c.address == address, deliveries.c.state == WAITING, deliveries.c.due_at <= at)
-        .where(~waits_for_another)
+        .where(deliveries.c.address == address, deliveries.c.state == WAITING, ~waits_for_another)
         .order_by(deliveries.c.due_at, deliveries.c.event_key)
         .limit(limit)
     )
     with store.transaction() as connection:
+        at = store.clock(connection)
+        due = due.where(deliveries.c.due_at <= at)
         keys = list(connection.scalars(due if store.is_sqlite else due.with_for_update(skip_locked=True)))
         if not keys:
             return []
@@ -92,11 +92,12 @@ def claim(store: Store, address: str, *, limit: int, lease: int) -> list[Claim]:
 
 def settle(store: Store, attempts: Sequence[Attempt]) -> None:
     """Store how attempts ended, unless their claim expired meanwhile. Raises `StoreUnavailable`."""
-    at = now()
     with store.transaction() as connection:
+        at = store.clock(connection)
         for one in attempts:
             same = (deliveries.c[name] == getattr(one.claim, name) for name in ("event_key", "address", "due_at"))
-            new = {"state": one.state, "due_at": one.retry_at or one.claim.due_at, "tried_at": at}
+            due_at = one.claim.due_at if one.retry_in is None else at + one.retry_in
+            new = {"state": one.state, "due_at": due_at, "tried_at": at}
             new |= {"milliseconds": one.milliseconds, "reason": one.reason}
             connection.execute(update(deliveries).where(*same, deliveries.c.state == WAITING).values(new))
 
@@ -111,7 +112,7 @@ def resend(store: Store, event_keys: Sequence[int], *, states: Sequence[str] = (
     if address is not None:
         chosen.append(deliveries.c.address == address)
     with store.transaction() as connection:
-        again = update(deliveries).where(*chosen).values(state=WAITING, due_at=now(), attempts=0)
+        again = update(deliveries).where(*chosen).values(state=WAITING, due_at=store.clock(connection), attempts=0)
         return connection.execute(again).rowcount
 
 
@@ -142,9 +143,9 @@ def lead(store: Store, name: str, holder: str, *, lease: int) -> bool:
 
     Raises `StoreUnavailable`.
     """
-    at = now()
     taking = text(f"{_SET_FACT} WHERE job_facts.value = excluded.value OR job_facts.at < :now")
     with store.transaction() as connection:
+        at = store.clock(connection)
         return bool(connection.execute(taking, {"name": name, "value": holder, "at": at + lease, "now": at}).rowcount)
 
 

@@ -79,8 +79,7 @@ def _mark(cursor: Cursor, sql: Statements, call_key: int, given: _Mark) -> Follo
     cursor.execute(sql.add_mark, mark)
     changes = update_followups(cursor, sql, {followup.caller: Touch()}, rules)
     if announce:
-        for event in events_of(changes):
-            cursor.execute(sql.queue_event, event)
+        sql.queue(cursor, events_of(changes))
     return _find(cursor, sql, call_key)
 
 

@@ -84,17 +84,15 @@ def event_row(
     subject_key: int | None = None,
     call_key: int | None = None,
     route: str | None = None,
-    due_at: int | None = None,
+    delay: int = 0,
 ) -> tuple[Any, ...]:
-    """Return a row of the outbox, for `Statements.queue_event`.
+    """Return a row of the outbox, for `Statements.queue`; it falls due after `delay` milliseconds.
 
     A call or a dial has a `subject_key` and one row of a type. Every other event has a `subject`, which is the id of
-    what it is about, and a `body`, which becomes its `data`; it falls due at once.
+    what it is about, and a `body`, which becomes its `data`.
     """
-    at = now()
-    key = subject_key if subject_key is not None else first_key(at) | getrandbits(22)
-    text = None if body is None else json.dumps(body)
-    return (key, type_, subject, call_key, route, text, at if due_at is None else due_at)
+    key = subject_key if subject_key is not None else first_key(now()) | getrandbits(22)
+    return (key, type_, subject, call_key, route, None if body is None else json.dumps(body), delay)
 
 
 def time_of(at: int | None) -> str | None:
@@ -105,6 +103,7 @@ def time_of(at: int | None) -> str | None:
 
 
 def queue_event(
+    store: Store,
     connection: Connection,
     type_: str,
     *,
@@ -114,13 +113,13 @@ def queue_event(
     route: str | None = None,
 ) -> None:
     """Queue an event in the transaction of a connection; inside a batch use `Batch.queue_event`."""
-    row = event_row(type_, subject=subject, body=body, call_key=call_key, route=route)
-    connection.execute(insert(outbox).values(row))
+    *row, _ = event_row(type_, subject=subject, body=body, call_key=call_key, route=route)
+    connection.execute(insert(outbox).values((*row, store.clock(connection))))
 
 
-def due_events(connection: Connection, *, limit: int) -> list[Queued]:
-    """Return the rows of the outbox that are due, oldest first."""
-    due = select(outbox).where(outbox.c.due_at <= now()).order_by(outbox.c.due_at, outbox.c.subject_key).limit(limit)
+def due_events(connection: Connection, at: int, *, limit: int) -> list[Queued]:
+    """Return the rows of the outbox that are due at a time, oldest first."""
+    due = select(outbox).where(outbox.c.due_at <= at).order_by(outbox.c.due_at, outbox.c.subject_key).limit(limit)
     return [Queued(**row) for row in connection.execute(due).mappings()]
 
 
@@ -161,7 +160,9 @@ def publish(store: Store, rows: Iterable[tuple[Queued, Sequence[NewEvent], Annou
 
 
 def _insert(connection: Connection, event: NewEvent) -> None:
-    key = _make_key(now())
+    # Deliveries go out by their keys: the clock of the node that published before may have been ahead of ours.
+    latest = connection.scalar(select(func.max(events.c.event_key))) or 0
+    key = max(_make_key(now()), latest + 1)
     columns = ("type", "subject", "call_key", "route", "revision", "body")
     connection.execute(insert(events).values(event_key=key, **{name: getattr(event, name) for name in columns}))
     waiting = {"event_key": key, "call_key": event.call_key, "state": "waiting", "attempts": 0}
