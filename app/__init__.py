@@ -62,9 +62,8 @@ class Application(Flask):
 
     def create_url_adapter(self, request: FlaskRequest | None) -> MapAdapter | None:
         """Return what matches the URL: for a webhook a rule found by one look, else Flask's own adapter."""
-        rule = request and self._webhook_rules.get(request.path)
-        if request and rule and request.method in (rule.methods or ()):
-            return cast(MapAdapter, _Matched(rule))
+        if request is not None and (request.method, request.path) in self._webhooks:
+            return self._webhooks[request.method, request.path]
         return super().create_url_adapter(request)
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
@@ -72,19 +71,24 @@ class Application(Flask):
         return func
 
     @cached_property
-    def _webhook_rules(self) -> dict[str, Rule]:
-        return {rule.rule: rule for rule in self.url_map.iter_rules() if rule.endpoint.startswith("dial.")}
+    def _webhooks(self) -> dict[tuple[str, str], MapAdapter]:
+        return {
+            (method, rule.rule): cast(MapAdapter, _Matched(rule))
+            for rule in self.url_map.iter_rules()
+            if rule.endpoint.startswith("dial.") and not rule.arguments
+            for method in rule.methods or ()
+        }
 
 
 class _Matched:
     """A URL adapter for one rule without variables. It builds no URLs: no webhook asks for one."""
 
     def __init__(self, rule: Rule) -> None:
-        self._match = rule, dict[str, Any]()
+        self._rule = rule
 
     def match(self, *, return_rule: bool) -> tuple[Rule, dict[str, Any]]:  # noqa: ARG002 - Werkzeug's signature.
         """Return the rule and its variables."""
-        return self._match
+        return self._rule, {}
 
 
 def create_app(config: Config, shared: Services | None = None) -> Flask:

@@ -38,6 +38,10 @@ def test_a_webhook_finds_its_own_request_and_leaves_none_behind(app: Flask) -> N
     assert not has_app_context()
 
 
+def test_a_path_that_reads_like_a_rule_with_a_variable_is_matched_as_any_other(app: Flask) -> None:
+    assert app.test_client().get("/dialstatus/music/<name>").status_code == 404
+
+
 def test_a_view_that_fails_leaves_no_context_behind(app: Flask) -> None:
     def fail() -> None:
         raise ZeroDivisionError
