@@ -38,7 +38,9 @@ class Memory(NamedTuple):
     @classmethod
     def from_text(cls, text: str) -> "Memory":
         """Return the memory that `to_text` wrote."""
-        rung, turns, gone = text.split("~") if text else ("", "", "")
+        if not text:
+            return EMPTY
+        rung, turns, gone = text.split("~")
         return cls(
             rung=tuple(filter(None, rung.split("."))),
             left=tuple(tuple(turn.split(".")) for turn in turns.split("-") if turn),

@@ -74,7 +74,7 @@ def is_hangup(params: Mapping[str, str]) -> bool:
     get = params.get
     if event := get("Event"):
         return event == "Hangup"
-    if any(get(name) for name in _HANGUP_NAMES):
+    if any(map(get, _HANGUP_NAMES)):
         return True
     return get("CallStatus") in _ENDED_STATUSES and bool(get("Duration") or get("BillDuration"))
 
@@ -101,7 +101,7 @@ def _call_facts(params: Mapping[str, str]) -> CallFacts:
 def _dial_ended(params: Mapping[str, str], at: int, call: CallFacts) -> DialEnded:
     get = params.get
     # Documented for the callback URL only; some senders write them here.
-    says_why = any(get(name) for name in _LEG_ENDED)
+    says_why = any(map(get, _LEG_ENDED))
     return DialEnded(
         at=at,
         call=call,

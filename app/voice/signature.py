@@ -139,7 +139,7 @@ def read_offer(*, method: str, headers: Headers, tokens: Sequence[str], accept_v
     A request with a V3 header is judged by V3 alone, since V2 covers neither query nor body. With `accept_v2` false a
     request that only V2 signs is invalid. Without a token the verdict is `unchecked`.
     """
-    keys = tuple(token for token in tokens if token)  # Anybody can sign with an empty token.
+    keys = tuple(filter(None, tokens))  # Anybody can sign with an empty token.
     if not keys:
         return Verification(verdict=Verdict.UNCHECKED, reason="no auth token is set")
     if isinstance(headers, dict):

@@ -67,14 +67,15 @@ def _ambiguity_of_form(form: Pairs) -> str | None:
     for index, ((name, value), next_name) in enumerate(zip(form, [*following, None], strict=True)):
         if name == next_name:
             return "a parameter comes twice"
+        # Every known name, and the rest of one that goes on where another ends, has letters of both cases.
+        is_mixed = value != value.lower() and value != value.upper()
         if name in _KNOWN_SET:
-            is_cut = value.startswith(_LONGER[name])
+            is_cut = is_mixed and value.startswith(_LONGER[name])
         elif name.startswith(_CUSTOM_HEADER):
             is_cut = False
         else:
             is_cut = _hides_known(name, value) or _cuts_known("".join(map("".join, form[:index])), name + value)
-        # Every known name has letters of both cases.
-        if is_cut or (value != value.lower() and value != value.upper() and _holds_known(name, value, next_name)):
+        if is_cut or (is_mixed and _holds_known(name, value, next_name)):
             return "its parameters can be read in more than one way"
     return None
 
