@@ -118,7 +118,8 @@ def is_admin() -> bool:
 
 def services() -> Services:
     """Return the services of the running application."""
-    return cast(Services, current_app.extensions[EXTENSION])
+    found: Services = current_app.extensions[EXTENSION]
+    return found
 
 
 def refused() -> Mapping[str, tuple[str, ...]]:

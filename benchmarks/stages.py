@@ -78,29 +78,30 @@ def _in_request(shared: Services, raw: bytes) -> list[Stage]:
     asked.environ[reading.BODY] = body  # As the adapter passes it.
     whole_guard = _best(guard)
     webhook = reading.current_webhook()
-    event = storing.translate(webhook)
+    zone = shared.config.plivo_timezone
+    event = storing.translate(webhook, zone)
     assert isinstance(event, DialEnded)
     ticket = webhook.ticket
     receipt = storing.make_receipt(webhook, event)
     entry = Entry((receipt,))
-    reply = _later(shared, entry)
+    reply = _later(shared, webhook, entry)
     counts = Counts(shared.config.instance_dir / "counts")
     kept = StoredReceipt(deliveries=1, reply_status=200, reply=None, call_uuid="a call", dial=DialState(1, "a dial", 1))
     return [
         ("guard: read the parameters", _best(lambda: _read(asked, shared))),
         ("guard: signature", _best(lambda: _verify(webhook, shared))),
         ("guard, whole", whole_guard),
-        ("translate", _best(lambda: storing.translate(webhook))),
+        ("translate", _best(lambda: storing.translate(webhook, zone))),
         ("decide and reply", _best(lambda: _decide(webhook, shared, event, ticket))),
         ("receipt", _best(lambda: storing.make_receipt(webhook, event))),
-        ("deferred response", _best(lambda: _later(shared, entry))),
-        ("log line", _best(lambda: storing._log_dial_ended(receipt, kept, reply))),
-        ("counts", _best(lambda: _count(counts, webhook, reply))),
+        ("deferred response", _best(lambda: _later(shared, webhook, entry))),
+        ("log line", _best(lambda: storing._log_dial_ended(receipt, kept))),
+        ("counts", _best(lambda: _count(counts, webhook, reply.status_code, reply.finished_at))),
     ]
 
 
-def _later(shared: Services, entry: Entry) -> DeferredResponse:
-    return DeferredResponse(shared.journal, entry, lambda _reply: None, otherwise=EMPTY)
+def _later(shared: Services, webhook: reading.Webhook, entry: Entry) -> DeferredResponse:
+    return DeferredResponse(shared, webhook, entry, lambda _reply: None, otherwise=EMPTY)
 
 
 def _in_store(app: Flask, shared: Services) -> list[Stage]:
@@ -135,7 +136,7 @@ def _batches(app: Flask, shared: Services, writer: Writer, size: int) -> Sequenc
 def _receipt(app: Flask, shared: Services) -> Receipt:
     with app.request_context(environ_of(webhooks.action(0).raw)):
         webhook = _read(_asked(), shared)
-        return storing.make_receipt(webhook, storing.translate(webhook))
+        return storing.make_receipt(webhook, storing.translate(webhook, shared.config.plivo_timezone))
 
 
 def _read(asked: Any, shared: Services) -> reading.Webhook:

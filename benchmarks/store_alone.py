@@ -53,4 +53,4 @@ def receipt(services: Services) -> Receipt:
     asked = Request(environ_of(webhooks.action(0).raw))
     webhook: Webhook = read_head(asked, Kind.ACTION, services.config)
     read_parameters(webhook, asked, services.config.secret_key)
-    return storing.make_receipt(webhook, storing.translate(webhook))
+    return storing.make_receipt(webhook, storing.translate(webhook, services.config.plivo_timezone))

@@ -7,15 +7,13 @@ response back incomplete, hands its entry to the journal, calls `finish` and the
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
 from typing import Any
 
 from flask import Response, g
 
-from app.context import Meter, services
+from app.context import Meter, Services, services
 from app.dial.request import Webhook
 from app.records.writing.entry import Entry
-from app.records.writing.journal import Journal
 
 log = logging.getLogger(__name__)
 
@@ -23,14 +21,16 @@ DEFERS = "dialstatus.defers"
 
 
 class DeferredResponse(Response):
-    """A response whose status and body `decide` sets when the journal is done with `entry`.
+    """The reply to a webhook, whose status and body `decide` sets when the journal is done with `entry`.
 
-    Where `decide` fails, `otherwise` and `status` are what the client gets.
+    Where `decide` fails, `otherwise` and `status` are what the client gets. What `decide` assigns to `log_outcome` is
+    called once the reply is finished and, where the server can do that, sent.
     """
 
     def __init__(
         self,
-        journal: Journal,
+        shared: Services,
+        webhook: Webhook,
         entry: Entry,
         decide: Callable[["DeferredResponse"], None],
         *,
@@ -38,15 +38,12 @@ class DeferredResponse(Response):
         status: int = 200,
     ) -> None:
         super().__init__(otherwise, status, content_type="application/xml")
-        self.journal = journal
         self.entry = entry
-        self._decide = decide
+        self.log_outcome: Callable[[], object] | None = None
         self.finished_at = 0  # A reading of `time.perf_counter_ns`.
-        self._listeners: list[Callable[[Response], object]] = []
-
-    def when_finished(self, listener: Callable[[Response], object]) -> None:
-        """Call `listener` with this response once it is finished and, where the server can do that, sent."""
-        self._listeners.append(listener)
+        self._shared = shared
+        self._webhook = webhook
+        self._decide = decide
 
     def finish(self) -> None:
         """Set status and body. The journal must be done with the entry, or have abandoned it."""
@@ -56,18 +53,19 @@ class DeferredResponse(Response):
             log.exception("reply_failed")  # Somebody may be on the line: they get what was decided before.
         self.finished_at = time.perf_counter_ns()
 
-    def notify_listeners(self) -> None:
-        """Call every listener with the finished response."""
-        for listener in self._listeners:
-            listener(self)
+    def report(self) -> None:
+        """Log and count the finished reply."""
+        if self.log_outcome:
+            self.log_outcome()
+        _count(self._shared.meter, self._webhook, self.status_code, self.finished_at)
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         """Answer as a WSGI application: with this response itself, incomplete, where the server finishes it."""
         if environ.get(DEFERS):
             return self
-        self.journal.keep(self.entry)
+        self._shared.journal.keep(self.entry)
         self.finish()
-        self.notify_listeners()
+        self.report()
         return super().__call__(environ, start_response)
 
     def __iter__(self) -> Iterator[bytes]:
@@ -76,22 +74,18 @@ class DeferredResponse(Response):
 
 
 def count_reply(response: Response) -> Response:
-    """Count the reply to a request that the guard has read, once it is finished; replies to HEAD are not counted."""
-    webhook: Webhook | None = g.get("webhook")
-    if webhook is None or webhook.method == "HEAD":
-        return response
-    if isinstance(response, DeferredResponse):
-        response.when_finished(partial(_count, services().meter, webhook))
-    else:
-        _count(services().meter, webhook, response)
+    """Count the reply to a request that the guard has read, but for a deferred one, which counts itself, and HEAD."""
+    if not isinstance(response, DeferredResponse):
+        webhook: Webhook | None = g.get("webhook")
+        if webhook is not None and webhook.method != "HEAD":
+            _count(services().meter, webhook, response.status_code, time.perf_counter_ns())
     return response
 
 
-def _count(meter: Meter, webhook: Webhook, response: Response) -> None:
-    ended = response.finished_at if isinstance(response, DeferredResponse) else time.perf_counter_ns()
+def _count(meter: Meter, webhook: Webhook, status: int, ended: int) -> None:
     meter.count_reply(
         kind=webhook.kind.value,
         signature=webhook.verification.verdict.value,
-        status=response.status_code,
+        status=status,
         seconds=(ended - webhook.started) / 1e9,
     )

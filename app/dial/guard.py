@@ -24,6 +24,7 @@ REFUSALS = "dialstatus-refusals"
 SOUND = "sound"  # Audio files: Plivo fetches them unsigned.
 
 _KINDS = {f"dial.{kind.value}": kind for kind in Kind}  # Each route's endpoint is named after its kind.
+_request = cast(Request, request_proxy)
 _BEARER = Verification(verdict=Verdict.BEARER, scheme="bearer")
 # Requests to these URLs may name no call: fallback and music store nothing, and `flask doctor` tries the former; the
 # Record API reports in a field of its own.
@@ -33,7 +34,7 @@ _CALL_NAMES = ("CallUUID", "DialALegUUID", "call_uuid")
 
 def guard() -> Response | None:
     """Read the request into `g.webhook` and return None, or return the refusal."""
-    config, request = services().config, cast(Request, request_proxy).itself
+    config, request = services().config, _request.itself
     if request.endpoint == f"dial.{SOUND}":
         return None
     webhook = g.webhook = read_head(request, _KINDS[request.endpoint or ""], config)
@@ -90,8 +91,8 @@ def _explain(webhook: Webhook, request: Request, offer: Offer, *, refused: bool)
 def _fault_of(webhook: Webhook) -> str | None:
     """Return why a validly signed request cannot be what Plivo signed; None for nearly every one."""
     if webhook.kind not in _WITHOUT_CALL:
-        call_uuid = next((webhook.first[name] for name in _CALL_NAMES if webhook.first.get(name)), "")
-        if not call_uuid or call_uuid[0] == "=":
+        call_uuid = next(filter(None, map(webhook.first.get, _CALL_NAMES)), None)
+        if call_uuid is None or call_uuid[0] == "=":
             return "it names no call"
     return find_ambiguity(method=webhook.method, query=webhook.asked, form=webhook.form)
 

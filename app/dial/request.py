@@ -17,7 +17,7 @@ from werkzeug.exceptions import BadRequest, HTTPException, RequestEntityTooLarge
 from werkzeug.http import parse_options_header
 
 from app.dial.parameters import Pairs, checked, decode_form, decode_json, plivo_parameters
-from app.dial.ticket import OWN_NAMES, Ticket, dial_of_notice
+from app.dial.ticket import Ticket, dial_of_notice
 from app.records.model.ids import now
 from app.voice.events import Kind
 from app.voice.parsing import is_hangup
@@ -138,7 +138,7 @@ def read_parameters(webhook: Webhook, request: FlaskRequest, secret: str) -> Non
         webhook.form = _read_body(request, any_type=is_phlo)
     webhook.params = plivo_parameters(webhook.form, webhook.asked, is_phlo=is_phlo)
     webhook.first = dict(reversed(webhook.params))  # Plivo never sends a name twice.
-    own = {name: value for name, value in webhook.asked if name in OWN_NAMES}
+    own = dict(webhook.asked)
     if "step" in own:
         webhook.ticket = Ticket.from_query(own, secret)
     webhook.dial_id = _dial_id(webhook, own, secret)
@@ -195,6 +195,7 @@ def _called_url(base_url: str, target: str) -> str:
     return origin + target if prefix and target.startswith(f"{prefix}/") else base_url + target
 
 
+@lru_cache(maxsize=64)
 def _split_base(base_url: str) -> tuple[str, str]:
     scheme, separator, rest = base_url.partition("://")
     host, slash, path = rest.partition("/")

@@ -16,7 +16,7 @@ from app.dial.decide import decide_after, decide_start, first_dial_id, next_dial
 from app.dial.replies import APOLOGY, Replies, xml_reply
 from app.dial.request import Webhook, current_webhook
 from app.dial.snapshot import note_turn, snapshot_of, trials_of, without_trials
-from app.dial.store_receipt import make_receipt, store, store_notice, translate
+from app.dial.store_receipt import WriteReply, make_receipt, store, store_notice, translate
 from app.plan.callers import is_outgoing
 from app.plan.contacts import contact_of
 from app.plan.order import Memory
@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 REPLIES = "dialstatus-replies"
 _NO_LEGS: Mapping[str, str] = {}
 
-View = Callable[[Webhook], Response]
+View = Callable[[Webhook, Services], Response]
 
 
 def control(otherwise: View) -> Callable[[View], Callable[[], Response]]:
@@ -42,9 +42,10 @@ def control(otherwise: View) -> Callable[[View], Callable[[], Response]]:
             webhook = current_webhook()
             if webhook.method == "HEAD":
                 return xml_reply()  # Asks whether we are here: there is nothing to decide or store.
+            shared = services()
             for attempt in (view, otherwise):
                 try:
-                    return attempt(webhook)
+                    return attempt(webhook, shared)
                 except Exception:
                     # The caller is on the line: an error is for us to see, never for them to hear as silence.
                     log.exception("control_failed", extra={"kind": webhook.kind.value, "path": webhook.path})
@@ -55,22 +56,23 @@ def control(otherwise: View) -> Callable[[View], Callable[[], Response]]:
     return decorate
 
 
-def apologise(_webhook: Webhook) -> Response:
+def apologise(_webhook: Webhook, _shared: Services) -> Response:
     """Return an apology, after which the call ends."""
     return xml_reply(APOLOGY)
 
 
-def start_without_store(webhook: Webhook) -> Response:
+def start_without_store(webhook: Webhook, shared: Services) -> Response:
     """Reply to a new call with what the plan says, from memory alone."""
-    return xml_reply(_begin(webhook, translate(webhook)).document)
+    event = translate(webhook, shared.config.plivo_timezone)
+    return xml_reply(_start(webhook, event, shared, snapshot_of(event, shared), replies()).document)
 
 
 @control(otherwise=start_without_store)
-def answer(webhook: Webhook) -> Response:
+def answer(webhook: Webhook, shared: Services) -> Response:
     """Reply to a new call with what the plan says."""
-    event = translate(webhook)
-    reply = _begin(webhook, event)
-    stored = store(webhook, make_receipt(webhook, event), reply)
+    event = translate(webhook, shared.config.plivo_timezone)
+    reply = _start(webhook, event, shared, snapshot_of(event, shared), replies())
+    stored = store(shared, webhook, make_receipt(webhook, event, reply))
     return stored.reply
 
 
@@ -80,38 +82,38 @@ def answer_or_hangup() -> Response:
 
 
 @control(otherwise=apologise)
-def action(webhook: Webhook) -> Response:
+def action(webhook: Webhook, shared: Services) -> Response:
     """Store how a dial ended and reply with what the caller gets next."""
-    event = cast(DialEnded, translate(webhook))
+    event = cast(DialEnded, translate(webhook, shared.config.plivo_timezone))
     outcome = outcome_of(facts_of_report(event))
-    shared = services()
     go_on = partial(_go_on, webhook, event, shared, snapshot_of(event, shared), replies())
-    receipt = make_receipt(webhook, event)._replace(decide_again=partial(_go_on_again, go_on, outcome, webhook))
-    stored = store(webhook, receipt, go_on(outcome))
+    receipt = make_receipt(webhook, event, go_on(outcome), partial(_go_on_again, go_on, outcome, webhook))
+    stored = store(shared, webhook, receipt)
     return stored.reply
 
 
 @control(otherwise=start_without_store)
-def fallback(webhook: Webhook) -> Response:
+def fallback(webhook: Webhook, shared: Services) -> Response:
     """Answer a call whose answer URL could not be reached: from the plan alone, without the store."""
     fields = {"sender": webhook.sender, "request_id": webhook.request_id}
     if "CallUUID" in webhook.first:
         log.warning("fallback_asked", extra=fields)
     else:  # No call: `flask doctor` or a monitor tests whether this server answers.
         log.info("fallback_tried", extra=fields)
-    return start_without_store(webhook)
+    return start_without_store(webhook, shared)
 
 
-@control(otherwise=lambda _webhook: xml_reply(replies().confirm(None)))
-def confirm(webhook: Webhook) -> Response:
+@control(otherwise=lambda _webhook, _shared: xml_reply(replies().confirm(None)))
+def confirm(webhook: Webhook, shared: Services) -> Response:
     """Reply with what tells a callee which key takes the call."""
     reply = Reply(replies().confirm(webhook.ticket, webhook.base_url))
-    stored = store(webhook, make_receipt(webhook, translate(webhook)), reply)
+    event = translate(webhook, shared.config.plivo_timezone)
+    stored = store(shared, webhook, make_receipt(webhook, event, reply))
     return stored.reply
 
 
-@control(otherwise=lambda _webhook: xml_reply())
-def music(webhook: Webhook) -> Response:
+@control(otherwise=lambda _webhook, _shared: xml_reply())
+def music(webhook: Webhook, _shared: Services) -> Response:
     """Reply with what the caller hears while a step rings. Nothing is stored: the request says nothing new."""
     return xml_reply(replies().music(webhook.ticket, webhook.base_url))
 
@@ -132,10 +134,11 @@ def sound(name: str) -> Response:
 
 
 @control(otherwise=apologise)
-def voicemail(webhook: Webhook) -> Response:
+def voicemail(webhook: Webhook, shared: Services) -> Response:
     """Store that a message was left and reply with thanks, after which the call ends."""
     reply = Reply(replies().voicemail_taken(webhook.ticket, webhook.base_url))
-    stored = store(webhook, make_receipt(webhook, translate(webhook)), reply)
+    event = translate(webhook, shared.config.plivo_timezone)
+    stored = store(shared, webhook, make_receipt(webhook, event, reply))
     return stored.reply
 
 
@@ -144,8 +147,7 @@ def notice() -> Response:
     webhook = current_webhook()
     if webhook.method == "HEAD":
         return xml_reply()
-    stored = store_notice(webhook, make_receipt(webhook, translate(webhook)), lambda _response, _kept: None)
-    return stored.reply
+    return _store_notice(webhook, lambda _response, _kept: None)
 
 
 def phlo() -> Response:
@@ -153,7 +155,13 @@ def phlo() -> Response:
     webhook = current_webhook()
     if webhook.method == "HEAD":
         return Response(_recorded(None), content_type="application/json")
-    stored = store_notice(webhook, make_receipt(webhook, translate(webhook)), _write_recorded)
+    return _store_notice(webhook, _write_recorded)
+
+
+def _store_notice(webhook: Webhook, write_reply: WriteReply) -> Response:
+    shared = services()
+    event = translate(webhook, shared.config.plivo_timezone)
+    stored = store_notice(shared, webhook, make_receipt(webhook, event), write_reply)
     return stored.reply
 
 
@@ -161,11 +169,6 @@ def replies() -> Replies:
     """Return the running application's documents."""
     written: Replies = current_app.extensions[REPLIES]
     return written
-
-
-def _begin(webhook: Webhook, event: Event) -> Reply:
-    shared = services()
-    return _start(webhook, event, shared, snapshot_of(event, shared), replies())
 
 
 def _start(webhook: Webhook, event: Event, shared: Services, snapshot: Snapshot, documents: Replies) -> Reply:

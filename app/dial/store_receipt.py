@@ -3,16 +3,24 @@
 import logging
 import time
 from collections.abc import Callable
+from datetime import tzinfo
 from functools import partial
 from typing import NamedTuple
 
 from flask import Response
 
-from app.context import Services, services
+from app.context import Services
 from app.dial.deferred_response import DeferredResponse
 from app.dial.replies import EMPTY_REPLY
 from app.dial.request import Webhook
-from app.records.model.receipt import Receipt, ReceiptRefused, Reply, StoredReceipt, StoreUnavailable
+from app.records.model.receipt import (
+    DecideAgain,
+    Receipt,
+    ReceiptRefused,
+    Reply,
+    StoredReceipt,
+    StoreUnavailable,
+)
 from app.records.spool.spool import SpoolFull
 from app.records.writing.entry import Entry
 from app.voice.cdr import parse_any
@@ -22,6 +30,8 @@ from app.voice.times import offset_text
 from app.voice.xml import EMPTY
 
 log = logging.getLogger(__name__)
+
+WriteReply = Callable[[Response, StoredReceipt | None], None]
 
 _WARN_EVERY = 3600.0  # Seconds between two warnings of one process about the time zone.
 _last_warning: list[float] = []  # A reading of `time.monotonic`, once there was a warning.
@@ -33,9 +43,8 @@ class Stored(NamedTuple):
     reply: Response
 
 
-def translate(webhook: Webhook) -> Event:
-    """Return the event of a webhook."""
-    zone = services().config.plivo_timezone
+def translate(webhook: Webhook, zone: tzinfo) -> Event:
+    """Return the event of a webhook; `zone` is the configured time zone of the Plivo account."""
     event = parse_any(webhook.kind, webhook.first, at=webhook.received_at, zone=zone)
     if isinstance(event, CallHungUp) and event.derived_offset is not None:
         _warn_of_time_zone(event, event.derived_offset, str(zone))
@@ -59,8 +68,10 @@ def _warn_of_time_zone(event: CallHungUp, derived_offset: int, configured: str) 
     )
 
 
-def make_receipt(webhook: Webhook, event: Event) -> Receipt:
-    """Return the receipt of a webhook, without a reply."""
+def make_receipt(
+    webhook: Webhook, event: Event, reply: Reply = EMPTY_REPLY, decide_again: DecideAgain | None = None
+) -> Receipt:
+    """Return the receipt of a webhook with its reply."""
     return Receipt(
         kind=webhook.kind,
         method=webhook.method,
@@ -73,61 +84,60 @@ def make_receipt(webhook: Webhook, event: Event) -> Receipt:
         received_at=webhook.received_at,
         dial_id=webhook.dial_id,
         event=event,
+        placement=reply.placement,
+        reply=None if reply.document == EMPTY else reply.document,
+        reply_micros=webhook.elapsed_micros(),
+        decide_again=decide_again,
         nonce=webhook.nonce,
+        otherwise=reply.otherwise,
     )
 
 
-def store(webhook: Webhook, receipt: Receipt, reply: Reply) -> Stored:
+def store(shared: Services, webhook: Webhook, receipt: Receipt) -> Stored:
     """Store the receipt of a control request with its reply. A copy of an earlier request gets the earlier reply.
 
     Where the store does not take it in time it goes on the spool, and the caller gets the reply all the same.
     """
-    shared, entry = services(), Entry((_with_reply(webhook, receipt, reply),))
-    finish = partial(_finish_control, shared, entry)
-    return Stored(DeferredResponse(shared.journal, entry, finish, otherwise=reply.document))
+    finish = partial(_finish_control, shared, receipt)
+    return Stored(DeferredResponse(shared, webhook, Entry((receipt,)), finish, otherwise=receipt.reply or EMPTY))
 
 
 def store_notice(
-    webhook: Webhook, receipt: Receipt, write_reply: Callable[[Response, StoredReceipt | None], None]
+    shared: Services,
+    webhook: Webhook,
+    receipt: Receipt,
+    write_reply: WriteReply,
 ) -> Stored:
     """Store a notice. `write_reply` fills the reply, with None where the store refuses the receipt for good.
 
     While the store is away the reply is 503: no caller waits, and Plivo sends the notice again.
     """
-    shared, entry = services(), Entry((_with_reply(webhook, receipt, EMPTY_REPLY),))
-    finish = partial(_finish_notice, shared, entry, write_reply)
-    return Stored(DeferredResponse(shared.journal, entry, finish, otherwise=EMPTY, status=503))
+    finish = partial(_finish_notice, shared, receipt, write_reply)
+    return Stored(DeferredResponse(shared, webhook, Entry((receipt,)), finish, otherwise=EMPTY, status=503))
 
 
-def _with_reply(webhook: Webhook, receipt: Receipt, reply: Reply) -> Receipt:
-    document = None if reply.document == EMPTY else reply.document
-    micros = webhook.elapsed_micros()
-    return receipt._replace(placement=reply.placement, reply=document, reply_micros=micros, otherwise=reply.otherwise)
-
-
-def _finish_control(shared: Services, entry: Entry, response: DeferredResponse) -> None:
-    [receipt] = entry.receipts
+def _finish_control(shared: Services, receipt: Receipt, response: DeferredResponse) -> None:
     try:
-        [kept] = entry.result()
+        [kept] = response.entry.result()
     except StoreUnavailable as error:
         _spool(shared, receipt, error)
         return
-    response.when_finished(partial(_log_dial_ended, receipt, kept))
-    response.status_code = kept.reply_status
+    response.log_outcome = partial(_log_dial_ended, receipt, kept)
+    if kept.reply_status != response.status_code:
+        response.status_code = kept.reply_status
     if kept.deliveries != 1 or kept.reply != receipt.reply:
         response.set_data(kept.reply or EMPTY)
 
 
 def _finish_notice(
     shared: Services,
-    entry: Entry,
-    write_reply: Callable[[Response, StoredReceipt | None], None],
+    receipt: Receipt,
+    write_reply: WriteReply,
     response: DeferredResponse,
 ) -> None:
-    [receipt] = entry.receipts
     kept: StoredReceipt | None = None
     try:
-        [kept] = entry.result()
+        [kept] = response.entry.result()
     except ReceiptRefused as error:
         _spool(shared, receipt, error)  # Sent again it would be refused again: an operator must look at it.
     except StoreUnavailable as error:
@@ -135,7 +145,7 @@ def _finish_notice(
         log.warning("notice_not_kept", extra=fields)
         return
     else:
-        response.when_finished(partial(_log_dial_ended, receipt, kept))
+        response.log_outcome = partial(_log_dial_ended, receipt, kept)
     response.status_code = kept.reply_status if kept else 200
     write_reply(response, kept)
 
@@ -152,8 +162,8 @@ def _spool(shared: Services, receipt: Receipt, error: Exception) -> None:
     shared.drainer.wake()
 
 
-def _log_dial_ended(receipt: Receipt, kept: StoredReceipt, _response: Response) -> None:
-    if receipt.kind not in {Kind.ACTION, Kind.PHLO} or kept.dial is None:
+def _log_dial_ended(receipt: Receipt, kept: StoredReceipt) -> None:
+    if receipt.kind not in (Kind.ACTION, Kind.PHLO) or kept.dial is None:
         return
     dial = kept.dial
     log.info(

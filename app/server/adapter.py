@@ -112,7 +112,7 @@ class Adapter:
             reply.finish()
         else:
             await self._loop.run_in_executor(None, reply.finish)
-            reply.notify_listeners()
+            reply.report()
 
     def _hand_over(self) -> None:
         replies, self._waiting, stored = self._waiting, [], self._stored
@@ -139,7 +139,7 @@ def _report(replies: Iterable[DeferredResponse]) -> None:
     with lines_together():
         for reply in replies:
             if reply.entry.is_stored and reply.finished_at:
-                reply.notify_listeners()
+                reply.report()
 
 
 def _take(pieces: Iterator[bytes], body: object) -> bytes:

@@ -60,17 +60,17 @@ def test_counting_continues_without_a_writable_directory(tmp_path: Path) -> None
 def test_durations_fall_into_their_buckets(tmp_path: Path) -> None:
     counts = Counts(tmp_path)
     for seconds in (0.0005, 0.001, 0.003, 99):
-        counts.observe(HITS, "wait", "a", seconds)
-    metric = Metric(name="wait", kind="histogram", help="A wait.", labels=("kind",))
+        counts.count_reply(kind="answer", signature="valid", status=200, seconds=seconds)
+    metric = Metric(name="reply_seconds", kind="histogram", help="A wait.", labels=("kind",))
     lines = format_metrics([metric], counts.total()).splitlines()
     counts.stop()
-    assert counts.total()[HITS] == 4
-    assert 'dialstatus_wait_bucket{kind="a",le="0.001"} 2' in lines
-    assert 'dialstatus_wait_bucket{kind="a",le="0.005"} 3' in lines
-    assert 'dialstatus_wait_bucket{kind="a",le="5"} 3' in lines
-    assert 'dialstatus_wait_bucket{kind="a",le="+Inf"} 4' in lines
-    assert 'dialstatus_wait_count{kind="a"} 4' in lines
-    assert 'dialstatus_wait_sum{kind="a"} 99.0045' in lines
+    assert counts.total()["receipts_total", "answer", "valid", "200"] == 4
+    assert 'dialstatus_reply_seconds_bucket{kind="answer",le="0.001"} 2' in lines
+    assert 'dialstatus_reply_seconds_bucket{kind="answer",le="0.005"} 3' in lines
+    assert 'dialstatus_reply_seconds_bucket{kind="answer",le="5"} 3' in lines
+    assert 'dialstatus_reply_seconds_bucket{kind="answer",le="+Inf"} 4' in lines
+    assert 'dialstatus_reply_seconds_count{kind="answer"} 4' in lines
+    assert 'dialstatus_reply_seconds_sum{kind="answer"} 99.0045' in lines
 
 
 def test_label_values_cannot_leave_their_quotes() -> None:

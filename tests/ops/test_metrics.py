@@ -53,18 +53,17 @@ def test_metrics_need_the_token(start_server: Start, header: str | None) -> None
 
 def test_the_time_of_a_reply_ends_when_it_is_finished_not_when_it_is_counted(tmp_path: Path) -> None:
     app = create_app(Config.load({"INSTANCE_DIR": str(tmp_path), "VERIFY_SIGNATURES": "off"}))
-    journal = app.extensions[EXTENSION].journal
-    reply = DeferredResponse(journal, Entry(()), lambda _: None)
-
+    shared = app.extensions[EXTENSION]
     with app.test_request_context("/dialstatus/action/", method="POST"):
-        webhook = g.webhook = read_head(request, Kind.ACTION, app.extensions[EXTENSION].config)
+        webhook = g.webhook = read_head(request, Kind.ACTION, shared.config)
+        reply = DeferredResponse(shared, webhook, Entry(()), lambda _: None)
         for function in app.after_request_funcs["dial"]:
             function(reply)
     reply.finish()
     webhook.started = reply.finished_at - 3_000_000
-    reply.notify_listeners()
+    reply.report()
 
-    counted = app.extensions[EXTENSION].meter.total()
+    counted = shared.meter.total()
     assert counted["reply_seconds", "action", "0.005"] == 1
     assert counted["reply_seconds_sum", "action"] == 0.003
 
