@@ -14,6 +14,7 @@ from app.records.maintenance.prune import OnProgress, count_older, count_receipt
 from app.records.maintenance.prune import erase as erase_person
 from app.records.maintenance.prune import prune as prune_older
 from app.records.model.ids import now
+from app.records.writing.audit import record_change
 from app.voice.numbers import normalise
 
 _DAY = 86_400_000  # milliseconds
@@ -36,6 +37,11 @@ def _progress(what: str, total: int) -> Iterator[OnProgress]:
         yield lambda count: progress.advance(task, count)
 
 
+def _log_change(action: str, subject: str, calls: int) -> None:
+    with services().store.transaction() as connection:
+        record_change(connection, actor="cli", action=action, subject=subject, detail={"calls": calls})
+
+
 @click.command()
 @click.option("--older-than", "days", type=_Age(), required=True, help="Age in days, such as 90d.")
 @click.option("--dry-run", is_flag=True, help="Only print how many calls would be deleted.")
@@ -55,6 +61,7 @@ def prune(days: int, dry_run: bool, yes: bool) -> None:
         click.confirm(f"Delete {total:,} calls older than {days} days for good?", abort=True)
     with _progress("Calls", total) as step:
         pruned = prune_older(shared.store, before=before, step=step, rules=shared.rules)
+    _log_change("calls.pruned", f"older than {days} days", pruned)
     click.echo(f"Calls older than {days} days deleted: {pruned:,}.")
 
 
@@ -75,6 +82,7 @@ def erase(person: str, yes: bool) -> None:
         click.confirm(f"Delete every call of {number} for good?", abort=True)
     with _progress("Receipts searched", count_receipts(shared.store)) as step:
         erased = erase_person(shared.store, shared.spool, number, step, shared.rules)
+    _log_change("calls.erased", "one person", erased.calls)  # Not who: that would keep what is to be forgotten.
     click.echo(
         f"Calls deleted: {erased.calls:,}, spooled receipts: {erased.spooled:,}, mentions left: {erased.left:,}."
     )

@@ -83,7 +83,7 @@ def resend_events(ids: tuple[str, ...], dead: bool, waiting: bool, address: str 
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     states = tuple(state for state, is_meant in (("dead", dead), ("waiting", waiting)) if is_meant)
-    count = resend(services().store, keys, states=states, address=address)
+    count = resend(services().store, keys, states=states, address=address, actor="cli")
     click.echo(f"{count:,} {'delivery' if count == 1 else 'deliveries'} will be sent again.")
 
 

@@ -1,28 +1,25 @@
 """How `create_app` adds the reports."""
 
-from http import HTTPStatus
-
-from flask import Blueprint, Flask, abort, request
+from flask import Blueprint, Flask
 from flask_bootstrap import Bootstrap5
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import BaseConverter
 
 from app.records.model.receipt import StoreUnavailable
 from app.reports.access.headers import add_headers, compress
-from app.reports.access.sessions import has_csrf_token, use_sessions
+from app.reports.access.sessions import use_sessions
 from app.reports.access.tokens import use_token_guard
 from app.reports.api.routes import bp as api_bp
 from app.reports.errors import error_page
 from app.reports.pages.first_run import Guide, use_guide
 from app.reports.pages.routes import bp as pages_bp
-from app.reports.pages.routes import refuse_other_sites, require_session, store_unavailable
+from app.reports.pages.routes import refuse_other_sites, require_csrf_token, require_session, store_unavailable
 
 
 def guard_pages(pages: Blueprint) -> None:
     """Guard the pages of another room as the reports' own: session, forms of this site, headers, error pages."""
-    pages.before_request(refuse_other_sites)
-    pages.before_request(require_session)
-    pages.before_request(require_csrf_token)
+    for check in (refuse_other_sites, require_session, require_csrf_token):
+        pages.before_request(check)
     guard_links(pages)
 
 
@@ -31,12 +28,6 @@ def guard_links(links: Blueprint) -> None:
     links.after_request(add_headers)
     links.register_error_handler(StoreUnavailable, store_unavailable)
     links.register_error_handler(HTTPException, error_page)
-
-
-def require_csrf_token() -> None:
-    """Refuse a form that no page of this session made."""
-    if request.method == "POST" and not has_csrf_token():
-        abort(HTTPStatus.BAD_REQUEST, "This form has expired. Go back to the page and try again.")
 
 
 class AnythingConverter(BaseConverter):

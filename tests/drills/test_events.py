@@ -139,7 +139,7 @@ def test_every_call_is_announced_once_under_kills(
     store = Store(postgresql_url.replace("postgresql://", "postgresql+psycopg://"), timeout=20)
 
     def is_sent() -> bool:
-        resend(store, [], states=["waiting"], address="EVENTS_URL")  # As flask events resend --waiting.
+        resend(store, [], states=["waiting"], address="EVENTS_URL", actor="drill")  # As flask events resend --waiting.
         time.sleep(0.5)
         return rows(postgresql_url, tmp_path, WAITING) == [(0,)]
 

@@ -112,7 +112,7 @@ def test_each_address_has_its_own_deliveries(store: Store) -> None:
 
     assert [one.subject for one in claimed(store, "b")] == ["one"]
     assert claimed(store, "a") == []
-    assert queue.resend(store, [], states=[queue.DEAD]) == 1
+    assert queue.resend(store, [], states=[queue.DEAD], actor="anna") == 1
     assert [one.attempts for one in claimed(store, "a")] == [1]
 
 

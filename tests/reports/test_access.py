@@ -237,6 +237,41 @@ def test_what_is_not_permitted_is_refused(calls: Caller) -> None:
     assert known <= {endpoint for endpoint, _, _ in endpoints(calls)}
 
 
+def test_no_form_works_without_the_csrf_token_of_its_session(calls: Caller) -> None:
+    admin = session_of(calls, REPORTS_TOKEN)
+    before = flask(calls, "access", "log").output, calls.read("followups"), admin.get("/").status_code
+    posted = 0
+    for endpoint, method, path in endpoints(calls):
+        if method != "GET" and endpoint != "reports.login" and not endpoint.startswith("api."):
+            for form in ({}, {"csrf": ""}, {"csrf": "guess"}):
+                reply = admin.post(path, data={"action": "done", "theme": "dark", "route": "sales", **form})
+                assert reply.status_code == 400, (endpoint, form)
+                posted += 1
+
+    assert posted >= 3 * 6
+    assert (flask(calls, "access", "log").output, calls.read("followups"), admin.get("/").status_code) == before
+
+
+def test_a_session_changes_nothing_through_the_api(calls: Caller) -> None:
+    admin = session_of(calls, REPORTS_TOKEN)
+    changing = [path for endpoint, method, path in endpoints(calls) if endpoint.startswith("api.") and method != "GET"]
+
+    assert changing
+    assert {admin.post(path.replace("any", "take")).status_code for path in changing} == {401}
+
+
+def test_the_log_holds_what_people_did_about_follow_ups(calls: Caller) -> None:
+    [_, one] = calls.read("followups")["followups"]
+    worker = calls.app.test_client(use_cookies=False)
+    bearer = {"Authorization": f"Bearer {token_of(calls, 'ben', '--role', 'work')}"}
+    worker.post(f"/api/v1/followups/{one['followup_id']}/take", headers=bearer, json={"note": "after lunch"})
+
+    newest = flask(calls, "access", "log").output.splitlines()[0]
+
+    assert newest.split()[1:4] == ["ben", "followup.take", one["caller"]]
+    assert "after lunch" in newest
+
+
 def test_only_who_may_work_takes_a_follow_up_and_only_of_their_routes(calls: Caller) -> None:
     found = {one["route"]: one["followup_id"] for one in calls.read("followups")["followups"]}
     reader, worker = token_of(calls, "anna"), token_of(calls, "ben", "--role", "work", "--route", "sales")
@@ -418,6 +453,7 @@ def wander(caller: Caller, *, tries: int, seed: int) -> int:
         "unit",
         "scope",
     ]
+    paths += [f"/api/v1/followups/{one['followup_id']}" for one in caller.read("followups")["followups"]]
     for _ in range(tries):
         query = {choose.choice(names): choose.choice(values) for _ in range(choose.randrange(4))}
         guest, path = choose.choice(guests), choose.choice(paths)

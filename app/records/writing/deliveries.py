@@ -12,6 +12,7 @@ from sqlalchemy import Connection, and_, delete, exists, or_, select, text, upda
 from app.records.model.ids import first_key, now
 from app.records.model.tables_events import deliveries, events, job_facts
 from app.records.store.store import Store
+from app.records.writing.audit import record_change
 
 WAITING, DELIVERED, DROPPED, DEAD = "waiting", "delivered", "dropped", "dead"
 _KEPT = 7 * 86_400_000  # Milliseconds that settled deliveries stay on the page.
@@ -102,7 +103,9 @@ def settle(store: Store, attempts: Sequence[Attempt]) -> None:
             connection.execute(update(deliveries).where(*same, deliveries.c.state == WAITING).values(new))
 
 
-def resend(store: Store, event_keys: Sequence[int], *, states: Sequence[str] = (), address: str | None = None) -> int:
+def resend(
+    store: Store, event_keys: Sequence[int], *, states: Sequence[str] = (), address: str | None = None, actor: str
+) -> int:
     """Make deliveries due again, with all their attempts: those of these events, and all in these states.
 
     Returns how many. Raises `StoreUnavailable`.
@@ -113,7 +116,11 @@ def resend(store: Store, event_keys: Sequence[int], *, states: Sequence[str] = (
         chosen.append(deliveries.c.address == address)
     with store.transaction() as connection:
         again = update(deliveries).where(*chosen).values(state=WAITING, due_at=store.clock(connection), attempts=0)
-        return connection.execute(again).rowcount
+        count = connection.execute(again).rowcount
+        record_change(
+            connection, actor=actor, action="events.resent", subject=address or "all", detail={"count": count}
+        )
+    return count
 
 
 def drop_all(store: Store, address: str, *, reason: str) -> None:

@@ -91,6 +91,13 @@ def require_session() -> Response | None:
     return None
 
 
+@bp.before_request
+def require_csrf_token() -> None:
+    """Refuse a form that no page of this session made. The form of the login has no session yet."""
+    if request.method == "POST" and request.endpoint not in OPEN and not has_csrf_token():
+        abort(HTTPStatus.BAD_REQUEST, "This form has expired. Go back to the page and try again.")
+
+
 @bp.errorhandler(StoreUnavailable)
 def store_unavailable(error: StoreUnavailable) -> Response:
     """Return the error page that says why the store cannot be read."""
@@ -236,7 +243,7 @@ def show_glossary() -> Response:
 @bp.post("/theme")
 def theme() -> Response:
     """Remember the colours in the session."""
-    if has_csrf_token() and request.form.get("theme") in THEMES:
+    if request.form.get("theme") in THEMES:
         session["theme"] = request.form["theme"]
     return redirect_to(request.form.get("next", "/"))
 
