@@ -1,6 +1,6 @@
 """The digest: what happened in a day or a week, at a local hour, once."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from app.plan.outlets import DIGEST, NOBODY_REACHED
 from app.records.reading.call_filters import CallFilters
 from app.records.reading.figures import Figures, GroupBy
-from app.records.reading.followups import FollowupFilters, count_open
+from app.records.reading.followups import FollowupFilters, read_figures
 from app.records.reading.read_session import read_session
 from app.records.reading.summaries import Summaries
 from app.records.store.store import Store
@@ -16,7 +16,7 @@ from app.records.writing.deliveries import find_fact, set_fact
 from app.records.writing.outbox import queue_event
 from settings.notify import DigestTime
 
-_LATEST = timedelta(hours=12)  # A digest that is later than that, after a server was down, is left out.
+_LATEST = 12 * 3600  # Seconds; a digest that is later than that, after a server was down, is left out.
 _WEEK = timedelta(days=7)
 _SLOWEST = 3
 _ANSWERS = 3  # A target needs so many answered calls to be called slow.
@@ -32,8 +32,8 @@ class Period:
 
 def last_period(when: DigestTime, now: datetime) -> Period:
     """Return the period of the last digest that is due at a local time."""
-    until = now.replace(hour=when.minute // 60, minute=when.minute % 60, second=0, microsecond=0)
-    if until > now:
+    until = now.replace(hour=when.minute // 60, minute=when.minute % 60, second=0, microsecond=0, fold=0)
+    if until.timestamp() > now.timestamp():  # Two times of one zone would be compared without their offsets.
         until -= timedelta(days=1)
     if when.weekday is not None:
         until -= timedelta(days=(until.weekday() - when.weekday) % 7)
@@ -52,7 +52,7 @@ def queue_digest(store: Store, when: DigestTime, zone: ZoneInfo) -> None:
         known = find_fact(connection, DIGEST)
     if known == slot:
         return
-    is_sent = known is not None and now - period.until < _LATEST
+    is_sent = known is not None and now.timestamp() - period.until.timestamp() < _LATEST
     body = read_digest(store, period, zone) if is_sent else {}
     with store.transaction() as connection:
         set_fact(connection, DIGEST, slot)
@@ -70,7 +70,7 @@ def read_digest(store: Store, period: Period, zone: ZoneInfo) -> dict[str, Any]:
         earlier = summaries.summarise(before, GroupBy.OUTCOME).whole
         hours = summaries.summarise(during, GroupBy.HOUR).parts
         targets = summaries.summarise(during, GroupBy.TARGET).parts
-        followups = count_open(connection, FollowupFilters())
+        followups = read_figures(connection, FollowupFilters())
     return {
         "since": period.since.isoformat(),
         "until": period.until.isoformat(),
@@ -81,7 +81,8 @@ def read_digest(store: Store, period: Period, zone: ZoneInfo) -> dict[str, Any]:
         "missed": _missed(whole),
         "missed_by_hour": _missed_by_hour(hours),
         "slowest": _slowest(targets),
-        "followups": followups,
+        "followups": followups.open,
+        **asdict(followups),
     }
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -38,6 +39,18 @@ def test_a_digest_is_about_the_last_whole_day_or_week(when: str, now: str, since
         since=datetime.fromisoformat(since).replace(tzinfo=BERLIN),
         until=datetime.fromisoformat(until).replace(tzinfo=BERLIN),
     )
+
+
+def test_a_digest_at_an_hour_that_comes_twice_or_never_is_due_once() -> None:
+    for text, day in (("daily 02:30", "2026-10-25"), ("daily 02:30", "2026-03-29")):
+        noon = datetime.fromisoformat(f"{day}T12:00").replace(tzinfo=BERLIN)
+        begin = noon.timestamp() - 36 * 3600
+        moments = [datetime.fromtimestamp(begin + minutes * 60, BERLIN) for minutes in range(48 * 60)]
+        due = [(at, last_period(digest_time(text), at).until) for at in moments]
+
+        slots = [until.isoformat() for _, until in due]
+        assert len(dict.fromkeys(slots)) == len([1 for one, two in pairwise(slots) if one != two]) + 1  # Never back.
+        assert all(until.timestamp() <= at.timestamp() for at, until in due)
 
 
 @pytest.mark.parametrize("text", ["daily", "weekly 08:00", "weekly someday 08:00", "daily 24:00", "hourly"])
@@ -88,7 +101,9 @@ def test_the_figures_are_those_of_the_period(database_url: str, tmp_path: Path) 
 
     assert (found["calls"], found["answered"], found["answer_rate"], found["missed"]) == (5, 3, 60, 2)
     assert found["answer_rate_before"] is None
-    assert found["followups"] == 0  # The caller was reached in the end.
+    # The caller was reached in the end.
+    assert (found["followups"], found["reached"], found["within_day"]) == (0, 1, None)
+    assert "Time to reach" in text
     assert sum(one["calls"] for one in found["missed_by_hour"]) == 2
     assert "Answered" in text
     assert "<h1" in html

@@ -1,6 +1,6 @@
 """The job that sends: when it looks, what it announces by itself, and what becomes of what it cannot send."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -183,6 +183,24 @@ def test_a_notice_of_the_quiet_hours_is_sent_when_they_end(open_office: Open, ma
 
     office.send(after=2 * 3600)
     assert [mail["subject"] for mail in mailbox.mails] == ["Missed call from +1 415-555-0100"]
+
+
+def test_a_message_left_in_quiet_hours_is_told_with_its_call(
+    open_office: Open, mailbox: Mailbox, tmp_path: Path
+) -> None:
+    around = [datetime.now(UTC) + timedelta(hours=hours) for hours in (-1, 2)]
+    quiet = "-".join(f"{one:%H:%M}" for one in around)
+    table = f'[notify.team]\nurls = ["{mailbox.url}"]\nquiet = "{quiet}"\n'
+    office = open_office(DIAL_PLAN=plan_file(tmp_path, table), TIMEZONE="UTC", NOTIFY_ALLOW_PRIVATE="true")
+    call_uuid = office.missed_call()
+    office.send()
+    message = {"RecordingID": "r1", "RecordUrl": "https://example.com/r1.mp3", "RecordingDurationMs": "12000"}
+    office.post("/dialstatus/recording/", **inbound(call_uuid, **message))
+    office.send()
+    assert mailbox.mails == []
+
+    office.send(after=2 * 3600)
+    assert [mail["subject"] for mail in mailbox.mails] == ["Message from +1 415-555-0100"]
 
 
 WATCHED = """

@@ -165,11 +165,22 @@ def _insert(connection: Connection, event: NewEvent) -> None:
     key = max(_make_key(now()), latest + 1)
     columns = ("type", "subject", "call_key", "route", "revision", "body")
     connection.execute(insert(events).values(event_key=key, **{name: getattr(event, name) for name in columns}))
+    if event.type == NOTICE:
+        _replace_unsent(connection, event)
     waiting = {"event_key": key, "call_key": event.call_key, "state": "waiting", "attempts": 0}
     connection.execute(
         insert(deliveries),
         [{**waiting, "address": address, "due_at": due_at} for address, due_at in event.addresses.items()],
     )
+
+
+def _replace_unsent(connection: Connection, notice: NewEvent) -> None:
+    """Drop the earlier notices of a call that wait for the end of quiet hours: the new one says all."""
+    of_call = select(events.c.event_key).where(events.c.call_key == notice.call_key, events.c.type == NOTICE)
+    unsent = (deliveries.c.event_key.in_(of_call), deliveries.c.address.in_(notice.addresses))
+    waits = (deliveries.c.state == "waiting", deliveries.c.attempts == 0)
+    dropped = {"state": "dropped", "reason": "a later notice of the call says it"}
+    connection.execute(update(deliveries).where(*unsent, *waits).values(dropped))
 
 
 def _remember(connection: Connection, one: Announcement) -> None:

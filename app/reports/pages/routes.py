@@ -14,7 +14,7 @@ from app.records.model.ids import now
 from app.records.model.receipt import StoreUnavailable
 from app.records.reading.anomalies import find_anomalies
 from app.records.reading.calls import MOST_SORTED, message_of
-from app.records.reading.followups import followup_of
+from app.records.reading.followups import FollowupFilters, followup_of, read_figures
 from app.records.reading.messages import find_message, messages_of
 from app.records.reading.queries import find_call
 from app.records.reading.read_session import read_session
@@ -137,6 +137,7 @@ def dashboard() -> Response:
         charts = find_charts(summaries, query, zone) if has_figures else None
         messages = messages_of(connection, [one.call.call_key for one in found.calls if one.message is not None])
         choices = find_choices(connection, summaries, query) if has_figures else {}
+        followups = None if viewer().is_guest else read_figures(connection, FollowupFilters(scope=viewer().scope))
     page = _page(
         "dashboard.html",
         query=query,
@@ -154,6 +155,7 @@ def dashboard() -> Response:
         is_first=before is None,
         is_live=before is None and (query.range.is_current or query.is_search),
         banners=banners,
+        followups=followups,
         targets_of=targets_of,
         most_sorted=MOST_SORTED,
     )
