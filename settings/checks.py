@@ -5,6 +5,7 @@ import fcntl
 import os
 import secrets
 from collections.abc import Iterator, Mapping, Set
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -49,7 +50,7 @@ def complete(values: dict[str, Any]) -> list[str]:
     """Fill in what the first start makes or what follows from other settings; return the problems met."""
     instance: Path = values["instance_dir"]
     try:
-        instance.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _make_directory(instance)
         for name in ("reports_token", "secret_key"):
             values[name] = values[name] or token(unquote(_stored_secret(instance / name)))
     except OSError as error:
@@ -60,14 +61,26 @@ def complete(values: dict[str, Any]) -> list[str]:
     return []
 
 
+def _make_directory(path: Path) -> None:
+    """Make a directory and those above it that are missing, which a power cut then leaves there."""
+    missing = [one for one in (path, *path.parents) if not one.exists()]
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for made in reversed(missing):
+        above = os.open(made.parent, os.O_RDONLY | os.O_CLOEXEC)
+        with suppress(OSError):  # Not every file system syncs names.
+            os.fsync(above)
+        os.close(above)
+
+
 def _stored_secret(path: Path) -> str:
     """Return the secret stored in a file, made if there is none; two processes at once get the same."""
     with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+", errors="replace") as file:
-        # The lock ends with the file; a crash between making the file and filling it heals at the next start.
+        # The lock ends with the file. A crash before the secret was synced leaves nothing, or zeros.
         fcntl.flock(file, fcntl.LOCK_EX)
-        secret = file.read().strip()
+        secret = file.read().strip("\0").strip()
         if not secret:
             secret = secrets.token_urlsafe(32)
+            file.seek(0)
             file.write(f"{secret}\n")
             file.flush()
             os.fsync(file.fileno())

@@ -51,6 +51,14 @@ def test_tokens_are_generated_once_and_readable_by_their_owner_alone(tmp_path: P
     assert [(instance / name).stat().st_mode & 0o777 for name in ("reports_token", "secret_key")] == [0o600] * 2
 
 
+def test_a_token_that_a_power_cut_left_as_zeros_is_made_again(tmp_path: Path) -> None:
+    (tmp_path / "secret_key").write_bytes(bytes(44))
+
+    config = load(tmp_path)
+
+    assert (tmp_path / "secret_key").read_text() == f"{config.secret_key}\n"
+
+
 def stored_tokens(instance: Path) -> tuple[str, str]:
     config = load(instance)
     return config.reports_token, config.secret_key
