@@ -1,6 +1,5 @@
 """Backups: copies of the whole store, made while it is in use, as a SQLite file that either engine restores."""
 
-import os
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -15,6 +14,7 @@ from sqlalchemy.pool import NullPool
 from app.records.model.receipt import StoreUnavailable
 from app.records.model.tables import metadata
 from app.records.store import migrate
+from app.records.store.files import sync
 from app.records.store.sqlite import without_writers
 from app.records.store.store import Store
 from app.records.store.version import NOT_CURRENT, is_current, version_of
@@ -43,9 +43,9 @@ def backup(store: Store, path: Path, step: OnProgress) -> None:
                     raise StoreUnavailable(NOT_CURRENT)
                 _copy(source, copy, step)
             unfinished.chmod(0o600)
-            _sync(unfinished)
+            sync(unfinished)
             unfinished.rename(path)
-            _sync(path.parent)
+            sync(path.parent)
     except OSError as error:
         raise BackupError(
             f"{path} cannot be written: {error.strerror}; name a new file in a directory that this user may write to"
@@ -122,14 +122,6 @@ def _room_beside(path: Path) -> Iterator[Path]:
         yield room
     finally:
         shutil.rmtree(room)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager

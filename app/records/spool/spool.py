@@ -8,7 +8,7 @@ import logging
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import tzinfo
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import BinaryIO
 
 from app.records.model.receipt import Receipt, ReceiptRefused, receipt_from_json, receipt_to_json
 from app.records.spool.reserve import Reserve
-from app.records.store.files import lock_within, make_database_private, make_private_directory, open_lock
+from app.records.store.files import lock_within, make_database_private, make_private_directory, open_lock, sync
 from app.records.writing.journal import Journal
 
 log = logging.getLogger(__name__)
@@ -202,6 +202,8 @@ class Spool:
             return self._connection
         self._disconnect()
         make_private_directory(self._directory, parents=True)
+        with suppress(OSError):  # Not every file system syncs names.
+            sync(self._directory.parent)  # Otherwise a power cut may take a new directory with all that it holds.
         connection = sqlite3.connect(
             self._path, timeout=self._timeout / 4, isolation_level=None, check_same_thread=False
         )

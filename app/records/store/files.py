@@ -32,6 +32,15 @@ def make_private_directory(path: Path, *, parents: bool = False) -> None:
     make_private(path)
 
 
+def sync(path: Path) -> None:
+    """Write a file to disk, or the names in a directory. Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def open_lock(path: Path) -> BinaryIO:
     """Open a lock file in a directory of its own, which only this user can enter. Raises OSError."""
     make_private_directory(path.parent)
