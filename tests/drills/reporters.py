@@ -24,7 +24,7 @@ class Reporter(threading.Thread):
         """Report calls until `finish` is called."""
         while not self._over.is_set():
             call_uuid = new_uuid()
-            for kind, target, fields in _webhooks(call_uuid):
+            for kind, target, fields in webhooks(call_uuid):
                 if self._send(target, fields, is_notice=kind in {"callback", "hangup"}):
                     self.acknowledged.append((call_uuid, kind))
                 self._over.wait(self._pause)
@@ -48,7 +48,8 @@ class Reporter(threading.Thread):
         return False
 
 
-def _webhooks(call_uuid: str) -> Iterator[tuple[str, str, dict[str, str]]]:
+def webhooks(call_uuid: str) -> Iterator[tuple[str, str, dict[str, str]]]:
+    """Yield what Plivo sends about an answered call: kind, target and parameters."""
     leg = {"DialALegUUID": call_uuid, "DialBLegUUID": f"b-{call_uuid}", "CallUUID": call_uuid}
     yield "answer", "/dialstatus/", inbound(call_uuid)
     yield "callback", f"/dialstatus/callback/?dial=of-{call_uuid}", {"DialAction": "answer", **leg}

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from html import unescape
@@ -60,13 +60,15 @@ class Server:
     lines: list[str] = field(default_factory=list)
     port: int = 0
     reader: threading.Thread | None = None
+    wrapper: Sequence[str] = ()  # A command that runs the server, such as a tracer.
+    root: Path = ROOT
 
     def start(self) -> "Server":
         """Start it and wait until it answers."""
         self.port = self.port or free_port()
         environment = {
             "PATH": os.environ["PATH"],
-            "PYTHONPATH": str(ROOT),
+            "PYTHONPATH": str(self.root),
             "HOME": os.environ.get("HOME", "/"),
             "PORT": str(self.port),
             "PYTHONUNBUFFERED": "1",
@@ -74,8 +76,8 @@ class Server:
             **self.settings,
         }
         self.process = subprocess.Popen(
-            [str(Path(sys.executable).with_name("gunicorn")), "-c", "gunicorn.conf.py", "wsgi:app"],
-            cwd=ROOT,
+            [*self.wrapper, str(Path(sys.executable).with_name("gunicorn")), "-c", "gunicorn.conf.py", "wsgi:app"],
+            cwd=self.root,
             env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -174,6 +176,7 @@ class Server:
         fields: Fields = (),
         *,
         token: str | None = TOKEN,
+        request_id: str | None = None,
         connection: http.client.HTTPConnection | None = None,
     ) -> Reply:
         """Send a request as Plivo does: fields in body or query by method, signed unless `token` is None."""
@@ -181,7 +184,7 @@ class Server:
         parts = urlsplit(target)
         query = "&".join(part for part in (urlencode(pairs) if method == "GET" else "", parts.query) if part)
         path = parts.path + (f"?{query}" if query else "")
-        headers, body = {}, None
+        headers, body = {"X-Request-ID": request_id} if request_id else {}, None
         if method == "POST":
             headers["Content-Type"] = "application/x-www-form-urlencoded"
             body = urlencode(pairs)
