@@ -21,7 +21,7 @@ define install
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-fast coverage drill bench check audit sbom hooks settings lock clean
+.PHONY: help run demo test test-fast coverage drill drill-ha bench check audit sbom hooks settings lock clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -78,6 +78,9 @@ coverage: .venv/dev  ## Run the tests and list what they do not reach, servers i
 
 drill: .venv/dev  ## Run the long drills: kills, failovers, hostile input, assaults, a fresh machine (up to an hour)
 	@$(BIN)/python -m pytest -m drill
+
+drill-ha: .venv/dev  ## Break three machines with PostgreSQL under Patroni, under load (WEBHOOKS=100000, RATE=250)
+	@$(BIN)/python -m pytest -m drill_ha --capture=no
 
 bench: .venv/dev .venv/bench  ## Measure webhooks side by side with other ways to serve them (under five minutes)
 	@$(BIN)/python -m benchmarks.run

@@ -192,3 +192,24 @@ def test_behind_a_proxy_pages_and_exports_are_compressed_and_xml_is_not(
         assert set(called) == {(200, None)}
         assert [ask(path) for path in ("/login", "/bootstrap/css/bootstrap.min.css")] == [(200, "gzip")] * 2
         assert [ask(f"/api/v1/calls.{kind}") for kind in ("csv", "jsonl")] == [(200, "gzip")] * 2
+
+
+def test_three_machines_are_set_up_so_that_a_commit_is_on_two_of_them(tmp_path: Path) -> None:
+    settings = yaml.safe_load(text("ha/patroni.yml"))["bootstrap"]["dcs"]
+    node = dict(re.findall(r"^([A-Z0-9_]+)=(.+)$", text("ha/node.env"), re.MULTILINE))
+    [url] = re.findall(r"^DATABASE_URL=(.+)$", (ROOT / "docs" / "scale-out.md").read_text(), re.MULTILINE)
+    hosts = re.findall(r"@([\d.,]+)/", url)[0].split(",")
+
+    assert settings["synchronous_mode"] is settings["synchronous_mode_strict"] is True
+    assert settings["loop_wait"] + 2 * settings["retry_timeout"] <= settings["ttl"]  # Patroni's own rule.
+    assert node["PATRONI_ETCD3_HOSTS"] == ",".join(f"{host}:2379" for host in hosts)
+    assert {name.split("_")[0] for name in node} == {"PATRONI", "ETCD"}
+    assert Config.load({"DATABASE_URL": url, "INSTANCE_DIR": str(tmp_path)}).database_url.startswith(
+        "postgresql+psycopg"
+    )
+
+
+def test_patroni_is_a_version_whose_frozen_leader_does_not_come_back() -> None:
+    [version] = re.findall(r"^patroni==([\d.]+)", text("ha/requirements.txt"), re.MULTILINE)
+
+    assert tuple(map(int, version.split("."))) >= (3, 0, 3)
