@@ -118,6 +118,8 @@ class Machine:
     def kill(self) -> None:
         """End every process at once: the machine lost power."""
         self._signal(signal.SIGKILL, self._all())
+        for program in self._started.values():
+            program.wait(timeout=30)
 
     def kill_postgresql(self) -> None:
         """End PostgreSQL alone."""
