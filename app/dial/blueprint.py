@@ -21,7 +21,7 @@ bp.after_request(count_reply)
 _ROUTES: tuple[tuple[str, Kind, Callable[[], Response]], ...] = (
     ("/", Kind.ANSWER, routes.answer_or_hangup),
     ("/action/", Kind.ACTION, routes.action),
-    ("/fallback/", Kind.FALLBACK, routes.fallback),
+    ("/fallback/", Kind.FALLBACK, routes.fallback_or_hangup),
     ("/confirm/", Kind.CONFIRM, routes.confirm),
     ("/music/", Kind.MUSIC, routes.music),
     ("/voicemail/", Kind.VOICEMAIL, routes.voicemail),

@@ -142,7 +142,7 @@ def read_parameters(webhook: Webhook, request: FlaskRequest, secret: str) -> Non
     if "step" in own:
         webhook.ticket = Ticket.from_query(own, secret)
     webhook.dial_id = _dial_id(webhook, own, secret)
-    if webhook.kind is Kind.ANSWER and is_hangup(webhook.first):
+    if webhook.kind in {Kind.ANSWER, Kind.FALLBACK} and is_hangup(webhook.first):
         webhook.kind = Kind.HANGUP  # An application without a hangup URL sends this notice to its answer URL.
 
 

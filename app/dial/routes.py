@@ -92,6 +92,11 @@ def action(webhook: Webhook, shared: Services) -> Response:
     return stored.reply
 
 
+def fallback_or_hangup() -> Response:
+    """Answer a call whose answer URL could not be reached, or store the hangup notice that came here in its place."""
+    return notice() if current_webhook().kind is Kind.HANGUP else fallback()
+
+
 @control(otherwise=start_without_store)
 def fallback(webhook: Webhook, shared: Services) -> Response:
     """Answer a call whose answer URL could not be reached: from the plan alone, without the store."""

@@ -12,6 +12,7 @@ from app.voice.events import CallFacts, CallHungUp, Event, Hangup, Kind, LegHung
 from app.voice.numbers import normalise
 from app.voice.parsing import parse
 from app.voice.times import parse_time
+from app.voice.values import as_whole, as_word
 
 Params = tuple[tuple[str, str], ...]
 
@@ -64,7 +65,7 @@ def parse_record(params: Mapping[str, str], *, at: int, zone: tzinfo) -> CallHun
             call_uuid=call_uuid,
             from_number=normalise(params.get("from_number")),
             to_number=normalise(params.get("to_number")),
-            direction=params.get("call_direction"),
+            direction=as_word(params.get("call_direction")),
             session_start=began,
         ),
         source=Source.CDR,
@@ -78,13 +79,9 @@ def _hangup(params: Mapping[str, str]) -> Hangup:
     # A webhook's BillDuration is rounded up, as is a record's billed_duration.
     return Hangup(
         name=params.get("hangup_cause_name"),
-        code=_whole(params.get("hangup_cause_code")),
-        source=params.get("hangup_source"),
-        duration=_whole(params.get("call_duration")),
-        bill_duration=_whole(params.get("billed_duration")),
+        code=as_whole(params.get("hangup_cause_code")),
+        source=as_word(params.get("hangup_source")),
+        duration=as_whole(params.get("call_duration")),
+        bill_duration=as_whole(params.get("billed_duration")),
         cost=params.get("total_amount"),
     )
-
-
-def _whole(text: str | None) -> int | None:
-    return int(text) if text and text.isascii() and text.isdigit() and len(text) <= 9 else None

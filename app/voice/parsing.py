@@ -7,7 +7,6 @@ read becomes None, and its raw text stays with the receipt. No other module know
 import json
 from collections.abc import Mapping
 from datetime import UTC, tzinfo
-from hashlib import blake2b
 
 from app.voice.events import (
     NO_HANGUP,
@@ -29,14 +28,9 @@ from app.voice.events import (
 )
 from app.voice.numbers import normalise
 from app.voice.times import call_times, parse_time
+from app.voice.values import LIVE_STATUSES, as_flag, as_identity, as_milliseconds, as_text, as_whole, as_word, storable
 
-# Longest text kept in a column of its own. PostgreSQL refuses index entries above about 2,700 bytes; no value that
-# Plivo documents comes near this. The whole text stays in the receipt.
-TEXT_LIMIT = 255
 TRANSCRIPTION_LIMIT = 20_000  # Characters; Plivo publishes no limit.
-# What PHLO sends where it could not fill in a variable. As an id it would join strangers' calls into one.
-_TEMPLATE = "{{"
-_ENDED_STATUSES = frozenset({"completed", "busy", "failed", "no-answer", "cancel", "timeout"})
 _LEG_ENDED = ("DialBLegHangupCauseCode", "DialBLegHangupCauseName", "DialBLegHangupCause", "DialBLegDuration")
 _HANGUP_NAMES = ("HangupCause", "HangupCauseCode", "HangupCauseName", "HangupSource", "EndTime")
 
@@ -73,10 +67,11 @@ def is_hangup(params: Mapping[str, str]) -> bool:
     """
     get = params.get
     if event := get("Event"):
-        return event == "Hangup"
+        return event.strip().casefold() == "hangup"
     if any(map(get, _HANGUP_NAMES)):
         return True
-    return get("CallStatus") in _ENDED_STATUSES and bool(get("Duration") or get("BillDuration"))
+    is_measured = bool(get("Duration") or get("BillDuration"))
+    return is_measured and (as_word(get("CallStatus")) or "ringing") not in LIVE_STATUSES
 
 
 def _call_facts(params: Mapping[str, str]) -> CallFacts:
@@ -84,17 +79,17 @@ def _call_facts(params: Mapping[str, str]) -> CallFacts:
     # Dial events belong to the A leg they name: a CallUUID alone may be another leg's.
     # In the order of its fields; by their names it takes more than twice as long.
     return CallFacts(
-        _identity(get("DialALegUUID")) or _identity(get("CallUUID")),
-        _text(normalise(get("From"))),
-        _text(normalise(get("To"))),
-        _text(get("Direction")),
-        _text(get("CallStatus")),
-        _text(get("CallerName")),
-        _text(normalise(get("ForwardedFrom"))),
-        _identity(get("RequestUUID")),
+        as_identity(get("DialALegUUID")) or as_identity(get("CallUUID")),
+        as_text(normalise(get("From"))),
+        as_text(normalise(get("To"))),
+        as_word(get("Direction")),
+        as_word(get("CallStatus")),
+        as_text(get("CallerName")),
+        as_text(normalise(get("ForwardedFrom"))),
+        as_identity(get("RequestUUID")),
         parse_time(get("SessionStart"), UTC),
-        _text(get("STIRVerification") or get("stir_verification")),
-        _text(get("STIRAttestation")),
+        as_text(get("STIRVerification") or get("stir_verification")),
+        as_text(get("STIRAttestation")),
     )
 
 
@@ -105,37 +100,35 @@ def _dial_ended(params: Mapping[str, str], at: int, call: CallFacts) -> DialEnde
     return DialEnded(
         at=at,
         call=call,
-        status=_text(get("DialStatus")),
-        rang=_flag(get("DialRingStatus")),
-        cause=_text(get("DialHangupCause")),
-        b_leg_uuid=_identity(get("DialBLegUUID")),
+        status=as_word(get("DialStatus")),
+        rang=as_flag(get("DialRingStatus")),
+        cause=as_word(get("DialHangupCause")),
+        b_leg_uuid=as_identity(get("DialBLegUUID")),
         hangup=_hangup(params, "DialBLeg", "DialBLegTotalCost") if says_why else NO_HANGUP,
     )
 
 
 # DialAction, Event and DialBLegStatus mean the same; senders differ in which of them they send.
-_LEG_WORDS: dict[str | None, type[LegEvent]] = {
+_LEG_WORDS: dict[str, type[LegEvent]] = {
     "answer": LegAnswered,
-    "DialAnswer": LegAnswered,
+    "dialanswer": LegAnswered,
     "connected": LegConnected,
-    "DialConnected": LegConnected,
+    "dialconnected": LegConnected,
     "hangup": LegHungUp,
-    "DialHangup": LegHungUp,
+    "dialhangup": LegHungUp,
     "digits": DigitsPressed,
-    "DialDigitsMatch": DigitsPressed,
+    "dialdigitsmatch": DigitsPressed,
 }
 
 
 def _leg_event(params: Mapping[str, str], at: int, call: CallFacts) -> Event:
     get = params.get
-    b_leg_uuid = _identity(get("DialBLegUUID"))
-    event_class = next(
-        (_LEG_WORDS[word] for word in (get("DialAction"), get("Event"), get("DialBLegStatus")) if word in _LEG_WORDS),
-        None,
-    )
+    b_leg_uuid = as_identity(get("DialBLegUUID"))
+    said = [(get(name) or "").strip().lower() for name in ("DialAction", "Event", "DialBLegStatus")]
+    event_class = next((_LEG_WORDS[word] for word in said if word in _LEG_WORDS), None)
     if b_leg_uuid is None or event_class is None:
         return CallNoted(at=at, call=call)
-    target, position = _text(normalise(get("DialBLegTo"))), _whole(get("DialBLegPosition"))
+    target, position = as_text(normalise(get("DialBLegTo"))), as_whole(get("DialBLegPosition"))
     if event_class is LegHungUp:
         return LegHungUp(
             at=at,
@@ -146,10 +139,10 @@ def _leg_event(params: Mapping[str, str], at: int, call: CallFacts) -> Event:
             hangup=_hangup(params, "DialBLeg", "DialBLegTotalCost"),
         )
     if event_class is DigitsPressed:
-        digits = _text(get("DialDigitsMatch"))
+        digits = as_text(get("DialDigitsMatch"))
         if digits is None:
             return CallNoted(at=at, call=call)
-        by = (_text(get("DialDigitsPressedBy")) or "").lower() or None
+        by = (as_text(get("DialDigitsPressedBy")) or "").lower() or None
         return DigitsPressed(at=at, call=call, b_leg_uuid=b_leg_uuid, digits=digits, by=by)
     return event_class(at=at, call=call, b_leg_uuid=b_leg_uuid, target=target, position=position)
 
@@ -169,13 +162,13 @@ def _call_hung_up(params: Mapping[str, str], at: int, call: CallFacts, zone: tzi
 def _hangup(params: Mapping[str, str], prefix: str, cost_name: str) -> Hangup:
     get = params.get
     return Hangup(
-        cause=_text(get(prefix + "HangupCause")),
-        name=_text(get(prefix + "HangupCauseName")),
-        code=_whole(get(prefix + "HangupCauseCode")),
-        source=_text(get(prefix + "HangupSource")),
-        duration=_whole(get(prefix + "Duration")),
-        bill_duration=_whole(get(prefix + "BillDuration")),
-        cost=_text(get(cost_name)),
+        cause=as_word(get(prefix + "HangupCause")),
+        name=as_text(get(prefix + "HangupCauseName")),
+        code=as_whole(get(prefix + "HangupCauseCode")),
+        source=as_word(get(prefix + "HangupSource")),
+        duration=as_whole(get(prefix + "Duration")),
+        bill_duration=as_whole(get(prefix + "BillDuration")),
+        cost=as_text(get(cost_name)),
     )
 
 
@@ -187,16 +180,15 @@ def _recording_made(params: Mapping[str, str], at: int) -> Event:
     get = params.get
     call = _call_facts(params)
     if call.call_uuid is None:
-        call = call._replace(call_uuid=_identity(get("call_uuid")))
-    recording_id = _identity(get("RecordingID") or get("recording_id"))
+        call = call._replace(call_uuid=as_identity(get("call_uuid")))
+    recording_id = as_identity(get("RecordingID") or get("recording_id"))
     if recording_id is None:
         return CallNoted(at=at, call=call)
-    milliseconds = _whole(get("RecordingDurationMs") or get("recording_duration_ms"))
-    seconds = _whole(get("RecordingDuration") or get("recording_duration"))
-    if milliseconds is None and seconds is not None:
-        milliseconds = _whole(str(seconds * 1000))
-    url = _storable(get("RecordUrl") or get("RecordFile") or get("record_url") or get("recording_url") or "") or None
-    transcription = _storable(get("transcription") or "")[:TRANSCRIPTION_LIMIT].strip() or None
+    milliseconds = as_milliseconds(get("RecordingDurationMs") or get("recording_duration_ms"), unit=1)
+    if milliseconds is None:
+        milliseconds = as_milliseconds(get("RecordingDuration") or get("recording_duration"), unit=1000)
+    url = storable(get("RecordUrl") or get("RecordFile") or get("record_url") or get("recording_url") or "") or None
+    transcription = storable(get("transcription") or "")[:TRANSCRIPTION_LIMIT].strip() or None
     return RecordingMade(
         at=at, call=call, recording_id=recording_id, url=url, milliseconds=milliseconds, transcription=transcription
     )
@@ -210,39 +202,5 @@ def _with_response(params: Mapping[str, str]) -> Mapping[str, str]:
         return params
     if not isinstance(fields, dict):
         return params
-    return {**{name: str(value) for name, value in fields.items() if value is not None}, **params}
-
-
-def _text(value: str | None) -> str | None:
-    if not value or _TEMPLATE in value:
-        return None
-    if value.isprintable() and len(value) <= TEXT_LIMIT:
-        return value  # Nearly every value; neither NUL nor a surrogate can be printed.
-    return _storable(value[:TEXT_LIMIT])
-
-
-def _storable(value: str) -> str:
-    """Replace what no store accepts: NUL (refused by PostgreSQL) and lone surrogates (no encoding can write them)."""
-    if not value.isascii():
-        value = value.encode(errors="replace").decode()
-    return value.replace("\0", "\ufffd") if "\0" in value else value
-
-
-def _identity(value: str | None) -> str | None:
-    """Return an id. One that no column could hold is replaced by its digest, so that two never become one."""
-    if not value or _TEMPLATE in value:
-        return None
-    if len(value) <= TEXT_LIMIT and (value.isprintable() or _storable(value) == value):
-        return value
-    return "hash-" + blake2b(value.encode(errors="surrogatepass"), digest_size=16).hexdigest()
-
-
-def _flag(value: str | None) -> bool | None:
-    return {"true": True, "false": False}.get((value or "").lower())
-
-
-def _whole(value: str | None) -> int | None:
-    """Return a count of up to nine ASCII digits. Plivo writes -1 for "not known yet"."""
-    if value and value.isascii() and value.isdigit() and len(value) <= 9:
-        return int(value)
-    return None
+    named = {name: value for name, value in params.items() if value}
+    return {**{name: str(value) for name, value in fields.items() if value is not None}, **named}

@@ -103,7 +103,7 @@ def test_b2_a_blocked_caller_has_a_call(make_app: App, source: str) -> None:
 def test_b3_an_outgoing_call_without_a_dial_has_the_outcome_of_its_a_leg(
     make_app: App, status: str, cause: str, code: str, outcome: str
 ) -> None:
-    line = Line(make_app(), direction="outbound")
+    line = Line(make_app(), direction="Outbound")
     line.post("/dialstatus/ring/", **line.standard("ringing"), Event="Ring", RequestUUID=line.call_uuid)
     line.hangup("Carrier", HangupCauseCode=code, CallStatus=status, HangupCause=cause, Duration="0", AnswerTime="")
 

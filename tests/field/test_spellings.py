@@ -50,6 +50,24 @@ def test_c1_a_transcription_joins_its_call_and_its_recording(line: Line, in_one_
     assert (recording["url"], recording["milliseconds"]) == (RECORDING["record_url"], 22_480)
 
 
+@pytest.mark.parametrize(
+    ("length", "milliseconds"),
+    [
+        ({"recording_duration_ms": "22480.00000"}, 22_480),
+        ({"recording_duration_ms": 22480.0}, 22_480),
+        ({"recording_duration_ms": "", "recording_duration": "22.48"}, 22_480),
+        ({"recording_duration_ms": -1, "recording_duration": 22}, 22_000),
+        ({"recording_duration_ms": "unknown", "recording_duration": ""}, None),
+    ],
+)
+def test_c1_a_length_may_be_a_decimal(line: Line, length: dict[str, Any], milliseconds: int | None) -> None:
+    values = RECORDING | {"call_uuid": line.answer().call_uuid} | length
+    line.post("/dialstatus/recording/", recording_id="", response=json.dumps(values))
+
+    [recording] = line.record["recordings"]
+    assert (recording["recording_id"], recording["milliseconds"]) == (RECORDING["recording_id"], milliseconds)
+
+
 @pytest.mark.parametrize("broken", ["", "{", "[]", "null", '"text"', "[" * 900])
 def test_c1_a_response_that_is_no_object_loses_nothing_else(line: Line, broken: str) -> None:
     values = as_fields(RECORDING) | {"call_uuid": line.answer().call_uuid, "response": broken}
@@ -70,12 +88,16 @@ END = {"Duration": "0", "BillDuration": "0", "HangupCauseName": "Busy Line", "Ha
         {"Duration": "0"},
         {"BillDuration": "60"},
         {"Event": ""} | END,
+        {"Event": "hangup"},
+        {"CallStatus": "Completed", "Duration": "0"},
+        {"CallStatus": "rejected", "Duration": "0"},
     ],
     ids=str,
 )
-def test_c2_a_hangup_notice_without_event_ends_the_call(line: Line, end: dict[str, str]) -> None:
+@pytest.mark.parametrize("path", ["/dialstatus/", "/dialstatus", "/dialstatus/fallback/"])
+def test_c2_a_hangup_notice_without_event_ends_the_call(line: Line, end: dict[str, str], path: str) -> None:
     line.answer()
-    reply = line.post("/dialstatus/", **line.standard("completed"), **end)
+    reply = line.post(path, **{**line.standard("completed"), **end})
 
     assert reply == "<Response/>"
     assert line.record["call"]["ended_at"] is not None
@@ -83,9 +105,10 @@ def test_c2_a_hangup_notice_without_event_ends_the_call(line: Line, end: dict[st
     assert line.outcome != "in_progress"
 
 
-@pytest.mark.parametrize("status", ["ringing", "in-progress", "completed", ""])
-def test_c2_a_request_without_any_sign_of_an_end_is_answered(line: Line, status: str) -> None:
-    assert ALICE in line.post("/dialstatus/", **line.standard(status))
+@pytest.mark.parametrize("status", ["ringing", "in-progress", "Ringing", "completed", ""])
+@pytest.mark.parametrize("path", ["/dialstatus/", "/dialstatus/fallback/"])
+def test_c2_a_request_without_any_sign_of_an_end_is_answered(line: Line, status: str, path: str) -> None:
+    assert ALICE in line.post(path, **line.standard(status))
 
 
 @pytest.mark.parametrize(

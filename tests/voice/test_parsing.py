@@ -23,8 +23,9 @@ from app.voice.events import (
     LegHungUp,
     RecordingMade,
 )
-from app.voice.parsing import TEXT_LIMIT, is_hangup, parse
+from app.voice.parsing import is_hangup, parse
 from app.voice.times import parse_time
+from app.voice.values import TEXT_LIMIT
 from tests.voice import samples
 
 AT = 1_730_000_000_000  # Later than every sample.

@@ -14,6 +14,9 @@ NOBODY_TALKED = [
     {"DialRingStatus": "false"},
     {"DialHangupCause": "absent"},
     {"DialBLegUUID": "absent"},
+    {"DialBLegUUID": " "},
+    {"DialStatus": "Completed"},
+    {"DialHangupCause": "normal_clearing"},
 ]
 
 
@@ -103,8 +106,14 @@ def test_a3_call_detail_records_alone_say_the_same(code: int, outcome: str) -> N
     assert (dial.outcome, dial.talk_seconds, dial.answered_by) == (outcome, None, None)
 
 
-def test_a3_the_caller_gave_up_while_it_still_rang(line: Line) -> None:
-    assert line.answer().wait(9).hangup("Caller").outcome == "caller_gave_up"
+@pytest.mark.parametrize(
+    ("direction", "source"),
+    [("inbound", "Caller"), ("Inbound", "caller"), ("outbound", "Callee"), ("Outbound", "CALLEE")],
+)
+def test_a3_the_caller_gave_up_while_it_still_rang(line: Line, direction: str, source: str) -> None:
+    line.direction = direction
+
+    assert line.answer().wait(9).hangup(source).outcome == "caller_gave_up"
 
 
 def test_a3_the_caller_gave_up_while_one_of_two_still_rang(make_app: object) -> None:
@@ -129,9 +138,13 @@ def test_a4_a_code_that_rules_out_a_talk_outranks_any_duration(line: Line, code:
         assert line.outcome == "missed"
 
 
-@pytest.mark.parametrize("status", ["no-answer", "timeout"])
-def test_a5_no_answer_is_missed_and_explained_without_contradiction(line: Line, status: str) -> None:
-    line.answer().action(status, "NO_ANSWER", "false")
+@pytest.mark.parametrize("status", ["no-answer", "timeout", "No-Answer", "TIMEOUT"])
+@pytest.mark.parametrize("cause", ["NO_ANSWER", "no_answer", " No_Answer "])
+@pytest.mark.parametrize("rang", ["false", "False", "absent"])
+def test_a5_no_answer_is_missed_and_explained_without_contradiction(
+    line: Line, status: str, cause: str, rang: str
+) -> None:
+    line.answer().action(status, cause, rang)
 
     assert line.outcome == "missed"
     assert "rang" not in line.dials[0]["explanation"]
@@ -145,7 +158,7 @@ def test_a6_cancel_is_the_caller_giving_up_and_still_gets_a_document(line: Line,
     assert line.outcome == "caller_gave_up"
 
 
-@pytest.mark.parametrize("status", ["in-progress", "ringing", "queued"])
+@pytest.mark.parametrize("status", ["in-progress", "ringing", "queued", "In-Progress", "RINGING"])
 def test_a7_a_call_that_has_hung_up_is_not_in_progress(line: Line, status: str) -> None:
     line.answer().hangup("Caller", CallStatus=status, EndTime=f"{line.at:%Y-%m-%d %H:%M:%S}")
 
@@ -153,12 +166,15 @@ def test_a7_a_call_that_has_hung_up_is_not_in_progress(line: Line, status: str) 
     assert line.record["call"]["ended_at"] is not None
 
 
+@pytest.mark.parametrize("source", ["API Request", "api request"])
 @pytest.mark.parametrize("is_seen_picking_up", [False, True])
-def test_a8_a_call_that_a_program_moved_away_ends_its_dial_with_the_leg(line: Line, is_seen_picking_up: bool) -> None:
+def test_a8_a_call_that_a_program_moved_away_ends_its_dial_with_the_leg(
+    line: Line, is_seen_picking_up: bool, source: str
+) -> None:
     line.answer()
     if is_seen_picking_up:
         line.leg("answer", DialBLegTo=ALICE).leg("connected")
-    line.leg_ends(4000, seconds=25, source="API Request")
+    line.leg_ends(4000, seconds=25, source=source)
 
     [dial] = line.dials
     assert (dial["outcome"], dial["talk_seconds"], dial["answered_by"]) == ("answered", 25, ALICE)
@@ -224,7 +240,9 @@ def test_a10_refused_sip_credentials_make_a_phone_unreachable(line: Line, code: 
 
 
 @pytest.mark.parametrize("rang", ["true", "false"])
-@pytest.mark.parametrize(("status", "cause"), [("failed", "sip_auth_failed"), ("timeout", "sip_auth_timeout")])
+@pytest.mark.parametrize(
+    ("status", "cause"), [("failed", "sip_auth_failed"), ("timeout", "sip_auth_timeout"), ("Failed", "SIP_AUTH_FAILED")]
+)
 def test_a10_the_cause_alone_says_so_too(line: Line, status: str, cause: str, rang: str) -> None:
     line.answer().action(status, cause, rang)
 
