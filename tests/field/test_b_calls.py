@@ -111,6 +111,20 @@ def test_b3_an_outgoing_call_without_a_dial_has_the_outcome_of_its_a_leg(
     assert (listed(line)["outcome"], listed(line)["direction"]) == (outcome, "outbound")
 
 
+def test_b3_a_busy_outgoing_call_has_its_facts_without_a_dial(make_app: App) -> None:
+    line = Line(make_app(), direction="outbound")
+    line.post("/dialstatus/ring/", **line.standard("ringing"), Event="Ring", RequestUUID=line.call_uuid)
+    line.hangup(
+        "Carrier", HangupCauseCode="3010", CallStatus="busy", HangupCause="USER_BUSY", Duration="0", AnswerTime=""
+    )
+
+    record = line.record
+    assert record["dials"] == []
+    call = record["call"]
+    assert (call["call_status"], call["direction"], call["hangup_code"]) == ("busy", "outbound", 3010)
+    assert (call["answered_at"], call["duration"]) == (None, 0)
+
+
 def test_b4_a_caller_who_hangs_up_during_the_greeting_gave_up(make_app: App) -> None:
     plan = f"""
     [routes.main]
@@ -120,6 +134,19 @@ def test_b4_a_caller_who_hangs_up_during_the_greeting_gave_up(make_app: App) -> 
     line = Line(make_app(plan=plan)).answer().wait(2).hangup("Caller")
 
     assert call_of(line, "outcome", "waited_seconds") == ("caller_gave_up", 2)
+
+
+def test_b4_a_caller_who_hangs_up_during_the_greeting_gave_up_before_it_is_known_to_ring(make_app: App) -> None:
+    plan = f"""
+    [routes.main]
+    greeting = "Welcome to the example company. Please hold the line."
+    steps.first = {{ ring = ["{ALICE}"] }}
+    """
+    line = Line(make_app(plan=plan)).answer().wait(2).hangup("Caller")
+
+    [dial] = line.dials
+    assert (dial["outcome"], dial["ring_seconds"]) == ("caller_gave_up", None)
+    assert "rang" not in dial["explanation"]
 
 
 def test_a_second_step_that_is_missed_is_one_missed_call(line: Line) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from app.voice.numbers import is_anonymous, normalise
 from tests.field.conftest import ALICE, BOB, App, Line, read
+from tests.plan.support import first, inbound, plan_of
 
 RECORDING: dict[str, Any] = {
     "api_id": "b1a0c5de-0000-4000-8000-000000000001",
@@ -141,6 +142,26 @@ def test_c3_any_spelling_of_a_blocked_caller_is_blocked(make_app: App, caller: s
     line = Line(make_app(plan=plan))
 
     assert ALICE not in line.post("/dialstatus/", **(line.standard("ringing") | {"From": caller}))
+
+
+@pytest.mark.parametrize("called", ["+919200000199", "919200000199", "00919200000199", "00 91 9200-000199"])
+def test_c3_a_called_number_finds_its_route_in_every_spelling(called: str) -> None:
+    plan = plan_of('[routes.india]\ncalled = ["+919200000199"]\nending = "busy"')
+
+    assert first(plan, inbound(called)) == "busy"
+
+
+@pytest.mark.parametrize(
+    "caller", ["+49301234567", "49301234567", "0049301234567", "sip:0049301234567@carrier.example"]
+)
+def test_c3_a_blocked_caller_is_known_in_every_spelling(caller: str) -> None:
+    plan = plan_of("""
+        [routes.main]
+        blocked = { callers = ["+49301234567"] }
+        steps = { a = { ring = ["+14155550111"] } }
+        """)
+
+    assert first(plan, inbound("+14155550100", caller)) == "rejected"
 
 
 @pytest.mark.parametrize("digits", ["7378742833", "266696687", "86282452253", "8656696", "7748283", "2562533"])
