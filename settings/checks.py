@@ -104,7 +104,7 @@ def warnings(values: Mapping[str, Any], given: Set[str], known: Set[str], dotenv
             f"run chmod 700 {values['instance_dir']}"
         )
     for name in sorted(given - known):
-        if similar := difflib.get_close_matches(name, sorted(known), n=2, cutoff=0.8):
+        if similar := difflib.get_close_matches(name, sorted(known), n=2, cutoff=0.8) or sorted({name.upper()} & known):
             yield f"{name} is not a setting and changes nothing; did you mean {' or '.join(similar)}?"
 
 

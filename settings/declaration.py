@@ -3,10 +3,11 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from io import StringIO
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from dotenv import dotenv_values
+from dotenv.parser import parse_stream
 
 Parser = Callable[[str], object]  # Raises ValueError with what to write; never repeats what it read.
 Settings = Mapping[str, "Setting"]  # By field name.
@@ -51,11 +52,25 @@ def declared_settings(config: type) -> dict[str, Setting]:
 
 
 def read_dotenv(path: Path | None) -> dict[str, str | None]:
-    """Return what a `.env` file sets; nothing where there is none. Raises ConfigError."""
+    """Return what a `.env` file sets; nothing where there is none. Raises ConfigError.
+
+    A line that cannot be read is refused: a token that is left out would leave the server open to everybody.
+    """
+    if not path or not path.exists():
+        return {}
     try:
-        return dotenv_values(path, interpolate=False) if path and path.exists() else {}
+        lines = list(parse_stream(StringIO(path.read_text("utf-8-sig"))))
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError([f"{path} cannot be read; make it a readable file in UTF-8"]) from error
+    problems = [
+        f"{path} line {line.original.line} cannot be read; write NAME=value, with quotation marks around all of the "
+        "value or without any"
+        for line in lines
+        if line.error
+    ]
+    if problems:
+        raise ConfigError(problems)
+    return {line.key: line.value for line in lines if line.key is not None}
 
 
 def unquote(text: str, *, several: bool = False) -> str:

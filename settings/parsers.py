@@ -71,6 +71,14 @@ def words(text: str) -> tuple[str, ...]:
     return found
 
 
+def auth_tokens(text: str) -> tuple[str, ...]:
+    """Return the account's tokens, each as the console shows it."""
+    found = words(text)
+    if re.search(r"[][<>{}$#;&|\\]", text):
+        raise ValueError("write it as Plivo's console shows it, without brackets, $, # and ;")
+    return found
+
+
 def token(text: str) -> str:
     """Return a secret that cannot be guessed."""
     if not re.fullmatch(r"[!-~]{16,}", text):

@@ -52,7 +52,7 @@ class PlivoSettings:
         Setting(
             "",
             "Auth token of the account; several, comma separated, during a rotation.",
-            parsers.words,
+            parsers.auth_tokens,
             name="PLIVO_AUTH_TOKEN",
             secret=True,
             several=True,

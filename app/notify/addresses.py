@@ -10,6 +10,7 @@ from app.plan.model import Plan
 from app.plan.outlets import DIGEST, NOBODY_REACHED
 from app.records.writing.outbox import EventType
 from config import Config
+from settings.declaration import unquote
 from settings.notify import EVENT_TYPES, events_secret, events_url, notice_url
 
 _VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
@@ -116,7 +117,10 @@ def _filled(config: Config, table: str, text: str) -> str:
 
     def value(match: re.Match[str]) -> str:
         name = match[1] or match[2]
-        found = config.environment.get(name)
+        try:
+            found = unquote(config.environment.get(name) or "")
+        except ValueError as error:
+            raise ValueError(f"{table}: ${name} cannot be used; {error}") from error
         if not found:
             raise ValueError(f"{table}: ${name} is not set; set {name} in the environment or in .env")
         return found

@@ -1,13 +1,21 @@
 """Class C: one thing, several spellings. Each case is named by its id."""
 
 import json
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import make_url
 
 from app.voice.numbers import is_anonymous, normalise
+from config import ROOT, Config, ConfigError
 from tests.field.conftest import ALICE, BOB, App, Line, read
 from tests.plan.support import first, inbound, plan_of
+from tests.server.calls import inbound as requested
+from tests.server.calls import new_uuid
+from tests.settings import load, problems
+from tests.support.server import REPORTS_TOKEN, TOKEN, Server
 
 RECORDING: dict[str, Any] = {
     "api_id": "b1a0c5de-0000-4000-8000-000000000001",
@@ -171,6 +179,78 @@ def test_c4_a_caller_hidden_behind_keypad_letters_is_anonymous(line: Line, digit
     assert line.record["call"]["from"] == "anonymous"
     assert is_anonymous(digits)
     assert normalise(f"+{digits}") == "anonymous"
+
+
+@pytest.mark.parametrize(
+    ("written", "path"),
+    [
+        ("sqlite:///data.db", ROOT / "data.db"),
+        ("sqlite:///./data.db", ROOT / "data.db"),
+        ("sqlite:///docs/../data.db", ROOT / "data.db"),
+        ("sqlite:////var/lib/data.db", Path("/var/lib/data.db")),
+    ],
+)
+def test_c5_a_relative_database_lies_beside_the_settings(tmp_path: Path, written: str, path: Path) -> None:
+    assert make_url(load(tmp_path, DATABASE_URL=written).database_url).database == str(path)
+
+
+@pytest.mark.parametrize(
+    "written", ["sqlite://data.db", "sqlite:data.db", "sqlite://", "sqlite:///", "sqlite:///:memory:", "data.db"]
+)
+def test_c5_other_forms_are_refused_with_a_sentence(tmp_path: Path, written: str) -> None:
+    [problem] = problems(tmp_path, DATABASE_URL=written)
+
+    assert "; write sqlite:////absolute/path.db or " in problem
+
+
+@pytest.mark.parametrize("form", ['"{}"', "'{}'", "`{}`", "'\"{}\"'", ' "{}" '])
+def test_c6_quotation_marks_around_the_token_do_not_count(start_server: Callable[..., Server], form: str) -> None:
+    server = start_server(PLIVO_AUTH_TOKEN=form.format(TOKEN), REPORTS_TOKEN=form.format(REPORTS_TOKEN), WORKERS=1)
+
+    assert server.plivo("POST", "/dialstatus/", requested(call_uuid := new_uuid())).status == 200
+    assert server.plivo("POST", "/dialstatus/", requested(new_uuid()), token="another-made-up-token").status == 403
+    assert server.api(f"/calls/{call_uuid}").json()["receipts"][0]["signature"] == "valid"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "{}={}",
+        '{}="{}"',
+        "export {}='{}'",
+        "{} = `{}`",
+        '{}="{}" # of the console',
+        "{}='\"{}\"'",
+        "\ufeff{}={}",
+        "PORT=5001\r\n{}={}\r\n",
+    ],
+)
+@pytest.mark.parametrize("name", ["PLIVO_AUTH_TOKEN", "REPORTS_TOKEN", "SECRET_KEY", "PHLO_TOKEN"])
+def test_c6_a_secret_of_an_env_file_is_read_however_it_is_quoted(tmp_path: Path, line: str, name: str) -> None:
+    (tmp_path / ".env").write_bytes(line.format(name, secret := "a-made-up-secret").encode())
+
+    config = Config.load({"INSTANCE_DIR": str(tmp_path)}, dotenv=tmp_path / ".env")
+
+    field = "plivo_auth_tokens" if name == "PLIVO_AUTH_TOKEN" else name.lower()
+    assert getattr(config, field) in (secret, (secret,))
+
+
+@pytest.mark.parametrize("line", ['{}="{}', '{}="{}",', '{}="{}";', '{}=""{}""', "{}: {}", "set {}={}"])
+def test_c6_a_line_that_cannot_be_read_does_not_open_the_server(tmp_path: Path, line: str) -> None:
+    (tmp_path / ".env").write_text(f"PORT=5001\n{line.format('PLIVO_AUTH_TOKEN', 'hush-hush')}\n")
+
+    with pytest.raises(ConfigError, match=r"\.env line 2 cannot be read; write NAME=value") as refused:
+        Config.load({"INSTANCE_DIR": str(tmp_path)}, dotenv=tmp_path / ".env")
+
+    assert "hush" not in str(refused.value)
+
+
+@pytest.mark.parametrize("form", ["<{}>", "[{}]", "${}", "${{{}}}", "{};", "{}#console", "“{}”", '"{}', "hush hush{}"])
+def test_c6_a_token_that_plivo_cannot_have_is_refused(tmp_path: Path, form: str) -> None:
+    [problem] = problems(tmp_path, PLIVO_AUTH_TOKEN=form.format("hush"))
+
+    assert problem.startswith("PLIVO_AUTH_TOKEN cannot be used; write it ")
+    assert "hush" not in problem
 
 
 def test_c7_reports_with_unrendered_templates_are_not_one_call(make_app: App) -> None:
