@@ -12,10 +12,10 @@ from rich.table import Table
 
 from app.context import services
 from app.records.model.receipt import StoreUnavailable
-from app.records.model.target_state import TargetState
 from app.records.reading.read_session import explained
 from app.records.store.store import Store
 from app.records.writing.target_states import read_targets, set_out
+from app.reports.pages.switch import phone_state, phones_of
 from app.voice.numbers import parse_target
 
 _ACTOR = "cli"
@@ -51,8 +51,8 @@ def targets() -> None:
         return
     table = Table("target", "state", "since", "last conversation ended", box=None, pad_edge=False, header_style="bold")
     for state in states:
-        word, since = _state(state)
-        table.add_row(state.target, word, _clock(since), _clock(state.idle_since))
+        phone = phone_state(state)
+        table.add_row(phone.target, phone.word, _clock(phone.since), _clock(state.idle_since))
     Console(width=None if sys.stdout.isatty() else 160).print(table)
 
 
@@ -63,14 +63,8 @@ def take_out(target: str) -> None:
     """Stop ringing a TARGET, a number or SIP user, until it is put back in. Running servers know within two seconds."""
     with readable_store() as store:
         changed = set_out(store, target, is_out=True, actor=_ACTOR)
-    named = any(
-        target == one.address
-        for route in services().plan.routes.values()
-        for step in route.steps.values()
-        for one in step.ring
-    )
     click.echo(f"{target} {'does not ring any more' if changed else 'was out already'}.")
-    if not named:
+    if target not in phones_of(services().plan):
         click.echo("Note: no step of the plan rings it now.")
 
 
@@ -82,16 +76,6 @@ def put_in(target: str) -> None:
     with readable_store() as store:
         changed = set_out(store, target, is_out=False, actor=_ACTOR)
     click.echo(f"{target} {'rings again' if changed else 'was not out'}.")
-
-
-def _state(state: TargetState) -> tuple[str, int | None]:
-    if state.out_at is not None:
-        return f"out, by {state.out_by}", state.out_at
-    if state.down_since is not None:
-        return "dead", state.down_since
-    if state.talks_since:
-        return "talking", min(state.talks_since.values())
-    return "alive", state.reached_at
 
 
 def _clock(at: int | None) -> str:

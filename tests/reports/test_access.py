@@ -364,6 +364,7 @@ def test_the_pages_show_no_button_or_link_that_the_viewer_may_not_use(calls: Cal
             refused = {one for one in endpoints if not permissions.may_open(viewer, one)}
             assert refused - {"bootstrap.static"} == set(), (viewer.name, path)
     assert 'action="/switch"' in admin.get("/?range=7d").text
+    assert 'action="/switch/phone"' in admin.get("/?range=7d").text
     assert 'value="take"' in worker.get(f"/calls/{own}").text
     assert 'value="take"' not in reader.get(f"/calls/{own}").text
     assert 'href="/events"' in admin.get("/followups").text

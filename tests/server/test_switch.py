@@ -19,7 +19,7 @@ from tests.support.server import REPORTS_TOKEN, ROOT, Server, until
 PLAN = """
 [routes.main]
 [routes.main.steps.desk]
-ring = ["+14155550111"]
+ring = ["+14155550111", "+14155550112"]
 """
 SEEN_WITHIN = 2.0  # Seconds, as promised; a test also waits for a busy machine.
 
@@ -128,3 +128,36 @@ def test_the_page_refuses_what_it_cannot_do(nodes: tuple[Server, Server], change
     assert refused.status in {400, 404}
     assert problem in refused.body
     assert "+14155550111" in answer(first)
+
+
+def test_the_page_takes_a_phone_out_and_puts_it_back_in(
+    nodes: tuple[Server, Server], database_url: str, tmp_path: Path
+) -> None:
+    first, second = nodes
+    session = log_in(first)
+    headers = {"Cookie": session, "Content-Type": "application/x-www-form-urlencoded"}
+
+    def page() -> str:
+        return first.request("GET", "/", headers={"Cookie": session}).body
+
+    def change(**fields: str) -> int:
+        [csrf, *_] = re.findall(r'name="csrf" value="([^"]+)"', page())
+        form = {"csrf": csrf, "target": "+14155550111", **fields}
+        return first.request("POST", "/switch/phone", urlencode(form), headers).status
+
+    assert change(change="out") == 303
+    assert "1 is taken out" in page()
+    assert "is out, by admin" in page()
+    until(lambda: "+14155550111" not in answer(second), seconds=20)
+    assert change(change="in") == 303
+    assert "is out, by admin" not in page()
+    until(lambda: "+14155550111" in answer(second), seconds=20)
+
+    assert rows(database_url, tmp_path, "SELECT actor, action, subject FROM audit_log ORDER BY 2 DESC") == [
+        ("admin", "target.out", "+14155550111"),
+        ("admin", "target.in", "+14155550111"),
+    ]
+    assert change(change="out", target="+14155550199") == 404
+    assert change(change="sideways") == 404
+    assert change(change="out", csrf="guessed") == 400
+    assert first.request("POST", "/switch/phone", urlencode({"target": "+14155550111", "change": "out"})).status == 401

@@ -75,7 +75,7 @@ def _out_banner(out: Sequence[str]) -> Banner:
     return Banner(
         kind="warning",
         title="1 phone is taken out" if len(out) == 1 else f"{len(out)} phones are taken out",
-        text=f"{_listed(out)} {'does' if len(out) == 1 else 'do'} not ring. flask plan in puts a phone back.",
+        text=f"{_listed(out)} {'does' if len(out) == 1 else 'do'} not ring. Put a phone back in under Phones above.",
     )
 
 

@@ -47,7 +47,7 @@ from app.reports.pages.layout import (
 from app.reports.pages.query import FILTERS, SORTS, DashboardQuery
 from app.reports.pages.ranges import COMPARISONS, RANGES
 from app.reports.pages.story import describe_call, targets_of
-from app.reports.pages.switch import route_states, switch
+from app.reports.pages.switch import phone_states, route_states, switch, switch_phone
 from app.reports.pages.tiles import find_tiles
 from app.reports.pages.timeline import draw_timeline
 from app.voice.explanation import explain
@@ -59,12 +59,14 @@ bp.app_context_processor(page_context)
 bp.register_error_handler(HTTPException, error_page)
 bp.add_url_rule("/login", view_func=login, methods=("GET", "POST"))
 bp.add_url_rule("/switch", view_func=switch, methods=("POST",))
+bp.add_url_rule("/switch/phone", view_func=switch_phone, methods=("POST",))
 bp.add_url_rule("/logout", view_func=logout, methods=("POST",))
 bp.add_url_rule("/share/<share>", view_func=open_share)
 bp.add_url_rule("/welcome", view_func=welcome)
 bp.add_url_rule("/test-call", view_func=start_test_call, methods=("POST",))
 bp.add_url_rule("/events", view_func=events_page)
 bp.add_app_template_global(route_states)
+bp.add_app_template_global(phone_states)
 bp.add_app_template_filter(json.loads, "from_json")
 bp.add_app_template_filter(lambda value: json.dumps(value, indent=2, ensure_ascii=False), "pretty_json")
 bp.add_app_template_filter(formatting.readable, "readable")

@@ -1,5 +1,6 @@
-"""The switch: a route is closed or opened by hand, on a page or by a command."""
+"""The switches: by hand, on a page or by a command, a route is closed or opened and a phone taken out."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from http import HTTPStatus
@@ -9,10 +10,12 @@ from flask import Response, abort, request
 from app.context import Services, services, viewer
 from app.plan.dates import parse_until
 from app.plan.describe import describe_state
-from app.plan.model import Route
+from app.plan.model import Plan, Route
 from app.plan.snapshot import SWITCH, Switch
-from app.records.reading.read_session import read_session
+from app.records.model.target_state import TargetState
+from app.records.reading.read_session import explained, read_session
 from app.records.writing.audit import read_plan_state, set_plan_state
+from app.records.writing.target_states import read_targets, set_out
 from app.reports.access.login import redirect_to
 from app.voice.xml_values import sentence
 
@@ -67,8 +70,57 @@ def route_states() -> list[RouteState]:
     return states
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhoneState:
+    """A number or SIP user of the plan: its state in a word, since when in milliseconds, and whether it is out."""
+
+    target: str
+    word: str
+    since: int | None
+    is_out: bool
+
+
+def phone_states() -> list[PhoneState]:
+    """Return the state of every phone of the plan as the store has it, and of those taken out that it does not name."""
+    shared = services()
+    with explained(shared.store):
+        known = {state.target: state for state in read_targets(shared.store)}
+    names = dict.fromkeys(phones_of(shared.plan)) | {
+        name: None for name, one in known.items() if one.out_at is not None
+    }
+    return [phone_state(known.get(name, TargetState(name))) for name in names]
+
+
+def phones_of(plan: Plan) -> Iterator[str]:
+    """Yield the number or SIP user of every target; a rota's are not known before it rings."""
+    for route in plan.routes.values():
+        for step in route.steps.values():
+            yield from (target.address for target in step.ring if target.address)
+
+
+def phone_state(state: TargetState) -> PhoneState:
+    """Return the state of a phone in a word."""
+    word, since = "alive", state.reached_at
+    if state.out_at is not None:
+        word, since = f"out, by {state.out_by}", state.out_at
+    elif state.down_since is not None:
+        word, since = "dead", state.down_since
+    elif state.talks_since:
+        word, since = "talking", min(state.talks_since.values())
+    return PhoneState(target=state.target, word=word, since=since, is_out=state.out_at is not None)
+
+
+def switch_phone() -> Response:
+    """Take a phone out of the plan, or put it back in, by the form of the dashboard."""
+    target, change = request.form.get("target", ""), request.form.get("change", "")
+    if change not in {"out", "in"} or target not in {one.target for one in phone_states()}:
+        abort(HTTPStatus.NOT_FOUND, "The plan has no such phone.")
+    set_out(services().store, target, is_out=change == "out", actor=viewer().name)
+    return redirect_to(request.form.get("next", "/"))
+
+
 def switch() -> Response:
-    """Change the switch by the form of the dashboard."""
+    """Change the switch of a route by the form of the dashboard."""
     shared, name = services(), request.form.get("route", "")
     route = shared.plan.routes.get(name)
     if route is None:
