@@ -31,7 +31,7 @@ from app.reports.api.routes import own_url
 from app.reports.errors import error_page, message_page
 from app.reports.pages import formatting, glossary
 from app.reports.pages.banners import Banner, find_banners
-from app.reports.pages.curl import curl_command
+from app.reports.pages.resend import curl_command
 from app.reports.pages.dashboard import find_charts, find_choices, find_list
 from app.reports.pages.events import events_page
 from app.reports.pages.first_run import is_unused, start_test_call, welcome
