@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from http import HTTPStatus
+from urllib.parse import urlencode
 
 import phonenumbers
 from flask import (
@@ -114,8 +115,8 @@ def change_followup(key: int) -> Response:
     if shared.mark_followup(key, Action(action), actor=viewer().name, note=said) is None:
         abort(HTTPStatus.NOT_FOUND, "Nobody waits under this number any more.")
     if (call_uuid := request.args.get("call")) is not None:
-        return redirect(url_for("reports.call", call_uuid=call_uuid), HTTPStatus.SEE_OTHER)  # type: ignore[return-value]
-    return _back_to("followup.followups")
+        return _back_to(url_for("reports.call", call_uuid=call_uuid))
+    return _back_to(url_for("followup.followups"))
 
 
 def messages() -> Response:
@@ -135,12 +136,13 @@ def change_message(key: int) -> Response:
         abort(HTTPStatus.NOT_FOUND, "There is no such message.")
     mark_heard(services().store, message, actor=viewer().name if request.form.get("action") == "heard" else None)
     current_app.extensions[_EXTENSION].forget()
-    return _back_to("followup.messages")
+    return _back_to(url_for("followup.messages"))
 
 
-def _back_to(endpoint: str) -> Response:
-    query = {name: text for name, text in request.args.items() if name in {"route", "beyond", "before", "unheard"}}
-    return redirect(url_for(endpoint, **query), HTTPStatus.SEE_OTHER)  # type: ignore[return-value, arg-type]
+def _back_to(url: str) -> Response:
+    """Return a redirect to a page with the form's query, which holds the filters of the list of calls too."""
+    query = urlencode([pair for pair in request.args.items(multi=True) if pair[0] != "call"])
+    return redirect(f"{url}?{query}" if query else url, HTTPStatus.SEE_OTHER)  # type: ignore[return-value]
 
 
 def formatted(number: str) -> str:

@@ -54,8 +54,12 @@ class SetupGuide:
         """Play a call to this server in the background, in real time: it rings, is answered and ends."""
         threading.Thread(target=self._play, name="test-call", daemon=True).start()
 
+    def replay(self, receipt_key: int, to: str) -> tuple[bool, str]:
+        """Send a receipt again by `flask replay`, with its rules; return whether it was taken, and what it printed."""
+        done = self._run("replay", str(receipt_key), *([f"--to={to}"] if to else []))
+        return done.returncode == 0, done.stdout.strip() or done.stderr.strip()
+
     def _play(self) -> None:
-        """Run `flask simulate` in a process of its own: the server loads no simulator. No secret is an argument."""
         config = self._shared.config
         words = [
             "simulate",
@@ -70,17 +74,22 @@ class SetupGuide:
         ]
         if config.path_prefix and config.public_url is None:
             words += ["--url", f"{self._local()}{PREFIX}/"]
-        played = subprocess.run(  # noqa: S603 - Numbers of the plan and settings; no shell reads them.
+        played = self._run(*words)
+        if played.returncode:
+            said = (played.stderr or played.stdout).strip().splitlines()
+            log.warning("test_call_failed", extra={"reason": said[-1] if said else f"exit code {played.returncode}"})
+
+    def _run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run a command in a process of its own: the server loads no simulator. No secret is an argument."""
+        environment = self._shared.config.environment
+        return subprocess.run(  # noqa: S603 - Numbers of the plan, settings and a URL; no shell reads them.
             [sys.executable, "-m", "flask", "--app", "wsgi", *words],
             cwd=ROOT,
-            env={name: value for name, value in config.environment.items() if value is not None},
+            env={name: value for name, value in environment.items() if value is not None},
             capture_output=True,
             text=True,
             check=False,
         )
-        if played.returncode:
-            said = (played.stderr or played.stdout).strip().splitlines()
-            log.warning("test_call_failed", extra={"reason": said[-1] if said else f"exit code {played.returncode}"})
 
     def _local(self) -> str:
         config = self._shared.config

@@ -7,6 +7,7 @@ import pytest
 import requests
 
 from tests.reports.conftest import REPORTS_TOKEN, Caller, make_caller
+from tests.server.calls import dial_report, new_uuid
 from tests.support.server import REPORTS_TOKEN as SERVER_TOKEN
 from tests.support.server import Server, until
 
@@ -61,3 +62,35 @@ def test_a_test_call_is_signed_arrives_and_cannot_be_started_through_a_proxy(
     [call] = until(lambda: page.get(f"http://127.0.0.1:{server.port}/api/v1/calls", timeout=20).json()["calls"])
     assert call["caller_name"] == "GREEN PHARMACY"
     assert call["outcome"] == "in_progress"
+
+
+def test_a_webhook_is_sent_again_by_a_button_with_the_rules_of_the_command(
+    start_server: Callable[..., Server],
+) -> None:
+    server, other = start_server(), start_server()
+    call_uuid = new_uuid()
+    server.plivo("POST", "/dialstatus/action/?dial=a-dial", dial_report(call_uuid, "busy"))
+    [receipt] = server.api(f"/calls/{call_uuid}").json()["receipts"]
+    page = requests.Session()
+    page.get(f"{server.url}/login", params={"token": SERVER_TOKEN}, timeout=20)
+    call_page = page.get(f"{server.url}/calls/{call_uuid}", timeout=20).text
+    url = f"{server.url}/receipts/{receipt['receipt_id']}/replay"
+    assert f'action="/receipts/{receipt["receipt_id"]}/replay"' in call_page
+    form = {"csrf": re.findall(r'name="csrf" value="([^"]+)"', call_page)[0], "call": call_uuid}
+
+    def replay(**fields: str) -> requests.Response:
+        return page.post(url, {**form, **fields}, timeout=60)
+
+    to_itself, to_another, away = replay(), replay(to=other.url), replay(to="https://example.com")
+
+    assert "The webhook was sent again" in to_itself.text
+    assert "&lt;Response&gt;" in to_another.text
+    assert "is not on this machine" in away.text
+    [again] = server.api(f"/calls/{call_uuid}").json()["receipts"]
+    assert again["deliveries"] == 2
+    [dial] = other.api(f"/calls/{call_uuid}").json()["dials"]
+    assert (dial["outcome"], dial["signature"]) == ("busy", "valid")
+    assert replay(csrf="guessed").status_code == 400
+    assert replay(to="http://127.0.0.1\0:80").status_code == 400
+    assert page.post(url, form, headers={"X-Forwarded-For": "192.0.2.7"}, timeout=20).status_code == 403
+    assert requests.post(url, form, timeout=20).status_code == 401

@@ -244,3 +244,23 @@ def test_messages_play_from_the_list_and_the_call_by_links_of_this_server(filled
 
         assert urlsplit(filled.client.get(link).location).hostname == "media.plivo.com"
         assert 'href="https://media.plivo.com' not in page
+
+
+def test_every_link_of_every_page_leads_somewhere_and_keeps_the_filters(filled: Caller) -> None:
+    kept = "range=30d&direction=inbound"
+    seen: dict[str, int] = {}
+    waiting = [f"/{path}?{kept}" for path in ("", "followups", "messages", "events", "welcome", "docs/glossary")]
+    while waiting:
+        address = waiting.pop()
+        page = filled.client.get(address)
+        seen[address] = page.status_code
+        for found in re.findall(r'<a [^>]*href="(/[^"#]*)', page.text):
+            link = unescape(found)
+            is_page = link.startswith(("/calls/", "/messages", "/followups"))
+            if is_page and link not in seen and link not in waiting:
+                waiting.append(link)
+
+    assert {address: status for address, status in seen.items() if status != 200} == {}
+    calls = [address for address in seen if address.startswith("/calls/")]
+    assert len(calls) > 4
+    assert [address for address in calls if kept not in address] == []

@@ -58,6 +58,9 @@ class Guide(Protocol):
     def start_test_call(self) -> None:
         """Play a call to this server in the background."""
 
+    def replay(self, receipt_key: int, to: str) -> tuple[bool, str]:
+        """Send a receipt again, to this server or a URL; return whether it was taken, and what was said."""
+
 
 def use_guide(app: Flask, guide: Guide) -> None:
     """Keep the guide of this application."""
@@ -72,7 +75,7 @@ def is_unused() -> bool:
 
 def welcome() -> Response:
     """Show the first page."""
-    guide = _guide()
+    guide = the_guide()
     page = render_template(
         "reports/welcome.html",
         reach=guide.reach(),
@@ -87,18 +90,21 @@ def start_test_call() -> Response:
     """Play a test call and show it arriving."""
     if not _may_play():
         abort(HTTPStatus.FORBIDDEN, "A test call can be played only from this machine, or with signatures off.")
-    _guide().start_test_call()
+    the_guide().start_test_call()
     return redirect_to("/")
 
 
 def _may_play() -> bool:
     """Return whether the test call may be played: signatures are off, or the request comes from this machine."""
-    if services().config.verify_signatures is SignatureMode.OFF:
-        return True
+    return services().config.verify_signatures is SignatureMode.OFF or is_from_this_machine()
+
+
+def is_from_this_machine() -> bool:
+    """Return whether the request comes from this machine, and not through a proxy on it."""
     is_forwarded = any(name.startswith("X-Forwarded") or name == "Forwarded" for name in request.headers.keys())  # noqa: SIM118
-    is_local = is_loopback(f"http://{request.remote_addr}") and is_loopback(request.host_url)
-    return is_local and not is_forwarded
+    return not is_forwarded and is_loopback(f"http://{request.remote_addr}") and is_loopback(request.host_url)
 
 
-def _guide() -> Guide:
+def the_guide() -> Guide:
+    """Return the guide of this application."""
     return cast(Guide, current_app.extensions[_EXTENSION])

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from typing import Any
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from flask import Response, request, session, url_for
@@ -49,6 +50,7 @@ def page_context() -> dict[str, Any]:
         "here": request.full_path.rstrip("?"),
         "start": start,
         "home": f"{start}{query.kept}",
+        "call_url": lambda call_uuid: f"{start}calls/{quote(call_uuid, safe='')}{query.kept}",
         "kept": query.parameters() if query.kept else {},
         "places": _places(query.kept),
         "viewer": viewer(),

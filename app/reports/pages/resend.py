@@ -1,12 +1,16 @@
-"""A receipt as a curl command, to send the same webhook again by hand."""
+"""Send a receipt again: as a curl command to copy, or newly signed by a button."""
 
 import json
 import shlex
 from collections.abc import Callable
+from http import HTTPStatus
 from urllib.parse import parse_qsl, quote, urlencode
 
+from flask import Response, abort, make_response, render_template, request
 from sqlalchemy import RowMapping
 
+from app.reports.access.sessions import has_csrf_token
+from app.reports.pages.first_run import is_from_this_machine, the_guide
 from app.reports.pages.formatting import readable
 
 
@@ -33,3 +37,17 @@ def curl_command(receipt: RowMapping, server: str, hide: Callable[[str], str]) -
     if not pairs and not is_get:
         lines[0] = f"curl --request POST {shlex.quote(url)}"
     return " \\\n".join(lines)
+
+
+def replay_receipt(receipt_key: int) -> Response:
+    """Send a receipt again as `flask replay` does, for somebody on this machine, and show the reply."""
+    if not has_csrf_token():
+        abort(HTTPStatus.BAD_REQUEST, "This form has expired. Go back to the page and try again.")
+    if not is_from_this_machine():
+        abort(HTTPStatus.FORBIDDEN, "Only from this machine can a webhook be sent again. Run flask replay there.")
+    to = request.form.get("to", "").strip()
+    if not to.isprintable():
+        abort(HTTPStatus.BAD_REQUEST, "The server's address has characters that no URL has.")
+    is_taken, said = the_guide().replay(receipt_key, to)
+    call_uuid = request.form.get("call", "")
+    return make_response(render_template("reports/replayed.html", is_taken=is_taken, said=said, call_uuid=call_uuid))

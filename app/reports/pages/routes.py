@@ -3,7 +3,6 @@
 import json
 from dataclasses import replace
 from http import HTTPStatus
-from urllib.parse import quote
 
 from flask import Blueprint, Response, abort, make_response, render_template, request, session
 from sqlalchemy import Connection
@@ -21,7 +20,7 @@ from app.records.reading.read_session import read_session
 from app.records.reading.summaries import Summaries
 from app.reports.access.headers import add_headers
 from app.reports.access.login import ask_for_token, login, logout, open_share, redirect_to
-from app.reports.access.permissions import OPEN, admit
+from app.reports.access.permissions import OPEN, admit, may_open
 from app.reports.access.sessions import has_csrf_token, session_viewer
 from app.reports.api.exports import iter_calls, people_lines, separator_for, stream_file
 from app.reports.api.openapi import make_document, problems_of
@@ -31,10 +30,9 @@ from app.reports.api.routes import own_url
 from app.reports.errors import error_page, message_page
 from app.reports.pages import formatting, glossary
 from app.reports.pages.banners import Banner, find_banners
-from app.reports.pages.resend import curl_command
 from app.reports.pages.dashboard import find_charts, find_choices, find_list
 from app.reports.pages.events import events_page
-from app.reports.pages.first_run import is_unused, start_test_call, welcome
+from app.reports.pages.first_run import is_from_this_machine, is_unused, start_test_call, welcome
 from app.reports.pages.layout import (
     THEMES,
     hide_numbers,
@@ -46,6 +44,7 @@ from app.reports.pages.layout import (
 )
 from app.reports.pages.query import FILTERS, SORTS, DashboardQuery
 from app.reports.pages.ranges import COMPARISONS, RANGES
+from app.reports.pages.resend import curl_command, replay_receipt
 from app.reports.pages.story import describe_call, targets_of
 from app.reports.pages.switch import phone_states, route_states, switch, switch_phone
 from app.reports.pages.tiles import find_tiles
@@ -64,13 +63,13 @@ bp.add_url_rule("/logout", view_func=logout, methods=("POST",))
 bp.add_url_rule("/share/<share>", view_func=open_share)
 bp.add_url_rule("/welcome", view_func=welcome)
 bp.add_url_rule("/test-call", view_func=start_test_call, methods=("POST",))
+bp.add_url_rule("/receipts/<int:receipt_key>/replay", view_func=replay_receipt, methods=("POST",))
 bp.add_url_rule("/events", view_func=events_page)
 bp.add_app_template_global(route_states)
 bp.add_app_template_global(phone_states)
 bp.add_app_template_filter(json.loads, "from_json")
 bp.add_app_template_filter(lambda value: json.dumps(value, indent=2, ensure_ascii=False), "pretty_json")
 bp.add_app_template_filter(formatting.readable, "readable")
-bp.add_app_template_filter(lambda text: quote(text, safe=""), "path_segment")
 
 
 @bp.before_request
@@ -220,6 +219,7 @@ def call(call_uuid: str) -> Response:
         player=player,
         followup=followup,
         timeline=draw_timeline(found, now=at),
+        may_replay=is_from_this_machine() and may_open(viewer(), "reports.replay_receipt"),
         curl=lambda receipt: curl_command(receipt, server, hide_numbers),
         explain=explain,
     )
