@@ -107,10 +107,10 @@ class PostgresqlWriter:
     def release_turn(self) -> None:
         """Return at once."""
 
-    def begin(self, calls: list[str]) -> None:
-        """Start a transaction that locks the named calls."""
+    def begin(self, names: list[str]) -> None:
+        """Start a transaction that locks these names: calls and nonces."""
         # Advisory locks also cover calls without a row yet. Sorted, so that two nodes cannot deadlock.
-        locks = ",".join(map(str, sorted({_lock_key(call) for call in calls})))
+        locks = ",".join(map(str, sorted({_lock_key(name) for name in names})))
         # One statement is parsed and planned once; an array keeps its order.
         take = f"; SELECT pg_advisory_xact_lock(key) FROM unnest('{{{locks}}}'::bigint[]) AS key"  # noqa: S608 - Integers.
         self.cursor.execute(self._begin + take if locks else self._begin)
@@ -142,5 +142,5 @@ class PostgresqlWriter:
             self._warning = notice.message_primary
 
 
-def _lock_key(call: str) -> int:
-    return int.from_bytes(blake2b(call.encode(errors="replace"), digest_size=8).digest(), "big", signed=True)
+def _lock_key(name: str) -> int:
+    return int.from_bytes(blake2b(name.encode(errors="replace"), digest_size=8).digest(), "big", signed=True)

@@ -138,7 +138,7 @@ class SqliteWriter:
         if self._locks:
             fcntl.flock(self._locks[0], fcntl.LOCK_UN)
 
-    def begin(self, calls: list[str]) -> None:  # noqa: ARG002 - A SQLite transaction locks the whole file.
+    def begin(self, names: list[str]) -> None:  # noqa: ARG002 - A SQLite transaction locks the whole file.
         """Start a transaction. Raises `StoreReplaced` when another file, or none, is at the path."""
         self.acquire_turn()
         try:

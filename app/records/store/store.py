@@ -24,8 +24,8 @@ class Writer(Protocol):
     def acquire_turn(self) -> None:
         """Wait until no other process is writing."""
 
-    def begin(self, calls: list[str]) -> None:
-        """Start a transaction that locks the named calls."""
+    def begin(self, names: list[str]) -> None:
+        """Start a transaction that locks these names: calls and nonces."""
 
     def release_turn(self) -> None:
         """Let other processes write, after a turn without a transaction."""

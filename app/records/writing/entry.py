@@ -39,5 +39,6 @@ class Entry:
         return self.stored
 
     def lock_names(self) -> list[str]:
-        """Return the names of the calls that the transaction locks."""
-        return [receipt.event.call.call_uuid or receipt.dial_id or "" for receipt in self.receipts]
+        """Return what the transaction locks: the calls, and the nonces, so that each is taken for one content only."""
+        calls = [receipt.event.call.call_uuid or receipt.dial_id or "" for receipt in self.receipts]
+        return calls + [f"nonce {receipt.nonce}" for receipt in self.receipts if receipt.nonce is not None]
