@@ -18,11 +18,14 @@ from app.records.reading.changes import read_changes
 from app.records.reading.read_session import read_session
 from app.records.reading.scope import Scope
 from app.records.writing.access_tokens import NameTaken, Role, add_token, list_tokens, revoke_token
+from app.records.writing.access_tokens import revoke as revoke_subject
+from app.records.writing.audit import record_change
 from app.reports.access.viewers import LONGEST_SHARE_DAYS, make_named_token, make_share
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_@+-]{0,62}", re.ASCII)
 _DAYS = re.compile(r"([1-9][0-9]{0,3})d")
 _DAY = 86_400_000  # milliseconds
+_SHARE = re.compile(r"share:[0-9a-f]{12}")
 
 access = RecordsGroup("access", help="Add, list and revoke named tokens; make share links.")
 
@@ -110,7 +113,17 @@ def list_access(as_json: bool) -> None:
 @access.command()
 @click.argument("name")
 def revoke(name: str) -> None:
-    """Revoke a token; its sessions end with it."""
+    """Revoke a token or a share link; its sessions end with it.
+
+    NAME is that of the token, or what `flask access share` printed, such as share:0123456789ab.
+    """
+    if name.startswith("share:"):
+        if not _SHARE.fullmatch(name):
+            raise click.ClickException(f"{name!r} is no share link; `flask access log` lists those that were made")
+        until = now() + LONGEST_SHARE_DAYS * _DAY
+        revoke_subject(services().store, name, until=until, actor="cli")
+        click.echo(f"Revoked {name}. The link opens nothing any more, nor do its sessions.")
+        return
     if not revoke_token(services().store, name, actor="cli"):
         raise click.ClickException(f"there is no token named {name}; see `flask access list`")
     click.echo(f"Revoked the token of {name}. It opens nothing any more, nor do its sessions.")
@@ -135,8 +148,15 @@ def share(
     if call_uuid is not None and (until is not None or routes):
         raise click.UsageError("--until and --route go with --since")
     scope = Scope(call_uuid=call_uuid, since=since, until=until, routes=tuple(routes) or None)
-    link = _url(f"/share/{make_share(scope, seconds=days * 24 * 60 * 60)}")
-    click.echo(f"Opens until {_day(now() + days * _DAY)}, for anybody who has it:\n\n  {link}")
+    name, held = make_share(scope, seconds=days * 24 * 60 * 60)
+    opens_until = now() + days * _DAY
+    detail = {"call": call_uuid, "since": since, "until": until, "routes": routes or None, "opens_until": opens_until}
+    with services().store.transaction() as connection:
+        record_change(connection, actor="cli", action="share.made", subject=name, detail=detail)
+    click.echo(
+        f"Opens until {_day(opens_until)}, for anybody who has it:\n\n  {_url(f'/share/{held}')}\n\n"
+        f"To end it earlier: flask access revoke {name}"
+    )
 
 
 @access.command("log")

@@ -387,11 +387,30 @@ def test_a_guest_sees_until_when_the_link_is_open(calls: Caller) -> None:
 
 def test_a_share_link_that_was_changed_or_has_expired_opens_nothing(calls: Caller) -> None:
     with calls.app.app_context():
-        expired = make_share(Scope(since=0), seconds=-1)
+        _, expired = make_share(Scope(since=0), seconds=-1)
     link = share_of(calls, "--since", "1d")
 
     for path in (f"/share/{expired}", f"{link}x", "/share/", "/share/x.y.z"):
         assert calls.app.test_client().get(path).status_code in {403, 404}, path
+
+
+def test_a_share_link_that_was_revoked_opens_nothing_and_its_sessions_end(calls: Caller) -> None:
+    made = flask(calls, "access", "share", "--since", "1d").output
+    link, name = re.findall(r"/share/\S+", made)[0], re.findall(r"share:\w+", made)[0]
+    guest = calls.app.test_client()
+    guest.get(link)
+    other = share_of(calls, "--since", "1d")
+    before = guest.get("/").status_code
+
+    revoked = flask(calls, "access", "revoke", name)
+
+    assert (before, revoked.exit_code, guest.get("/").status_code) == (200, 0, 401)
+    assert calls.app.test_client().get(link).status_code == 403
+    assert calls.app.test_client().get(other).status_code == 303
+    listed = flask(calls, "access", "log").output
+    assert f"share.made  {name}" in listed
+    assert f"share.revoked  {name}" in listed
+    assert flask(calls, "access", "revoke", "share:no").exit_code == 1
 
 
 def test_a_share_link_takes_nothing_from_somebody_who_is_logged_in(calls: Caller) -> None:

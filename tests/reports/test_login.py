@@ -145,19 +145,19 @@ def test_logging_out_ends_the_session_also_for_a_copied_cookie(lite_caller: Call
     assert other.get("/").status_code == 200
 
 
-def test_another_application_on_the_same_directory_sees_the_logout(
-    lite_caller: Caller, sqlite_url: str, tmp_path: Path
-) -> None:
-    page = lite_caller.log_in()
-    copied = lite_caller.client.get_cookie("dialstatus_session")
+def test_logging_out_ends_the_session_on_every_node(caller: Caller, database_url: str, tmp_path: Path) -> None:
+    page = caller.log_in()
+    copied = caller.client.get_cookie("dialstatus_session")
     assert copied
-    with make_caller(sqlite_url, tmp_path) as worker:
-        worker.client.set_cookie("dialstatus_session", copied.value)
-        assert worker.client.get("/").status_code == 200
+    key = caller.services.config.secret_key
+    with make_caller(database_url, tmp_path / "another-node", SECRET_KEY=key) as node:
+        node.client.set_cookie("dialstatus_session", copied.value)
+        before = node.client.get("/").status_code
 
-        lite_caller.client.post("/logout", data={"csrf": csrf_of(page)})
+        caller.client.post("/logout", data={"csrf": csrf_of(page)})
 
-        assert worker.client.get("/").status_code == 401
+        assert (before, node.client.get("/").status_code) == (200, 401)
+        assert node.client.get("/api/v1/dials").status_code == 401
 
 
 def test_another_site_cannot_log_somebody_out(lite_caller: Caller) -> None:

@@ -1,4 +1,4 @@
-"""The table of named tokens."""
+"""The tables of access: named tokens, and what was revoked before its time."""
 
 from sqlalchemy import BigInteger, Column, Table, Text
 
@@ -14,5 +14,14 @@ access_tokens = Table(
     Column("routes", Text),  # a JSON array of route names; None for all
     Column("until", BigInteger),  # None for ever
     Column("created_at", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# Sessions that were logged out and share links that were revoked, until they would have expired.
+revocations = Table(
+    "revocations",
+    metadata,
+    Column("subject", Text, primary_key=True),  # "session:" or "share:" and an id
+    Column("until", BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )

@@ -9,7 +9,7 @@ from sqlalchemy.exc import DBAPIError
 from app.records.model.receipt import StoreUnavailable
 from app.records.store.store import Store
 
-NEWEST = "0015"  # The newest migration; a test compares the two.
+NEWEST = "0016"  # The newest migration; a test compares the two.
 NOT_CURRENT = "the tables are not those of this version; run flask --app wsgi db upgrade"
 
 

@@ -1,4 +1,4 @@
-"""Named tokens: who may see and do what. Only the hash of a token is stored."""
+"""Named tokens, of which only the hash is stored, and sessions and share links that were ended before their time."""
 
 import hashlib
 import json
@@ -9,7 +9,7 @@ from enum import StrEnum
 from sqlalchemy import Connection, Row, delete, insert, select
 
 from app.records.model.ids import now
-from app.records.model.tables_access import access_tokens
+from app.records.model.tables_access import access_tokens, revocations
 from app.records.store.store import Store
 from app.records.writing.audit import record_change
 
@@ -71,6 +71,25 @@ def revoke_token(store: Store, name: str, *, actor: str) -> bool:
         if is_gone:
             record_change(connection, actor=actor, action="token.revoked", subject=name)
     return is_gone
+
+
+def revoke(store: Store, subject: str, *, until: int, actor: str | None = None) -> None:
+    """Record on every node that a session or share link has ended; `until` is when it would have expired anyway.
+
+    With an actor the change is in the audit log. Raises `StoreUnavailable`.
+    """
+    with store.transaction() as connection:
+        connection.execute(
+            delete(revocations).where((revocations.c.until < now()) | (revocations.c.subject == subject))
+        )
+        connection.execute(insert(revocations).values(subject=subject, until=until))
+        if actor is not None:
+            record_change(connection, actor=actor, action="share.revoked", subject=subject)
+
+
+def is_revoked(connection: Connection, subject: str) -> bool:
+    """Return whether a session or share link was ended."""
+    return connection.execute(select(1).where(revocations.c.subject == subject)).first() is not None
 
 
 def find_by_name(connection: Connection, name: str) -> AccessToken | None:

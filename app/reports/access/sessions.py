@@ -2,18 +2,17 @@
 
 import hmac
 import secrets
-import time
-from contextlib import suppress
 from datetime import timedelta
-from pathlib import Path
 
 from flask import Flask, Request, Response, request, session
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface, SessionMixin
 
 from app.context import Viewer, services
+from app.records.model.ids import now
+from app.records.writing.access_tokens import revoke
 from app.reports.access.headers import is_https
 from app.reports.access.tokens import token_mark
-from app.reports.access.viewers import ADMIN, find_by_mark, find_share, session_mark
+from app.reports.access.viewers import ADMIN, find_by_mark, find_share, is_ended, session_mark
 
 LIFETIME = timedelta(hours=12)
 
@@ -73,33 +72,27 @@ def _start(opened_by: dict[str, str]) -> None:
 
 
 def end_session() -> None:
-    """End the session on the server too, so that a copy of its cookie opens nothing.
-
-    An empty file in INSTANCE_DIR marks it ended for every process of this node, until the cookie has expired.
-    """
-    directory = _ended_sessions()
-    directory.mkdir(mode=0o700, exist_ok=True)
-    (directory / session["id"]).touch(mode=0o600)
+    """End the session on every node, so that a copy of its cookie opens nothing. Raises `StoreUnavailable`."""
+    revoke(services().store, _subject(), until=now() + round(LIFETIME.total_seconds() * 1000))
     session.clear()
-    expired = time.time() - LIFETIME.total_seconds()
-    for file in directory.iterdir():
-        with suppress(FileNotFoundError):  # Another process has just removed it.
-            if file.stat().st_mtime < expired:
-                file.unlink()
 
 
 def session_viewer() -> Viewer | None:
     """Return who opened the request's session; None without one, or where it, its token or its link has ended.
 
-    Raises `StoreUnavailable` for the session of a named token, which is looked up with each request.
+    Raises `StoreUnavailable`: the store knows which sessions, tokens and links have ended.
     """
-    if "id" not in session or (_ended_sessions() / session["id"]).exists():
+    if "id" not in session or is_ended(_subject()):
         return None
     if "token_mark" in session:
         return ADMIN if hmac.compare_digest(session["token_mark"], token_mark()) else None
     if "named" in session:
         return find_by_mark(session["named"], session["mark"])
     return find_share(session.get("share", ""))
+
+
+def _subject() -> str:
+    return f"session:{session['id']}"
 
 
 def csrf_token() -> str:
@@ -112,7 +105,3 @@ def has_csrf_token() -> bool:
     """Return whether the form was made by a page of this session."""
     expected, given = csrf_token(), request.form.get("csrf", "")
     return bool(expected) and hmac.compare_digest(expected.encode(), given.encode("utf-8", "replace"))
-
-
-def _ended_sessions() -> Path:
-    return services().config.instance_dir / "ended_sessions"

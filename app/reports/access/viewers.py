@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import secrets
 from dataclasses import replace
 from typing import TypeVar
 
@@ -13,7 +14,7 @@ from app.records.reading.call_filters import CallFilters
 from app.records.reading.filters import DialFilters
 from app.records.reading.read_session import read_session
 from app.records.reading.scope import Scope
-from app.records.writing.access_tokens import AccessToken, Role, find_by_name, hash_of
+from app.records.writing.access_tokens import AccessToken, Role, find_by_name, hash_of, is_revoked
 
 Filters = TypeVar("Filters", CallFilters, DialFilters)
 
@@ -62,24 +63,38 @@ def find_by_mark(name: str, mark: str) -> Viewer | None:
     return _viewer(found) if hmac.compare_digest(expected, mark) else None
 
 
-def make_share(scope: Scope, *, seconds: int) -> str:
-    """Return what a share link holds: a call, or a range of time, for a number of seconds."""
-    what = {"call": scope.call_uuid, "since": scope.since, "until": scope.until, "routes": scope.routes, "for": seconds}
-    return str(_shares().dumps({name: value for name, value in what.items() if value is not None}))
+def make_share(scope: Scope, *, seconds: int) -> tuple[str, str]:
+    """Return the subject by which a share link is revoked, and what the link holds: a call, or a range of time."""
+    share_id = secrets.token_hex(6)
+    what = {"call": scope.call_uuid, "since": scope.since, "until": scope.until, "routes": scope.routes}
+    what |= {"id": share_id, "for": seconds}
+    held = str(_shares().dumps({name: value for name, value in what.items() if value is not None}))
+    return f"share:{share_id}", held
 
 
 def find_share(text: str) -> Viewer | None:
-    """Return who opened a share link; None where it has expired or is not ours."""
+    """Return who opened a share link; None where it has expired, was revoked or is not ours.
+
+    Raises `StoreUnavailable`.
+    """
     longest = LONGEST_SHARE_DAYS * 24 * 60 * 60
     try:
         what, begun = _shares().loads(text, max_age=longest, return_timestamp=True)
         what = _shares().loads(text, max_age=min(what["for"], longest))
     except (BadSignature, SignatureExpired):
         return None
+    if "id" not in what or is_ended(f"share:{what['id']}"):
+        return None
     routes = tuple(what["routes"]) if "routes" in what else None
     scope = Scope(call_uuid=what.get("call"), since=what.get("since"), until=what.get("until"), routes=routes)
     until = round(begun.timestamp() + min(what["for"], longest)) * 1000
     return Viewer(name=f"share of {begun:%Y-%m-%d}", role=Role.READ, scope=scope, is_guest=True, until=until)
+
+
+def is_ended(subject: str) -> bool:
+    """Return whether a session or a share link was ended, on whichever node. Raises `StoreUnavailable`."""
+    with read_session(services().store) as connection:
+        return is_revoked(connection, subject)
 
 
 def _find(name: str) -> AccessToken | None:
