@@ -70,7 +70,8 @@ def notice_url(text: str) -> str:
     if "://" not in text or not re.fullmatch(r"[!-~]+", text):
         raise ValueError("write URLs as Apprise has them, such as mailtos://user:password@example.com, without spaces")
     if scheme not in NOTICE_SCHEMES:
-        raise ValueError(f"{scheme}:// cannot be used; write one of {', '.join(sorted(NOTICE_SCHEMES))}")
+        named = f"{scheme}://" if re.fullmatch("[a-z]{2,12}", scheme) else "its service"  # It may be a secret.
+        raise ValueError(f"{named} cannot be used; write one of {', '.join(sorted(NOTICE_SCHEMES))}")
     return text
 
 

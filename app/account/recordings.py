@@ -2,8 +2,6 @@
 
 import logging
 from collections.abc import Callable
-from pathlib import Path
-from typing import BinaryIO
 
 from sqlalchemy import and_, select
 
@@ -12,22 +10,19 @@ from app.account.calls import parse_uuid
 from app.account.client import PlivoClient
 from app.account.errors import AccountError, NotFoundError
 from app.context import Services
+from app.records.maintenance.retention import DeletionJob
 from app.records.model.ids import first_key, now
-from app.records.model.periodic_job import PeriodicJob
 from app.records.model.receipt import StoreUnavailable
 from app.records.model.tables import recordings
 from app.records.model.tables_followup import recording_marks
 from app.records.reading.messages import mark_recording
 from app.records.reading.read_session import read_session
-from app.records.store.files import lock_within, open_lock
 from app.records.store.store import Store
 
 log = logging.getLogger(__name__)
 
 OnProgress = Callable[[int], None]  # Called after each recording with how many were deleted so far.
 
-_DAY = 24 * 3_600_000  # milliseconds
-_PAUSE = 3600.0  # seconds
 _BATCH = 100
 
 
@@ -68,54 +63,25 @@ def _undeleted(store: Store, before: int) -> list[tuple[int, str]]:
         return [(row.call_key, row.recording_id) for row in connection.execute(query)]
 
 
-class RecordingDeletion(PeriodicJob):
-    """Deletes old recordings every hour; of several processes on one machine one does it."""
+class RecordingDeletion(DeletionJob):
+    """Deletes old recordings at Plivo."""
 
-    name = "recording-deletion"
+    name = "recordings"
 
     def __init__(self, shared: Services, make_client: Callable[..., PlivoClient] = PlivoClient) -> None:
-        super().__init__()
+        super().__init__(days=shared.config.recording_days, directory=shared.config.instance_dir)
         self._shared = shared
         self._make_client = make_client
-        self._turn: BinaryIO | None = None
 
-    def work(self) -> float | None:
-        """Delete what is due; rest for good where RECORDING_DAYS is 0."""
-        config = self._shared.config
-        if not config.recording_days:
-            return None
-        if self._turn is None:
-            directory: Path = config.instance_dir / "locks"
-            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._turn = open_lock(directory / "recordings")
-        if lock_within(self._turn, 0):
-            self._delete(before=now() - config.recording_days * _DAY)
-        return _PAUSE
-
-    def stop(self, patience: float = 1.0) -> None:
-        """Stop after the current recording and let another process take over."""
-        super().stop(patience)
-        if self._turn is not None:
-            self._turn.close()
-
-    def _delete(self, *, before: int) -> None:
+    def delete(self, before: int) -> None:
+        """Delete the recordings made before a time, one after another."""
         config = self._shared.config
         try:
             auth_id = check_credentials(config.plivo_auth_id, config.plivo_auth_tokens)
             with self._make_client(auth_id, config.plivo_auth_tokens) as client:
-                deleted = delete_recordings(client, self._shared.store, before=before, step=self._check_stop)
-        except _Stopped:
-            return
+                deleted = delete_recordings(client, self._shared.store, before=before, step=self.check_stop)
         except (AccountError, StoreUnavailable) as error:
             log.warning("recordings_not_deleted", extra={"error": str(error)})
         else:
             if deleted:
                 log.info("recordings_deleted", extra={"recordings": deleted})
-
-    def _check_stop(self, _count: int) -> None:
-        if self.stopping.is_set():
-            raise _Stopped
-
-
-class _Stopped(Exception):
-    """Ends a run early."""

@@ -17,7 +17,7 @@ from app.records.model.state import CallRecord
 from app.records.model.tables import calls
 from app.records.rollups.update import hour_of
 from app.records.store.statements import Cursor, Statements
-from app.records.store.store import Store, Writer
+from app.records.store.store import Store
 from app.records.store.version import tables_of_this_version
 from app.records.writing.derive_call import derive_call
 
@@ -40,46 +40,34 @@ def derive_calls(store: Store, step: OnProgress) -> int:
 
     What was derived by then stays derived, also when `step` raises.
     """
-    with tables_of_this_version(store):
-        pass
     derived = 0
-    try:
-        writer = store.connect_writer()
-        try:
-            while count := _derive_some(writer, store.statements):
-                derived += count
-                step(count)
-                time.sleep(_PAUSE)
-        finally:
-            writer.close()
-    except store.errors as error:
-        raise StoreUnavailable(f"the store took no outcome of a call: {error}") from error
+    while count := _derive_some(store):
+        derived += count
+        step(count)
+        time.sleep(_PAUSE)
     return derived
 
 
-def _derive_some(writer: Writer, sql: Statements) -> int:
-    writer.cursor.execute(
-        f"SELECT call_key, call_uuid FROM calls WHERE outcome IS NULL ORDER BY call_key LIMIT {_BATCH}"  # noqa: S608
-    )
-    found = dict(writer.cursor.fetchall())
+def _derive_some(store: Store) -> int:
+    sql = store.statements
+    with tables_of_this_version(store) as connection:
+        waiting = (
+            select(calls.c.call_key, calls.c.call_uuid).where(calls.c.outcome.is_(None)).order_by(calls.c.call_key)
+        )
+        found = {row.call_key: row.call_uuid for row in connection.execute(waiting.limit(_BATCH))}
     if not found:
         return 0
-    writer.begin(list(found.values()))
-    try:
+    with store.write(found.values()) as cursor:
         # Another process may have derived some of them meanwhile.
-        records = [record for record in _read(writer.cursor, sql, list(found)) if record.call.outcome is None]
+        records = [record for record in _read(cursor, sql, list(found)) if record.call.outcome is None]
         for record in records:
             before = sql.calls.values(record.call)
             derive_call(record)
-            writer.cursor.execute(*sql.calls.update_changed(before, sql.calls.values(record.call)))
+            cursor.execute(*sql.calls.update_changed(before, sql.calls.values(record.call)))
         if records:
             # Their hours may have been counted already.
             hours = {hour_of(record.call.call_key) for record in records}
-            writer.cursor.executemany(sql.late_change, [(make_key(now()), first_key(hour)) for hour in hours])
-        writer.commit()
-    except Exception:
-        writer.rollback()
-        raise
+            cursor.executemany(sql.late_change, [(make_key(now()), first_key(hour)) for hour in hours])
     return len(found)
 
 
@@ -109,20 +97,10 @@ class CallDerivation(PeriodicJob):
     def work(self) -> float | None:
         """Derive all that is left; rest for good after that."""
         try:
-            derived = derive_calls(self._store, self._check_stop)
-        except _Stopped:
-            return None
+            derived = derive_calls(self._store, self.check_stop)
         except StoreUnavailable as error:
             log.info("call_derivation_waits", extra={"error": str(error)})
             return 60.0
         if derived:
             log.info("calls_derived", extra={"calls": derived})
         return None
-
-    def _check_stop(self, _count: int) -> None:
-        if self.stopping.is_set():
-            raise _Stopped
-
-
-class _Stopped(Exception):
-    """Ends a run before all calls are derived."""

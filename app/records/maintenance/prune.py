@@ -184,28 +184,20 @@ def _connected(store: Store) -> Iterator[Connection]:
 
 def _delete(store: Store, call_keys: Sequence[int], rules: Rules, *, is_counted_again: bool = False) -> None:
     """Delete calls whole; with `is_counted_again`, the figures of their hours lose them too."""
-    writer = store.connect_writer()
     sql = store.statements
-    try:
+    with store.write() as cursor:
         if store.is_sqlite:
-            writer.cursor.execute("PRAGMA secure_delete = ON")  # Overwrite deleted rows.
-        writer.begin([])
-        writer.cursor.execute(sql.calls_by_key, (sql.many(call_keys),))  # Locks the calls on PostgreSQL.
-        numbers = {number for row in writer.cursor.fetchall() for number in parties(sql.calls.read(row))}
+            cursor.execute("PRAGMA secure_delete = ON")  # Overwrite deleted rows.
+        cursor.execute(sql.calls_by_key, (sql.many(call_keys),))  # Locks the calls on PostgreSQL.
+        numbers = {number for row in cursor.fetchall() for number in parties(sql.calls.read(row))}
         for call_key in call_keys:
-            writer.cursor.execute(f"DELETE FROM receipts WHERE call_key = {sql.mark}", (call_key,))  # noqa: S608
-            for table in (outbox, deliveries, events, announced, followup_calls, recording_marks):
-                writer.cursor.execute(f"DELETE FROM {table.name} WHERE call_key = {sql.mark}", (call_key,))  # noqa: S608
-            delete_states(writer.cursor, sql, call_key)
+            for table in (receipts, outbox, deliveries, events, announced, followup_calls, recording_marks):
+                cursor.execute(f"DELETE FROM {table.name} WHERE call_key = {sql.mark}", (call_key,))  # noqa: S608
+            delete_states(cursor, sql, call_key)
             if is_counted_again:
-                writer.cursor.execute(sql.late_change, (make_key(now()), call_key))
-        update_followups(writer.cursor, sql, dict.fromkeys(numbers, Touch(is_needed=False)), rules, limit=EVERY_CALL)
-        writer.cursor.execute(sql.delete_lone_marks, (sql.many(numbers),))
-        writer.commit()
-    except store.errors as error:
-        raise StoreUnavailable(f"the store took no deletion: {error}") from error
-    finally:
-        writer.close()
+                cursor.execute(sql.late_change, (make_key(now()), call_key))
+        update_followups(cursor, sql, dict.fromkeys(numbers, Touch(is_needed=False)), rules, limit=EVERY_CALL)
+        cursor.execute(sql.delete_lone_marks, (sql.many(numbers),))
 
 
 def _make_nameless(store: Store, person: str, pattern: re.Pattern[str]) -> None:

@@ -8,11 +8,15 @@ log = logging.getLogger(__name__)
 _AFTER_FAILURE = 60.0  # Seconds until the next run after one that raised.
 
 
+class Stopped(Exception):
+    """Ends a run early."""
+
+
 class PeriodicJob:
     """Runs `work` in a daemon thread of its own, from `wake` until `stop`.
 
-    `work` returns the seconds until its next run, or None to rest until it is woken. A long run looks at `stopping` and
-    ends early. Threads do not survive a fork: wake the job in the process that serves.
+    `work` returns the seconds until its next run, or None to rest until it is woken. A long run looks at `stopping`, or
+    calls `check_stop`, and ends early. Threads do not survive a fork: wake the job in the process that serves.
     """
 
     name = "job"  # Of the thread, and in the log.
@@ -26,6 +30,11 @@ class PeriodicJob:
     def work(self) -> float | None:
         """Do what there is to do now."""
         raise NotImplementedError
+
+    def check_stop(self, _count: int = 0) -> None:
+        """Raise `Stopped` once the job is to stop; the progress of what `work` calls may be reported to it."""
+        if self.stopping.is_set():
+            raise Stopped
 
     def wake(self) -> None:
         """Run soon; start the thread where this process has none."""
@@ -49,6 +58,8 @@ class PeriodicJob:
             self._woken.clear()
             try:
                 pause = self.work()
+            except Stopped:
+                return
             except Exception:
                 log.exception("job_failed", extra={"job": self.name})
                 pause = _AFTER_FAILURE

@@ -3,8 +3,8 @@
 Reports read through the SQLAlchemy engine. A journal writes through one connection of the driver.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, contextmanager
 from typing import Protocol
 
 from sqlalchemy import Connection, make_url
@@ -73,6 +73,24 @@ class Store:
             raise
         except self.errors as error:
             raise StoreUnavailable("the store cannot be reached") from error
+
+    @contextmanager
+    def write(self, calls: Iterable[str] = ()) -> Iterator[Cursor]:
+        """Yield a cursor of a writer in a transaction, committed at the end of the block. Raises `StoreUnavailable`.
+
+        For what changes records beside a journal; `calls` are locked.
+        """
+        try:
+            with closing(self.connect_writer()) as writer:
+                writer.begin(list(calls))
+                try:
+                    yield writer.cursor
+                except BaseException:
+                    writer.rollback()
+                    raise
+                writer.commit()
+        except self.errors as error:
+            raise StoreUnavailable(f"the store did not take a change: {error}") from error
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
