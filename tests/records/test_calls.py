@@ -61,7 +61,7 @@ def test_a_call_is_in_progress_while_they_talk_and_answered_after_that() -> None
     talking = the_call(call)
     ended = the_call(call.action("completed", "NORMAL_CLEARING", rang=True, name="alice"))
 
-    assert (talking.outcome, talking.answered_by, talking.waited_seconds) == ("in_progress", None, None)
+    assert (talking.outcome, talking.answered_by, talking.waited_seconds) == ("in_progress", ALICE, 1)
     assert (ended.outcome, ended.answered_by, ended.waited_seconds) == ("answered", ALICE, 1)
 
 
