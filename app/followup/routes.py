@@ -1,18 +1,15 @@
 """The pages `/followups` and `/messages`, which work without JavaScript: every button is a form."""
 
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from http import HTTPStatus
 from urllib.parse import urlencode
 
-import phonenumbers
 from flask import (
     Blueprint,
     Flask,
     Response,
     abort,
-    current_app,
     make_response,
     redirect,
     render_template,
@@ -35,14 +32,11 @@ from app.records.reading.messages import (
     mark_heard,
 )
 from app.records.reading.read_session import read_session
-from app.records.reading.scope import NOTHING, Scope
-from app.records.writing.followups import ANONYMOUS, Action, Followup
+from app.records.reading.scope import NOTHING
+from app.records.writing.followups import Action, Followup
 
 _ROWS = 50
 _CLOSED_ROWS = 10
-_EXTENSION = "dialstatus-unheard"
-_UNHEARD_SECONDS = 10.0  # How long the count in the header may be out of date.
-
 
 Guard = Callable[[Blueprint], None]
 
@@ -54,20 +48,14 @@ def use_followups(app: Flask, guard_pages: Guard, guard_links: Guard) -> None:
     pages.add_url_rule("/followups/<int:key>", view_func=change_followup, methods=("POST",))
     pages.add_url_rule("/messages", view_func=messages)
     pages.add_url_rule("/messages/<int:key>", view_func=change_message, methods=("POST",))
-    pages.context_processor(
-        lambda: {
-            "formatted": formatted,
-            "now": now(),
-        }
-    )
+    pages.context_processor(lambda: {"now": now()})
     guard_pages(pages)
     app.register_blueprint(pages)
     links = Blueprint("recordings", __name__)
     links.add_url_rule("/recordings/<token>", view_func=play, endpoint="play")
     guard_links(links)
     app.register_blueprint(links)
-    unheard = app.extensions[_EXTENSION] = UnheardCount()
-    app.jinja_env.globals.update(unheard_messages=unheard.read, is_playable=is_playable, play_url=_play_url)
+    app.jinja_env.globals.update(unheard_messages=_unheard, is_playable=is_playable, play_url=_play_url)
 
 
 def _play_url(message: Message) -> str:
@@ -135,7 +123,6 @@ def change_message(key: int) -> Response:
     if message is None or not viewer().scope.sees(message.call):
         abort(HTTPStatus.NOT_FOUND, "There is no such message.")
     mark_heard(services().store, message, actor=viewer().name if request.form.get("action") == "heard" else None)
-    current_app.extensions[_EXTENSION].forget()
     return _back_to(url_for("followup.messages"))
 
 
@@ -145,40 +132,9 @@ def _back_to(url: str) -> Response:
     return redirect(f"{url}?{query}" if query else url, HTTPStatus.SEE_OTHER)  # type: ignore[return-value]
 
 
-def formatted(number: str) -> str:
-    """Return a number with the spaces that its country writes; anything else as it is."""
-    if number.startswith(ANONYMOUS.rstrip(":")):
-        return "Anonymous"
-    try:
-        parsed = phonenumbers.parse(number)
-    except phonenumbers.NumberParseException:
-        return number
-    return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.INTERNATIONAL)
-
-
-class UnheardCount:
-    """The count of unheard messages in the header, read every ten seconds at most."""
-
-    def __init__(self) -> None:
-        self._text = ""
-        self._until = 0.0
-
-    def forget(self) -> None:
-        """Read the count again next time."""
-        self._until = 0.0
-
-    def read(self) -> str:
-        """Return the count as text, empty for 0 and while the store cannot be read."""
-        scope = viewer().scope
-        if not scope.is_everything:
-            return _unheard(scope)
-        if time.monotonic() >= self._until:
-            self._until = time.monotonic() + _UNHEARD_SECONDS
-            self._text = _unheard(scope)
-        return self._text
-
-
-def _unheard(scope: Scope) -> str:
+def _unheard() -> str:
+    """Return how many messages nobody has heard, for the header: empty for 0 and while the store cannot be read."""
+    scope = viewer().scope
     if scope == NOTHING:
         return ""
     try:

@@ -12,7 +12,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import phonenumbers
 from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PackageLoader, select_autoescape
 
 from app.notify.addresses import Address
@@ -22,7 +21,7 @@ from app.records.reading.read_session import read_session
 from app.records.store.store import Store
 from app.records.writing.deliveries import DROPPED, Attempt, Claim, settle
 from app.records.writing.outbox import NOTICE, announcement_of
-from app.voice.numbers import last_digits, mask
+from app.voice.numbers import last_digits, mask, spaced
 from config import ROOT, Config
 
 MOST_A_MINUTE = 5
@@ -55,7 +54,9 @@ class Texts:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._templates.filters.update(number=_shown_number, clock=self._clock)
+        self._templates.filters.update(
+            number=lambda text: spaced(text) if text else "a hidden number", clock=self._clock
+        )
 
     def notice(self, claims: Sequence[Claim]) -> Message:
         """Return what people are told: about one event, or about many at once."""
@@ -89,16 +90,6 @@ class Texts:
         if not at:
             return "an unknown time"
         return f"{datetime.fromisoformat(at).astimezone(self._config.timezone):%a %-d %b, %H:%M}"
-
-
-def _shown_number(number: str | None) -> str:
-    """Return a number in groups of digits, as people write it; anything else as it is."""
-    if number is None:
-        return "a hidden number"
-    try:
-        return phonenumbers.format_number(phonenumbers.parse(number), phonenumbers.PhoneNumberFormat.INTERNATIONAL)
-    except phonenumbers.NumberParseException:
-        return number
 
 
 def _masked(data: Any, key: str = "") -> Any:

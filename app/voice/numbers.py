@@ -11,6 +11,7 @@ _SHORTEST, _LONGEST = 8, 15
 _LONGEST_CACHED = 64  # No number is longer; texts of any length would make a cache of any size.
 _PUNCTUATION = str.maketrans("", "", " \t\u00a0().-/")
 _WRITTEN_NUMBER = re.compile(r"\+[0-9 ().\-/]+")
+_E164 = re.compile(r"\+[0-9]{8,15}")
 _SIP_ADDRESS = re.compile(
     r"sip:([\w.+~*%!-]+)@([a-z0-9.-]+(?::[0-9]{1,5})?(?:;[\w.+~*%!-]+(?:=[\w.+~*%!:-]+)?)*)", re.ASCII | re.IGNORECASE
 )
@@ -107,6 +108,17 @@ def parse_target(text: str) -> str:
     if not phonenumbers.is_possible_number(number):
         raise ValueError(f"no telephone has this number; {_WHAT_TO_WRITE}")
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+@lru_cache(maxsize=4096)  # Pages and notices repeat the same few numbers.
+def spaced(number: str) -> str:
+    """Return a number in groups of digits, as people write it (`+1 415-555-0100`); anything else as it is."""
+    if not _E164.fullmatch(number):
+        return number
+    try:
+        return phonenumbers.format_number(phonenumbers.parse(number), phonenumbers.PhoneNumberFormat.INTERNATIONAL)
+    except phonenumbers.NumberParseException:
+        return number
 
 
 def last_digits(number: str | None) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sqlalchemy import Connection, Row, delete, insert, select
+from sqlalchemy import Connection, Select, delete, insert, select
 
 from app.records.model.ids import now
 from app.records.model.tables_access import access_tokens, revocations
@@ -94,22 +94,16 @@ def is_revoked(connection: Connection, subject: str) -> bool:
 
 def find_by_name(connection: Connection, name: str) -> AccessToken | None:
     """Return the token of this name."""
-    row = connection.execute(select(access_tokens).where(access_tokens.c.name == name)).first()
-    return _token(row) if row else None
+    return next(iter(_read(connection, select(access_tokens).where(access_tokens.c.name == name))), None)
 
 
 def list_tokens(connection: Connection) -> list[AccessToken]:
     """Return every token by name, expired ones included."""
-    return [_token(row) for row in connection.execute(select(access_tokens).order_by(access_tokens.c.name))]
+    return _read(connection, select(access_tokens).order_by(access_tokens.c.name))
 
 
-def _token(row: Row[tuple[object, ...]]) -> AccessToken:
-    routes = tuple(json.loads(row.routes)) if row.routes is not None else None
-    return AccessToken(
-        name=row.name,
-        token_hash=row.token_hash,
-        role=Role(row.role),
-        routes=routes,
-        until=row.until,
-        created_at=row.created_at,
-    )
+def _read(connection: Connection, query: Select[tuple[object, ...]]) -> list[AccessToken]:
+    return [
+        AccessToken(**{**row, "role": Role(row["role"]), "routes": row["routes"] and tuple(json.loads(row["routes"]))})
+        for row in connection.execute(query).mappings()
+    ]

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from flask import Response, current_app, request
-from pydantic import ConfigDict, Field
+from pydantic import Field
 from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import BadRequest, NotFound, Unauthorized
 
@@ -27,27 +27,34 @@ from app.reports.api.queries import LARGEST_PAGE, NoQuery, Text, make_cursor, re
 from app.reports.api.views import recording_view, to_datetime
 
 
-class FollowupView(View):
+class FollowupEventData(View):
     """A caller who reached nobody, from their first call until they were reached or marked done."""
 
     followup_id: str = Field(description="The id that `take` and `done` need.")
     caller: str = Field(description="The number to call back; `anonymous` for a hidden caller with a message.")
     caller_name: str | None
     route: str | None
-    state: str = Field(description="`open`, `reached` by an answered call, or `done`: marked by somebody.")
+    state: Literal["open", "reached", "done"] = Field(
+        description="`open`, `reached` by an answered call, or `done`: marked by somebody."
+    )
     opened_at: Time
     last_call_at: Time
     calls: int = Field(description="How often the caller reached nobody.")
     first_call_uuid: str
     last_call_uuid: str
-    last_outcome: str | None = Field(description="How the last of these calls ended.")
-    messages: list[RecordingView] = Field(description="The newest messages that the caller left.")
-    taken_by: str | None
-    taken_at: Time | None
-    note: str | None
     closed_at: Time | None
     closed_by: str | None = Field(description="Who marked it done.")
     closing_call_uuid: str | None = Field(description="The call that reached the caller.")
+    taken_by: str | None
+
+
+class FollowupView(FollowupEventData):
+    """The same, with what people noted and what the caller heard last."""
+
+    last_outcome: str | None = Field(description="How the last of these calls ended.")
+    messages: list[RecordingView] = Field(description="The newest messages that the caller left.")
+    taken_at: Time | None
+    note: str | None
 
 
 class HappeningView(View):
@@ -95,18 +102,12 @@ class FollowupsQuery(NoQuery):
     cursor: str | None = Field(None, pattern="^[A-Za-z0-9_-]{11}$", description="`next_cursor` of the previous page.")
 
 
-class FollowupNoteView(View):
+class FollowupNoteView(NoQuery):
     """What a change of a follow-up may carry."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    note: str | None = Field(None, max_length=LONGEST_NOTE, description="Replaces the note; empty removes it.")
-
-
-class NoteQuery(NoQuery):
-    """The same, checked."""
-
-    note: Annotated[str, Field(max_length=LONGEST_NOTE)] | None = Field(None, description="Replaces the note.")
+    note: Annotated[str, Field(max_length=LONGEST_NOTE)] | None = Field(
+        None, description="Replaces the note; empty removes it."
+    )
 
 
 def followups() -> Response:
@@ -137,7 +138,7 @@ def change_followup(followup_id: int, action: str) -> Response:
     given: Any = request.get_json(silent=True) if request.is_json and request.get_data() else request.form
     if not isinstance(given, dict):
         raise BadRequest("Send a JSON object.")
-    query = read_query(NoteQuery, MultiDict(given))
+    query = read_query(FollowupNoteView, MultiDict(given))
     shared = services()
     with read_session(shared.store) as connection:
         known = find_followup(connection, followup_id)
@@ -157,7 +158,7 @@ def followups_view(found: list[ListedFollowup], figures: object, following: int 
     """Return a page of follow-ups as the API shows it."""
     return FollowupsView(
         followups=[followup_view(one) for one in found],
-        figures=FollowupFiguresView(**{name: getattr(figures, name) for name in FollowupFiguresView.model_fields}),
+        figures=FollowupFiguresView.model_validate(figures, from_attributes=True),
         next_cursor=make_cursor(following),
     )
 

@@ -1,9 +1,10 @@
 """The events that we post to others, for the OpenAPI document."""
 
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, Field
 
+from app.reports.api.followups import FollowupEventData
 from app.reports.api.models import CallView, DialView, Time, View
 from settings.notify import EVENT_TYPES
 
@@ -29,25 +30,6 @@ class DialEventView(EventView):
     """The end of a dial, or a correction of it."""
 
     data: DialView
-
-
-class FollowupEventData(View):
-    """A follow-up as of the event."""
-
-    followup_id: str
-    caller: str = Field(description="The number to call back; `anonymous` for a hidden caller with a message.")
-    caller_name: str | None
-    route: str | None
-    state: Literal["open", "reached", "done"]
-    opened_at: Time
-    last_call_at: Time
-    calls: int = Field(description="How often the caller reached nobody.")
-    first_call_uuid: str
-    last_call_uuid: str
-    closed_at: Time | None
-    closed_by: str | None = Field(description="Who marked it done.")
-    closing_call_uuid: str | None = Field(description="The call that reached the caller.")
-    taken_by: str | None
 
 
 class FollowupEventView(EventView):

@@ -3,12 +3,9 @@
 import re
 from collections.abc import Mapping
 from datetime import datetime, tzinfo
-from functools import lru_cache
-
-import phonenumbers
 
 from app.voice.events import DigitsPressed, Event, Kind, LegAnswered, LegConnected, LegEvent, LegHungUp
-from app.voice.numbers import mask
+from app.voice.numbers import mask, spaced
 from app.voice.outcome import CallOutcome, Outcome
 from app.voice.parsing import parse
 
@@ -58,7 +55,6 @@ SIGNATURES = {
 }
 _ABSENT = "–"
 _NUMERALS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
-_E164 = re.compile(r"\+[0-9]{8,15}", re.ASCII)
 # In our own URLs the number after `since=` is a time.
 _NUMBER_IN_TEXT = re.compile(r"(?<![\w-])(?<!since=)\+?[0-9]{8,15}(?![\w-])", re.ASCII)
 
@@ -106,18 +102,7 @@ def number(text: str | None, *, masked: bool) -> str:
     """Return a number as people write it (`+1 415-555-0100`), or only its last four digits."""
     if not text:
         return _ABSENT
-    return (mask(text) or _ABSENT) if masked else _grouped(text)
-
-
-@lru_cache(maxsize=4096)  # Pages repeat the same few numbers.
-def _grouped(text: str) -> str:
-    if not _E164.fullmatch(text):
-        return text
-    try:
-        parsed = phonenumbers.parse(text)
-    except phonenumbers.NumberParseException:
-        return text
-    return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.INTERNATIONAL)
+    return (mask(text) or _ABSENT) if masked else spaced(text)
 
 
 def count(how_many: int, noun: str) -> str:
