@@ -40,7 +40,7 @@ def circles(tables: Raw) -> Iterator[Mistake]:
 
 def _leads(tables: Raw, name: str) -> Iterator[_Lead]:
     serves = {
-        party: route
+        party.casefold(): route
         for route, table in tables_in(tables, "routes")
         for called in addresses(table.get("called"))
         if called != ANY_NUMBER
@@ -50,7 +50,7 @@ def _leads(tables: Raw, name: str) -> Iterator[_Lead]:
         for step, ring in tables_in(table, "steps") if route == name else ():
             for address in addresses(ring.get("ring")):
                 # A SIP user of another server may be named after our number: only the address itself is ours.
-                if (party := address.partition(";")[0]) in serves:
+                if (party := address.partition(";")[0].casefold()) in serves:
                     yield _Lead(place=f"routes.{name}.steps.{step}", address=address, route=serves[party])
 
 

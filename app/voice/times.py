@@ -31,11 +31,11 @@ class CallTimes(NamedTuple):
     derived_offset: int | None = None
 
 
-def parse_time(text: str | None, zone: tzinfo) -> int | None:
+def parse_time(text: str | None, zone: tzinfo, *, fold: int = 0) -> int | None:
     """Parse a time of Plivo's (`2024-09-26 14:05:08`, with or without fraction or offset) to milliseconds.
 
-    `zone` applies where the text has no offset of its own. Returns None where there is no readable time, or one that
-    no call of Plivo's can have.
+    `zone` applies where the text has no offset of its own, `fold` is 1 for the second of an hour that comes twice when
+    summer time ends. Returns None where there is no readable time, or one that no call of Plivo's can have.
     """
     if not text:
         return None
@@ -43,6 +43,8 @@ def parse_time(text: str | None, zone: tzinfo) -> int | None:
         moment = datetime.fromisoformat(text)
         if moment.tzinfo is None:
             moment = datetime.combine(moment, moment.time(), zone)  # `replace` takes five times as long.
+            if fold:
+                moment = moment.replace(fold=1)
         milliseconds = round(moment.timestamp() * 1000)
     except (ValueError, OverflowError):
         return None
@@ -56,7 +58,8 @@ def call_times(params: Mapping[str, str], *, session_start: int | None, at: int,
     configured one and applies unless the times show another offset. Times that come out impossible are left out.
     """
     started = params.get("StartTime")
-    configured, as_utc = parse_time(started, zone), parse_time(started, UTC)
+    earliest = session_start if session_start is not None else at - _LATEST_NOTICE
+    configured, as_utc = _parse_after(earliest, started, zone), parse_time(started, UTC)
     derived = None
     if session_start is not None and configured is not None and as_utc is not None:
         if round((configured - session_start) / _QUARTER):
@@ -66,16 +69,24 @@ def call_times(params: Mapping[str, str], *, session_start: int | None, at: int,
     if derived is not None:
         zone = timezone(timedelta(milliseconds=derived))
         derived //= 1000
-    earliest = session_start if session_start is not None else at - _LATEST_NOTICE
-    ended_at = _possible(parse_time(params.get("EndTime"), zone), earliest, at + _SKEW)
+    ended_at = _possible(_parse_after(earliest, params.get("EndTime"), zone), earliest, at + _SKEW)
     if ended_at is None and params.get("EndTime"):
         return CallTimes(session_start, None, None, derived)
     if session_start is None and ended_at is not None and configured is not None:
         # The end came out right, so the zone is right.
         session_start = earliest = min(configured, ended_at)
-    answered_at = parse_time(params.get("AnswerTime"), zone)
+    answered_at = _parse_after(earliest, params.get("AnswerTime"), zone)
     answered_at = _possible(answered_at, earliest, at + _SKEW if ended_at is None else ended_at)
     return CallTimes(session_start, answered_at, ended_at, derived)
+
+
+def _parse_after(earliest: int, text: str | None, zone: tzinfo) -> int | None:
+    """Parse a time; of an hour that comes twice, the first time unless that lies before `earliest`."""
+    moment = parse_time(text, zone)
+    if moment is not None and moment < earliest - _EARLIER:
+        second = parse_time(text, zone, fold=1)
+        return second if second is not None and second >= earliest - _EARLIER else moment
+    return moment
 
 
 def _possible(moment: int | None, earliest: int, latest: int) -> int | None:

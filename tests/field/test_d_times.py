@@ -50,6 +50,30 @@ def test_d1_the_zone_of_the_account_is_found(make_app: App, zone: str, configure
     assert abs(moment(call["answered_at"]) - begun - timedelta(seconds=5)) < timedelta(seconds=1)
 
 
+@pytest.mark.parametrize(
+    ("zone", "start"),
+    [
+        ("America/New_York", "2026-11-01 05:50"),  # Summer time ends at 06:00 UTC.
+        ("America/New_York", "2026-11-01 06:10"),
+        ("America/New_York", "2026-03-08 06:58"),  # It begins at 07:00.
+        ("Europe/Berlin", "2026-10-25 00:50"),
+        ("Europe/Berlin", "2026-10-25 01:10"),
+        ("Australia/Lord_Howe", "2026-04-04 14:50"),  # By half an hour.
+        ("Australia/Lord_Howe", "2026-04-04 15:10"),
+    ],
+)
+@pytest.mark.parametrize("seconds", [60, 900, 3000])
+def test_d1_the_hour_that_comes_twice_and_the_one_that_is_skipped(zone: str, start: str, seconds: int) -> None:
+    begun = datetime.fromisoformat(f"{start}+00:00")
+    times = notice_times(begun, ZoneInfo(zone), ended=seconds)
+    at = round(begun.timestamp() * 1000) + 1000 * seconds
+
+    event = parse(Kind.HANGUP, {"CallUUID": "a", **times}, at=at, zone=ZoneInfo(zone))
+
+    assert isinstance(event, CallHungUp)
+    assert (event.derived_offset, event.answered_at, event.ended_at) == (None, at - 1000 * (seconds - 5), at)
+
+
 @given(
     offset=st.integers(-40 * 4, 40 * 4).map(lambda quarters: timedelta(minutes=15 * quarters)),
     end=st.integers(-(10**6), 10**6),

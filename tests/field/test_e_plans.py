@@ -47,12 +47,15 @@ def test_e1_a_target_that_its_own_route_serves_is_refused(target: str) -> None:
     )
 
 
-def test_e1_a_sip_user_that_its_own_route_serves_is_refused() -> None:
-    [problem] = problems_of("""
+@pytest.mark.parametrize(
+    "target", ["sip:front@PHONE.plivo.com;transport=tcp", "sip:Front@phone.plivo.com", "SIP:front@phone.plivo.com"]
+)
+def test_e1_a_sip_user_that_its_own_route_serves_is_refused(target: str) -> None:
+    [problem] = problems_of(f"""
         [routes.main]
         called = ["sip:front@phone.plivo.com"]
         [routes.main.steps.a]
-        ring = ["sip:front@PHONE.plivo.com;transport=tcp"]
+        ring = ["{target}"]
         """)
 
     assert "a number of this route" in problem

@@ -45,26 +45,6 @@ def test_an_ended_dial_is_one_signed_event_with_the_dial_of_the_api(
     assert delivery.event["timestamp"] == dial["ended_at"]
 
 
-def test_a_report_that_changes_the_outcome_sends_a_correction(
-    database_url: str, tmp_path: Path, listen: Listen
-) -> None:
-    receiver = listen()
-    with make_office(database_url, tmp_path, **events_to(receiver.url)) as office:
-        call_uuid, dial_id = office.call()
-        office.hang_up(call_uuid, HangupSource="Caller", HangupCauseName="Cancelled", HangupCauseCode="1000")
-        office.send()
-        for _ in range(2):  # A duplicate changes nothing.
-            office.end(call_uuid, dial_id, "completed", DialRingStatus="true", DialBLegUUID="b-leg")
-            office.send()
-
-    first, second = receiver.deliveries
-    assert [one.event["data"]["outcome"] for one in receiver.deliveries] == ["caller_gave_up", "answered"]
-    assert first.event["subject"] == second.event["subject"] == second.event["data"]["dial_id"]
-    assert first.event["revision"] < second.event["revision"]
-    assert first.message_id != second.message_id
-    assert second.is_signed
-
-
 def test_a_correction_during_a_delivery_is_not_lost(start_server: Start, listen: Listen) -> None:
     release = threading.Event()
 

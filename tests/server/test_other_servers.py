@@ -88,13 +88,3 @@ def test_the_background_jobs_run_under_each_server(tmp_path: Path) -> None:
         until(lambda: total(server, "dialstatus_receipts_total", kind="answer") == 1)
 
         assert until(lambda: list((tmp_path / "spool").glob("reserve")))
-
-
-def test_windows_is_told_to_use_wsl() -> None:
-    on_windows = "import sys; sys.platform = 'win32'; import app"
-
-    done = subprocess.run([sys.executable, "-c", on_windows], cwd=ROOT, capture_output=True, text=True, check=False)
-
-    assert done.returncode == 1
-    assert "run it in WSL" in done.stderr
-    assert "Traceback" not in done.stderr

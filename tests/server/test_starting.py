@@ -1,7 +1,6 @@
 """A server starts whatever its store does, and says what is missing."""
 
 import os
-import re
 import shutil
 import socket
 import subprocess
@@ -77,36 +76,6 @@ def test_with_a_store_that_is_away_it_serves_callers(tmp_path: Path) -> None:
         until(lambda: server.events("receipt_spooled"))
     finally:
         server.stop()
-
-
-@pytest.mark.parametrize(
-    ("host", "listener"), [("127.0.0.1", "127.0.0.1"), ("::1", "::1"), ("127.0.0.1", "::1"), ("127.0.0.1", "::")]
-)
-def test_a_port_that_is_taken_is_told_in_a_sentence(tmp_path: Path, host: str, listener: str) -> None:
-    with (
-        socket.socket(socket.AF_INET6 if ":" in listener else socket.AF_INET) as taken,
-        socket.socket() as neighbour,
-    ):
-        port = free_port()  # Not one that the system gives to clients: the next one must be free as well.
-        for one in (taken, neighbour):
-            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # An earlier test may have used the port.
-        taken.bind((listener, port))
-        taken.listen()
-        neighbour.bind(("127.0.0.1", port + 1))
-        neighbour.listen()
-
-        with starting(tmp_path, HOST=host, PORT=str(port)) as process:
-            said = process.communicate(timeout=DEADLINE)[0].splitlines()
-
-    assert process.returncode == 1
-    assert any("port_taken" in line for line in said)
-    taken_and_free = re.fullmatch(
-        rf"PORT {port} of {host} is taken; end what listens there, or write another, such as PORT=(\d+)", said[-1]
-    )
-    assert taken_and_free
-    assert int(taken_and_free[1]) > port + 1
-    assert not any("Connection in use" in line for line in said)
-    assert not (tmp_path / "dialstatus.db").exists()
 
 
 def test_an_address_of_another_machine_is_told_in_a_sentence(tmp_path: Path) -> None:
