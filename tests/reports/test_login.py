@@ -96,6 +96,26 @@ def test_browsers_are_told_to_stay_with_https_but_on_this_machine(
     assert ("Strict-Transport-Security" in response.headers) is is_sent
 
 
+@pytest.mark.parametrize("path", ["/login", "/logout"])
+@pytest.mark.parametrize(
+    ("kind", "body", "status"),
+    [
+        (
+            "multipart/form-data; boundary=x",
+            b'--x\r\nContent-Disposition: form-data; name="token"\r\n\r\na\r\n--x--',
+            415,
+        ),
+        ("application/json", b"{}", 415),
+        ("application/x-www-form-urlencoded", b"a=b&" * 1_025, 413),
+        ("application/x-www-form-urlencoded", b"token=" + b"%41" * 20_000, 413),
+    ],
+)
+def test_a_form_that_costs_much_is_refused_unread(
+    lite_caller: Caller, path: str, kind: str, body: bytes, status: int
+) -> None:
+    assert lite_caller.client.post(path, data=body, content_type=kind).status_code == status
+
+
 def test_a_wrong_token_opens_nothing(lite_caller: Caller) -> None:
     response = lite_caller.client.post("/login", data={"token": "wrong"})
 

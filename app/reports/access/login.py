@@ -3,7 +3,7 @@
 from http import HTTPStatus
 from urllib.parse import quote
 
-from flask import Response, make_response, redirect, render_template, request
+from flask import Response, abort, make_response, redirect, render_template, request
 from werkzeug.exceptions import TooManyRequests
 
 from app.reports.access.sessions import (
@@ -16,10 +16,13 @@ from app.reports.access.sessions import (
 from app.reports.access.tokens import token_viewer
 from app.reports.access.viewers import find_share
 
+_LONGEST_FORM = 4_096  # bytes: a token and an address of ours
+
 
 def login() -> Response:
     """Start a session if the token is right, then redirect to the page that was asked for."""
     by_form = request.method == "POST"
+    _bound_form()
     given = request.form.get("token") if by_form else request.args.get("token")
     if given is None:
         return redirect_to("/") if session_viewer() else ask_for_token()
@@ -49,10 +52,18 @@ def open_share(share: str) -> Response:
 
 def logout() -> Response:
     """End the session."""
+    _bound_form()
     if not has_csrf_token():
         return ask_for_token("This form has expired. Go back to the page and try again.", HTTPStatus.BAD_REQUEST)
     end_session()
     return redirect_to("/login")
+
+
+def _bound_form() -> None:
+    """Refuse a form that costs much to parse, since a stranger may send it: 415 for multipart, 413 for a long one."""
+    request.max_content_length = _LONGEST_FORM
+    if request.mimetype not in {"", "application/x-www-form-urlencoded"}:
+        abort(HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
 
 
 def ask_for_token(message: str = "", status: int = HTTPStatus.OK) -> Response:
