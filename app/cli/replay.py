@@ -23,17 +23,12 @@ _USAGE, _UNREACHABLE = 2, 3
 @click.command(short_help="Send a stored receipt again and print the reply.")
 @click.argument("receipt_id", type=click.IntRange(min=0))
 @click.option("--to", "url", metavar="URL", help="The server.  [default: this checkout's]")
-@click.option(
-    "--token",
-    metavar="TEXT",
-    help="Auth token to sign with; others on this machine can read it.  [default: the first of PLIVO_AUTH_TOKEN]",
-)
 @click.option("--allow-remote", is_flag=True, help="Call other machines too. Only your own.")
-def replay(receipt_id: int, url: str | None, token: str | None, allow_remote: bool) -> None:
+def replay(receipt_id: int, url: str | None, allow_remote: bool) -> None:
     """Send a stored receipt again, newly signed, and print the reply.
 
     RECEIPT_ID is on the call's page and in /api/v1/calls/<call_uuid>. Path and query of the receipt are kept; of
-    --to only scheme, host and port count.
+    --to only scheme, host and port count. PLIVO_AUTH_TOKEN signs, the first of several.
 
     Exit codes: 0 the reply is a 2xx, 1 another status, 2 no such receipt or URL, 3 the server is not reachable.
     """
@@ -42,7 +37,7 @@ def replay(receipt_id: int, url: str | None, token: str | None, allow_remote: bo
     params = {name: value if isinstance(value, str) else value[0] for name, value in json.loads(row["params"]).items()}
     base, connect_to = (_server_of(url), None) if url else local_server(config)
     target = base + _target(row, params)
-    token = token if token is not None else next(iter(config.plivo_auth_tokens), None)
+    token = next(iter(config.plivo_auth_tokens), None)
     try:
         reply = send_again(target, row["method"], params, token, connect_to=connect_to, allow_remote=allow_remote)
     except (NoReplyError, RemoteTargetError) as error:

@@ -18,24 +18,26 @@ CALLS_OF_THE_MIX = 10
 EPILOG = """
 \b
 Examples:
-  flask simulate                                    ten calls, a mix as on a real line
-  flask simulate busy answered                      one call of each of these
-  flask simulate --list                             all scenarios
-  flask simulate voicemail --real-time              in real time
+  flask simulate                           ten calls, a mix as on a real line
+  flask simulate busy answered             one call of each of these
+  flask simulate --list                    all scenarios
+  flask simulate voicemail --real-time     in real time
   flask simulate --calls 500 --concurrency 16 --verify
-  flask simulate --calls 200 --fault lost:action@0.1 --fault duplicate --verify
+  flask simulate --calls 200 --fault lost:action@0.1 --verify
   flask simulate --script my-calls.toml --json
 
 \b
-Faults are WHAT[:REQUEST][:PAUSE][@PROBABILITY]. WHAT is lost, duplicate, late, reorder, slow,
-bad-signature, unsigned or disconnect; REQUEST is answer, action, callback, ring, hangup, recording,
-confirm, music, redirect, fallback, record, digits, phlo, control or notice (default: all).
+Faults are WHAT[:REQUEST][:PAUSE][@PROBABILITY]. WHAT is lost, duplicate, late,
+reorder, slow, bad-signature, unsigned or disconnect; REQUEST is answer, action,
+callback, ring, hangup, recording, confirm, music, redirect, fallback, record,
+digits, phlo, control or notice (default: all).
 
 \b
-Exit codes: 0 the server made no mistake, 1 it did, 2 usage, 3 the server is not reachable.
-The address of the server and its tokens are the settings of this checkout, unless given here.
-Other users of this machine can read a token in an option: for a server on this machine, set it.
-Only this machine is called, unless --allow-remote is given.
+Exit codes: 0 the server made no mistake, 1 it did, 2 usage, 3 the server is
+not reachable. The address of the server and its tokens are the settings of this
+checkout, unless given here. Other users of this machine can read a token in an
+option: for a server on this machine, set it. Only this machine is called,
+unless --allow-remote is given.
 """
 
 

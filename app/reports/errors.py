@@ -1,11 +1,16 @@
 """Errors as replies: a designed page for people, a problem document for programs."""
 
+from contextlib import suppress
 from http import HTTPStatus
 
 from flask import Response, make_response, render_template, request
 from werkzeug.exceptions import BadHost, HTTPException
 
+from app.context import NOBODY
+from app.records.model.receipt import StoreUnavailable
 from app.reports.access.headers import add_headers
+from app.reports.access.permissions import admit
+from app.reports.access.sessions import session_viewer
 from app.reports.api import problems
 
 # By status: what happened, and what to do. A description of the error's own takes the place of the first.
@@ -26,6 +31,8 @@ def error_reply(error: HTTPException) -> Response:
     """Return the reply to an error that no blueprint handled: a problem document below /api, else a page."""
     if isinstance(error, BadHost):  # A page has links, and without a host there is none.
         return add_headers(Response("The Host header is not the name of a host.\n", 400, mimetype="text/plain"))
+    with suppress(StoreUnavailable):  # No guard has looked who asks for an address that nobody serves.
+        admit(session_viewer() or NOBODY)
     is_for_programs = request.path.startswith("/api/") or request.path == "/openapi.json"
     return add_headers(problems.on_http_error(error) if is_for_programs else error_page(error))
 

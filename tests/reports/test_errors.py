@@ -102,3 +102,11 @@ def test_a_host_that_is_none_gets_a_plain_refusal(lite_caller: Caller, path: str
 
     assert (response.status_code, response.mimetype) == (400, "text/plain")
     assert "Host header" in response.text
+
+
+def test_a_missing_page_has_the_navigation_of_its_viewer(lite_caller: Caller) -> None:
+    assert 'href="/events"' not in lite_caller.client.get("/nothing-here").text
+
+    lite_caller.log_in()
+
+    assert 'href="/events"' in lite_caller.client.get("/nothing-here").text

@@ -72,6 +72,12 @@ def duration(seconds: int | None) -> str:
     return f"{hours:,} h {minutes} min" if minutes and hours < 10 else f"{hours:,} h"
 
 
+def wait(seconds: int | None) -> str:
+    """Return how long somebody has waited: as `duration`, and from two days on in days, such as `9 days`."""
+    days = (seconds or 0) // (24 * 60 * 60)
+    return f"{days:,} days" if days >= 2 else duration(seconds)
+
+
 def milliseconds(lasted: int | None) -> str:
     """Return milliseconds as `duration` writes seconds."""
     return duration(None if lasted is None else round(lasted / 1000))
