@@ -47,7 +47,7 @@ def replay(path: Path, number: int) -> str:
 @pytest.fixture(scope="module")
 def short(tmp_path_factory: pytest.TempPathFactory) -> Recording:
     """Return the recording of a short life."""
-    return record(tmp_path_factory.mktemp("short"), calls=8)
+    return record(tmp_path_factory.mktemp("short"), calls=8, is_apart=True)
 
 
 def test_the_power_is_cut_at_a_hundred_points(short: Recording, tmp_path: Path) -> None:
@@ -65,7 +65,7 @@ def test_a_log_that_is_not_synced_is_found(short: Recording, name: str) -> None:
 def test_the_power_is_cut_at_ten_thousand_points(tmp_path: Path, tell: Tell) -> None:
     lives, points, steps, acknowledged = 4, 2500, 0, 0
     for life in range(lives):
-        recording = record(tmp_path / str(life), calls=100)
+        recording = record(tmp_path / str(life), calls=100, is_apart=life % 2 == 0)
         path = recording.write(tmp_path / f"recording{life}")
         assert wrong_at_points(path, points) == [], replay(path, points)
         steps += len(recording.steps)
@@ -78,13 +78,17 @@ def test_the_power_is_cut_at_ten_thousand_points(tmp_path: Path, tell: Tell) -> 
 
 @pytest.mark.drill
 def test_a_server_starts_by_itself_after_a_cut(start_server: Callable[..., Server], tmp_path: Path, tell: Tell) -> None:
-    points, recording = 30, record(tmp_path / "life", calls=30)
+    points, recording = 30, record(tmp_path / "life", calls=30, is_apart=True)
     for _, directory, acknowledged in cuts(recording, points, 0, points):
-        server = start_server(INSTANCE_DIR=str(directory / "instance"), LOG_LEVEL="ERROR")
+        server = start_server(
+            INSTANCE_DIR=directory / "instance",
+            DATABASE_URL=f"sqlite:///{directory / recording.database}",
+            LOG_LEVEL="ERROR",
+        )
         until(lambda server=server: server.request("GET", "/readyz").status == 200)
         server.stop()
         assert not server.events("store_not_ready")
-        assert what_is_wrong(directory / "instance", acknowledged) == []
+        assert what_is_wrong(directory / "instance", directory / recording.database, acknowledged) == []
     tell(f"{points} times a whole server started on what a power cut left: ready each time, nothing missing")
 
 
@@ -100,6 +104,8 @@ def test_a_program_that_does_not_sync_is_found(tmp_path: Path, tell: Tell, file:
     assert text.count(_FULL) == 1
     (program / file).write_text(text.replace(_FULL, "PRAGMA synchronous = OFF"))
     points = 500
-    wrong = wrong_at_points(record(tmp_path, calls=30, program=program).write(tmp_path / "recording"), points)
+    wrong = wrong_at_points(
+        record(tmp_path, calls=30, is_apart=True, program=program).write(tmp_path / "recording"), points
+    )
     assert "acknowledged receipts are missing" in str(wrong)
     tell(f"synchronous = OFF planted in {file}: something was wrong after {len(wrong)} of {points} power cuts")

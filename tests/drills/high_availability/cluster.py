@@ -55,6 +55,11 @@ class Cluster:
             and len({member["timeline"] for member in members}) == 1
         )
 
+    @property
+    def can_cut_off(self) -> bool:
+        """Return whether a machine can be taken off the network."""
+        return self._network.can_cut
+
     def faults(self) -> dict[str, Callable[[], None]]:
         """Return what can happen to the leader, or to the machine that confirms its commits."""
         found: dict[str, Callable[[], None]] = {
@@ -64,7 +69,7 @@ class Cluster:
             "the leader's machine frozen for 30 s": self._freeze,
             "switchover": self._switch_over,
         }
-        if self._network.can_cut:
+        if self.can_cut_off:
             found["the leader's machine cut off for 30 s"] = self._cut_off
         return found
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tests.drills.power_cut.disk import Disk, lay_out, timeline
+from tests.drills.power_cut.disk import lay_out, timeline
 from tests.drills.power_cut.recording import Recording
 from tests.drills.power_cut.recovery import what_is_wrong
 
@@ -35,7 +35,7 @@ def points(recording: Recording, number: int) -> list[int]:
 
 def cuts(recording: Recording, number: int, first: int, end: int) -> Iterator[tuple[int, Path, set[str]]]:
     """Yield some of the points, each with its files, which are there until the next one, and what was acknowledged."""
-    disk, acknowledged, taken = Disk(recording.root), set[str](), 0
+    disk, acknowledged, taken = recording.disk(), set[str](), 0
     steps = timeline(recording.steps)
     for point, place in list(enumerate(points(recording, number)))[first:end]:
         for step in steps[taken:place]:
@@ -52,7 +52,7 @@ def cuts(recording: Recording, number: int, first: int, end: int) -> Iterator[tu
 def wrong_after_cuts(recording: Recording, number: int, first: int, end: int) -> Iterator[dict[str, Any]]:
     """Yield the points among some of a recording at which something was wrong, and what."""
     for point, directory, acknowledged in cuts(recording, number, first, end):
-        if wrong := what_is_wrong(directory / "instance", acknowledged):
+        if wrong := what_is_wrong(directory / "instance", directory / recording.database, acknowledged):
             yield {"point": point, "wrong": wrong}
 
 

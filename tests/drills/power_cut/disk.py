@@ -48,12 +48,12 @@ def timeline(steps: Iterable[Step]) -> list[Step]:
 
 
 class Disk:
-    """The files below one directory."""
+    """The files below one directory; it and some others in it were there before."""
 
-    def __init__(self, root: str) -> None:
-        self.names: dict[str, File] = {root: DIRECTORY}
+    def __init__(self, root: str, *directories: str) -> None:
+        self.names: dict[str, File] = dict.fromkeys((root, *directories), DIRECTORY)
         self._namings: list[Naming] = []
-        self._root = root
+        self._root, self._first = root, dict(self.names)
 
     def take(self, step: Step) -> None:
         """Change the files as a step does. Raises AssertionError for a step that is not modelled."""
@@ -82,7 +82,7 @@ class Disk:
 
     def after_cut(self, chance: random.Random) -> dict[str, bytes | None]:
         """Return the files that the disk may hold if it loses power now; a directory has None for its content."""
-        names = {self._root: DIRECTORY}
+        names = dict(self._first)
         for naming in self._namings_after_cut(chance):
             names.update({name: file for name, file in naming.names.items() if file is not None})
             for name in [name for name, file in naming.names.items() if file is None]:

@@ -4,6 +4,7 @@ import fcntl
 import itertools
 import pickle
 import shutil
+import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -14,20 +15,26 @@ from pathlib import Path
 import psutil
 import pytest
 
+from app.records.store.sqlite import lock_path
 from tests.drills.power_cut.disk import Disk, timeline
 from tests.drills.power_cut.trace import CALLS, COMMAND, Step, read_trace
 from tests.drills.reporters import webhooks
 from tests.server.calls import new_uuid
 from tests.support.server import REPORTS_TOKEN, ROOT, TOKEN, Server, until
 
+INSTANCE = "/instance"
 _CALLERS = 6
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recording:
-    """What happened to the files below `root`, and which requests were acknowledged when."""
+    """What happened to the files below `root`, and which requests were acknowledged when.
+
+    `database` is the path of the database below `root`, in INSTANCE_DIR or in a directory of its own.
+    """
 
     root: str
+    database: str
     steps: list[Step]
 
     def write(self, path: Path) -> Path:
@@ -47,9 +54,14 @@ class Recording:
         assert ignored, f"{name} was never synced"
         return replace(self, steps=[step for step in self.steps if step not in ignored])
 
+    def disk(self) -> Disk:
+        """Return the disk before the first step."""
+        above = str(Path(self.root, self.database).parent)
+        return Disk(self.root, *([] if above.endswith(INSTANCE) else [above]))
+
     def assert_complete(self) -> None:
         """Raise AssertionError unless the steps lead to the files that are there."""
-        disk = Disk(self.root)
+        disk = self.disk()
         for step in timeline(self.steps):
             disk.take(step)
         real = {str(path): path for path in [Path(self.root), *Path(self.root).rglob("*")]}
@@ -58,16 +70,23 @@ class Recording:
             assert path.is_dir() or disk.content(name) == path.read_bytes(), f"{name} differs"
 
 
-def record(scratch: Path, calls: int, *, program: Path = ROOT) -> Recording:
-    """Serve calls, with the store held up for a while and all processes killed once, and return what was recorded."""
+def record(scratch: Path, calls: int, *, is_apart: bool, program: Path = ROOT) -> Recording:
+    """Serve calls, with the store held up for a while and all processes killed once, and return what was recorded.
+
+    The database is `is_apart` from INSTANCE_DIR, or in it: there, SQLite syncs names that are not its own.
+    """
     if shutil.which("strace") is None:
         pytest.skip("strace is needed to record what the server writes: apt-get install strace")
+    if subprocess.run(["strace", "--seccomp-bpf", "-f", "-o", "/dev/null", "true"], check=False).returncode:
+        pytest.skip("strace may not trace here: a container needs the capability SYS_PTRACE")
     root = scratch / "machine"
-    root.mkdir(parents=True)
+    database = root / "data" / "dialstatus.db" if is_apart else root / "instance" / "dialstatus.db"
+    (root / "data" if is_apart else root).mkdir(parents=True)
     traces: list[Path] = []
     server = Server(
         {
-            "INSTANCE_DIR": str(root / "instance"),
+            "INSTANCE_DIR": f"{root}{INSTANCE}",
+            "DATABASE_URL": f"sqlite:///{database}",
             "PLIVO_AUTH_TOKEN": TOKEN,
             "REPORTS_TOKEN": REPORTS_TOKEN,
             "DIAL_TO": "+14155550123",
@@ -80,7 +99,7 @@ def record(scratch: Path, calls: int, *, program: Path = ROOT) -> Recording:
     try:
         _start(server, scratch, traces)
         _send(server, calls // 2)
-        with _held_up(root / "instance"):
+        with _held_up(database):
             _send(server, calls // 8)
         _send(server, calls // 8)
         until(lambda: "\ndialstatus_spool_receipts 0\n" in _metrics(server))
@@ -97,7 +116,7 @@ def record(scratch: Path, calls: int, *, program: Path = ROOT) -> Recording:
         if server.process and server.process.poll() is None:
             server.kill()
     lines = itertools.chain.from_iterable(path.read_text().splitlines() for path in traces)
-    recording = Recording(root=str(root), steps=read_trace(lines, str(root)))
+    recording = Recording(root=str(root), database=str(database.relative_to(root)), steps=read_trace(lines, str(root)))
     recording.assert_complete()
     return recording
 
@@ -132,8 +151,8 @@ def _send_call(server: Server) -> None:
 
 
 @contextmanager
-def _held_up(instance: Path) -> Iterator[None]:
+def _held_up(database: Path) -> Iterator[None]:
     """Hold the lock that writers queue at, so that receipts are spooled."""
-    with (instance / ".dialstatus.db.locks" / "turn").open("rb") as turn:
+    with lock_path(database, "turn").open("rb") as turn:
         fcntl.flock(turn, fcntl.LOCK_EX)
         yield

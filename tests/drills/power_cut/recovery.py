@@ -27,7 +27,7 @@ class _Complaints(logging.Handler):
         self.found.append(f"logged {record.getMessage()}: {getattr(record, 'reason', '')}")
 
 
-def what_is_wrong(instance: Path, acknowledged: Collection[str]) -> list[str]:
+def what_is_wrong(instance: Path, database: Path, acknowledged: Collection[str]) -> list[str]:
     """Start on the files of an instance, drain its spool, check all; return what is wrong or missing.
 
     `acknowledged` are the ids of the requests whose receipts must be there.
@@ -35,7 +35,14 @@ def what_is_wrong(instance: Path, acknowledged: Collection[str]) -> list[str]:
     complaints = _Complaints()
     logging.getLogger().addHandler(complaints)
     try:
-        config = Config.load({"INSTANCE_DIR": str(instance), "PLIVO_AUTH_TOKEN": TOKEN, "DIAL_TO": "+14155550123"})
+        config = Config.load(
+            {
+                "INSTANCE_DIR": str(instance),
+                "DATABASE_URL": f"sqlite:///{database}",
+                "PLIVO_AUTH_TOKEN": TOKEN,
+                "DIAL_TO": "+14155550123",
+            }
+        )
         services = make_services(config)
         try:
             prepare(services.store)
