@@ -15,7 +15,7 @@ from app.records.maintenance.check import CheckReport, check
 from app.records.store.store import Store
 from config import Config
 from tests.drills.conftest import Tell
-from tests.drills.high_availability.callers import Callers
+from tests.drills.high_availability.callers import calling
 from tests.drills.high_availability.cluster import Cluster
 from tests.drills.high_availability.machines import machines
 from tests.drills.test_nodes import is_everything_in
@@ -44,22 +44,19 @@ def test_no_fault_of_a_machine_loses_an_acknowledged_receipt(
     start_server: Callable[..., Server], cluster: Cluster, tmp_path: Path, tell: Tell
 ) -> None:
     server = start_server(DATABASE_URL=cluster.url, LOG_LEVEL="ERROR", WORKERS="2", STORE_TIMEOUT="0.8")
-    callers = Callers(server, RATE)
-    callers.start()
-    until(lambda: callers.count)
     away: dict[str, list[float]] = {}
-    while not away or callers.count < WEBHOOKS:
-        for name, happen in cluster.faults().items():
-            begun = time.monotonic()
-            happen()
-            cluster.await_health()
-            until(lambda: server.request("GET", "/readyz").status == 200)
-            away.setdefault(name, []).append(callers.seconds_refused(begun))
-            sys.stdout.write(f"{callers.count:,} webhooks; {name}: away for {away[name][-1]:.1f} s\n")
-            sys.stdout.flush()
-            assert callers.is_alive()
-            assert callers.faults == []
-    callers.finish()
+    with calling(server, RATE) as callers:
+        while not away or callers.count < WEBHOOKS:
+            for name, happen in cluster.faults().items():
+                begun = time.monotonic()
+                happen()
+                cluster.await_health()
+                until(lambda: server.request("GET", "/readyz").status == 200)
+                away.setdefault(name, []).append(callers.seconds_refused(begun))
+                sys.stdout.write(f"{callers.count:,} webhooks; {name}: away for {away[name][-1]:.1f} s\n")
+                sys.stdout.flush()
+                assert callers.is_alive()
+                assert callers.faults == []
     sent_again = callers.send_refused_again()
     until(lambda: is_everything_in(server))
     server.stop()

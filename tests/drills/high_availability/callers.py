@@ -6,11 +6,12 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from urllib.parse import urlencode
 
 from app.voice.signature import make_nonce, sign_v3
 from tests.drills.reporters import webhooks
-from tests.support.server import DEADLINE, TOKEN, Server
+from tests.support.server import DEADLINE, TOKEN, Server, until
 
 KINDS = ("answer", "callback", "action", "hangup")
 _NOTICES = {"callback", "hangup"}
@@ -126,3 +127,15 @@ class Callers(threading.Thread):
             f"X-Plivo-Signature-V3: {signature}\r\nX-Plivo-Signature-V3-Nonce: {nonce}\r\n"
             f"Content-Length: {len(body)}\r\n\r\n{body}"
         ).encode()
+
+
+@contextmanager
+def calling(server: Server, rate: float) -> Iterator[Callers]:
+    """Let callers report; they have finished afterwards."""
+    callers = Callers(server, rate)
+    callers.start()
+    try:
+        until(lambda: callers.count)
+        yield callers
+    finally:
+        callers.finish()

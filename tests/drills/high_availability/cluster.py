@@ -52,7 +52,7 @@ class Cluster:
             len(members) == len(self._machines)
             and all(member["state"] in _HEALTHY for member in members)
             and roles.count("leader") == roles.count("sync_standby") == 1
-            and len({member["timeline"] for member in members}) == 1
+            and len({member.get("timeline") for member in members}) == 1
         )
 
     @property
