@@ -1,5 +1,6 @@
 """The job that sends: when it looks, what it announces by itself, and what becomes of what it cannot send."""
 
+import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -23,6 +24,7 @@ from tests.notify.receiver import SECRET, Receiver, events_to
 from tests.reports.caller import REPORTS_TOKEN
 from tests.reports.history import make_receipt
 from tests.server.calls import dial_report, inbound, new_uuid
+from tests.support.server import until
 
 HOUR = 3_600_000  # milliseconds
 
@@ -167,6 +169,27 @@ def test_each_address_gets_its_types_and_routes_alone(open_office: Open, listen:
         *(("followup.opened", "-"),),
         *(("followup.opened", "-"),),
     ]
+
+
+def test_a_receiver_that_hangs_delays_no_other(open_office: Open, listen: Listen, tmp_path: Path) -> None:
+    release = threading.Event()
+    hanging, working = listen(lambda _: (204, {}) if release.wait(30) else (500, {})), listen()
+    tables = [
+        f'[events.{name}]\nurl = "{one.url}"\nsecret = "{SECRET}"\ntypes = ["call.ended"]\n'
+        for name, one in (("hanging", hanging), ("working", working))
+    ]
+    office = open_office(DIAL_PLAN=plan_file(tmp_path, "".join(tables)), EVENTS_ALLOW_PRIVATE="true")
+    for number in range(3):
+        office.missed_call()
+        office.execute("UPDATE outbox SET due_at = due_at - 2000")
+        until(lambda number=number: sending(office.app).work() is not None and len(working.deliveries) > number)
+
+    assert [one.event["type"] for one in working.deliveries] == ["call.ended"] * 3
+    states = "SELECT DISTINCT state FROM deliveries WHERE address = 'events.hanging'"
+    assert office.rows(states) == [("waiting",)]
+    release.set()
+    until(lambda: sending(office.app).work() is not None and office.rows(states) == [("delivered",)])
+    assert {one.event["subject"] for one in hanging.deliveries} == {one.event["subject"] for one in working.deliveries}
 
 
 def test_a_notice_of_the_quiet_hours_is_sent_when_they_end(open_office: Open, mailbox: Mailbox, tmp_path: Path) -> None:
