@@ -20,7 +20,7 @@ from app.plan.model import Plan
 from app.plan.snapshot import FeedState, LiveState, Source, Timeline, feed_name
 from app.plan.sources import FeedUse, uses
 from app.records.model.periodic_job import PeriodicJob
-from app.records.store.files import lock_within, make_private_directory, open_lock
+from app.records.store.files import lock_within, make_private_directory, open_lock, sync
 from config import Config
 from settings.outgoing import public_or_any
 
@@ -31,6 +31,7 @@ _PATIENCE = 30  # Seconds that the program may take, most of them waiting for a 
 _EVERY = 900.0  # Seconds between two readings of a calendar.
 _AFTER_PROBLEM = 120.0
 _PAUSE = 15.0  # Seconds between two looks at the copies, which another process may have renewed.
+_ENCODING = "utf-8-sig"
 _BEFORE, _AHEAD = timedelta(days=1), timedelta(days=62)
 
 
@@ -42,7 +43,7 @@ class Feeds:
         self._folder = plan.folder or Path()
         self._directory = directory
         self._allows = public_or_any(allow_private=allow_private)
-        self._known: dict[Source, tuple[object, Timeline]] = {}
+        self._known: dict[tuple[Source, bool], tuple[object, Timeline]] = {}
 
     @classmethod
     def of(cls, plan: Plan, config: Config) -> "Feeds":
@@ -80,15 +81,15 @@ class Feeds:
         if not at_once and time.time() < due_at:
             return
         known |= {"tried_at": time.time(), "problem": None}
-        if not copy.exists():
+        if known.get("digest") != _digest(copy):  # The copy is missing or damaged.
             known |= {"etag": None, "modified": None}
         try:
             body = self._fetch(source.address, known)
             if body is not None:
-                _expand(
-                    {"calendar": body.decode()}, source, datetime.now(UTC)
-                )  # Only what can be read replaces a copy.
+                # Only what can be read replaces a copy.
+                _expand({"calendar": body.decode(_ENCODING)}, source, datetime.now(UTC))
                 _replace(copy, body)
+                known["digest"] = _digest(copy)
             known["read_at"] = time.time()
         except (FeedError, OSError, UnicodeDecodeError) as error:
             known["problem"] = (
@@ -121,21 +122,21 @@ class Feeds:
 
     def _timeline(self, use: FeedUse, around: datetime) -> Timeline | None:
         """Return the timeline of a use; the one before where the copy cannot be expanded, None without any."""
-        source, copy = use.source, self._paths(use.source.address)[0]
-        before = self._known.get(source)
+        source, copy, key = use.source, self._paths(use.source.address)[0], (use.source, use.is_rota)
+        before = self._known.get(key)
         try:
             version = (around.date(), copy.stat().st_mtime_ns if not use.is_holidays else 0)
             if before is not None and before[0] == version:
                 return before[1]
-            what = {"holidays": source.address} if use.is_holidays else {"calendar": copy.read_text()}
+            what = {"holidays": source.address} if use.is_holidays else {"calendar": copy.read_text(_ENCODING)}
             events = _expand(what, source, around)
-            self._known[source] = (version, Timeline.of(_held(event, is_rota=use.is_rota) for event in events))
+            self._known[key] = (version, Timeline.of(_held(event, is_rota=use.is_rota) for event in events))
         except FileNotFoundError:
             return None  # It was never read.
         except (FeedError, OSError, UnicodeDecodeError) as error:
             log.warning("feed_not_expanded", extra={"feed": feed_name(source.address), "reason": str(error)})
             return before[1] if before is not None else None
-        return self._known[source][1]
+        return self._known[key][1]
 
     def states(self) -> tuple[FeedState, ...]:
         """Return how old the copy of each calendar is."""
@@ -148,8 +149,9 @@ class Feeds:
         return tuple(states)
 
     def _paths(self, address: str) -> tuple[Path, Path]:
-        """Return the copy of a calendar and the notes about it."""
-        name = hashlib.sha256(address.encode()).hexdigest()[:16]
+        """Return the copy of a calendar and the notes about it. Plans in two folders may name files alike."""
+        whole = address if "://" in address else str((self._folder / address).resolve())
+        name = hashlib.sha256(whole.encode()).hexdigest()[:16]
         return self._directory / f"{name}.ics", self._directory / f"{name}.json"
 
 
@@ -213,8 +215,16 @@ def _read_notes(path: Path) -> dict[str, Any]:
     return notes
 
 
+def _digest(path: Path) -> str | None:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return None
+
+
 def _replace(path: Path, content: bytes) -> None:
-    """Write a file so that a reader finds the old one or the new one."""
+    """Write a file so that a reader finds the old one or the new one, also after a power cut."""
     new = path.with_suffix(".new")
     new.write_bytes(content)
+    sync(new)
     new.replace(path)

@@ -211,6 +211,57 @@ def test_a_file_is_read_beside_the_plan_and_outlives_its_removal(tmp_path: Path)
     assert notes_in(tmp_path)["problem"] == "it cannot be read: FileNotFoundError"
 
 
+def test_files_of_one_name_beside_two_plans_are_two_calendars(tmp_path: Path) -> None:
+    found = {}
+    for name, calendar in {"ann": ANN, "bob": BOB}.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "oncall.ics").write_bytes(calendar)
+        plan = rota("oncall.ics").model_copy(update={"folder": tmp_path / name})
+        found[name] = Feeds(plan, tmp_path / "feeds", allow_private=False)
+        found[name].refresh()
+
+    assert {name: on_call(feeds, "oncall.ics") for name, feeds in found.items()} == {
+        "ann": ("+14155550161",),
+        "bob": ("+14155550162",),
+    }
+
+
+def test_one_calendar_closes_a_route_and_names_who_is_on_call(server: CalendarServer, tmp_path: Path) -> None:
+    plan = plan_of(f"""
+        [routes.main]
+        ending = "hangup"
+        hours = {{ time_zone = "UTC", otherwise = "busy", monday = ["09:00-17:00"], calendar = "{server.url}" }}
+        steps = {{ a = {{ ring = [{{ rota = "{server.url}" }}] }} }}
+        """)
+    feeds, live, source = Feeds(plan, tmp_path, allow_private=True), LiveState(), Source(server.url, "UTC")
+    feeds.refresh()
+    feeds.publish(live, NOW)
+
+    assert live.days[source].at(NOW) == ("Ann +14155550161",)
+    assert live.oncall[source].at(NOW) == ("+14155550161",)
+
+
+def test_a_damaged_copy_is_read_again_although_the_calendar_has_not_changed(
+    server: CalendarServer, tmp_path: Path
+) -> None:
+    feeds_of(server.url, tmp_path).refresh()
+    copy = next((tmp_path / "feeds").glob("*.ics"))
+    copy.write_bytes(b"")  # What a power cut may leave.
+    feeds = feeds_of(server.url, tmp_path)
+    feeds.refresh(at_once=True)
+
+    assert on_call(feeds, server.url) == ("+14155550161",)
+    assert "if-none-match" not in server.asked[-1]
+
+
+def test_a_calendar_may_begin_with_a_byte_order_mark(server: CalendarServer, tmp_path: Path) -> None:
+    server.body = b"\xef\xbb\xbf" + ANN
+    feeds = feeds_of(server.url, tmp_path)
+    feeds.refresh()
+
+    assert on_call(feeds, server.url) == ("+14155550161",)
+
+
 def test_holidays_need_no_network_and_an_unknown_country_is_a_mistake(tmp_path: Path) -> None:
     bavaria, nowhere = (
         plan_of(f"""
