@@ -9,6 +9,8 @@ from pydantic import BeforeValidator
 _SPAN = re.compile(r"([01][0-9]|2[0-4]):([0-5][0-9])-([01][0-9]|2[0-4]):([0-5][0-9])")
 _DATE = r"(?:[0-9]{4}-)?[0-9]{2}-[0-9]{2}"
 _DATES = re.compile(rf"({_DATE})(?: to ({_DATE}))?(?: (\S+))?")
+_MOMENT = re.compile(r"(?:([0-9]{4}-[0-9]{2}-[0-9]{2})[ T])?([0-9]{1,2}:[0-9]{2})")
+_LONGEST = timedelta(days=3650)
 _WHAT_TO_WRITE = "write 2026-12-25, 12-25 for every year, 2026-12-24 to 2026-12-31, or 12-24 12:00-24:00"
 
 
@@ -83,17 +85,24 @@ DayList = tuple[Annotated[Dates, BeforeValidator(_dates)], ...]
 
 
 def parse_until(text: str, zone: tzinfo, now: datetime) -> datetime:
-    """Return the next moment with this time by the clock of a place: 15:00, or 2026-12-24 15:00. Raises ValueError."""
-    local = now.astimezone(zone)
-    written = text.strip().replace("T", " ")
-    days = (0, 1) if ":" in written[:3] else (0,)
-    if len(days) > 1:
-        written = f"{local:%Y-%m-%d} {written}"
+    """Return the next moment with this time by the clock of a place: 15:00, or 2026-12-24 15:00. Raises ValueError.
+
+    A time that comes twice, since clocks are set back, is the later one once the first has passed.
+    """
+    match = _MOMENT.fullmatch(text.strip())
+    if match is None:
+        raise ValueError(f"{text!r} is no time; write 15:00 or 2026-12-24 15:00")
+    day, clock = match.groups()
+    is_midnight = clock == "24:00"
     try:
-        moment = datetime.strptime(written, "%Y-%m-%d %H:%M").replace(tzinfo=zone)
+        written = f"{day or now.astimezone(zone).date()} {'00:00' if is_midnight else clock}"
+        moment = datetime.strptime(written, "%Y-%m-%d %H:%M").replace(tzinfo=zone) + timedelta(days=is_midnight)
     except ValueError as error:
         raise ValueError(f"{text!r} is no time; write 15:00 or 2026-12-24 15:00") from error
-    for later in days:
-        if moment + timedelta(days=later) > now:
-            return moment + timedelta(days=later)
-    raise ValueError(f"{text!r} has passed; write a later time")
+    candidates = [moment, moment.replace(fold=1), *([] if day else [moment + timedelta(days=1)])]
+    later = [one for one in candidates if one > now]
+    if not later:
+        raise ValueError(f"{text!r} has passed; write a later time")
+    if later[0] > now + _LONGEST:
+        raise ValueError(f"{text!r} is more than {_LONGEST.days // 365} years away; write an earlier time, or none")
+    return later[0]

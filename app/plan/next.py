@@ -18,6 +18,8 @@ from app.voice.outcome import Outcome
 
 SHORTEST_RING_SECONDS = 5
 """With less than this left of `max_ring_seconds`, another ring is not worth starting."""
+MOST_ON_CALL = 20
+"""Numbers of one rota that ring: what others write into a calendar must not call hundreds of people."""
 CLOSED_BY_HAND = "closed by hand"
 """Name of the ending that is a sentence of a switch; no ending of a plan can have it."""
 
@@ -220,7 +222,7 @@ def _with_rotas(known: _Known, step: Step) -> tuple[Target, ...]:
             continue
         timeline = known.snapshot.oncall.get(target.source)
         numbers = [one for one in (timeline.at(known.snapshot.now) if timeline else ()) if not known.plan.serves(one)]
-        for address in numbers or filter(None, [target.otherwise]):
+        for address in numbers[:MOST_ON_CALL] or filter(None, [target.otherwise]):
             ring.setdefault(address, target.at(address))
     return tuple(ring.values())
 

@@ -5,6 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from app.plan.dates import parse_until
 from app.plan.document import document
 from app.plan.hours import WEEKDAYS, Hours
 from app.plan.model import Plan
@@ -184,6 +185,7 @@ def rota(otherwise: str = ', otherwise = "+14155550113"', beside: str = "") -> P
 
 ROTA = Source("https://calendar.example.com/secret.ics", "UTC")
 HOUR = 3600
+MANY = tuple(f"+1415555{number}" for number in range(1000, 1100))
 
 
 def on_call(*numbers: str) -> Snapshot:
@@ -197,6 +199,7 @@ def on_call(*numbers: str) -> Snapshot:
     [
         (rota(), on_call("+14155550161"), "oncall: +14155550161"),
         (rota(), on_call("+14155550161", "+14155550162"), "oncall: +14155550161 +14155550162"),
+        (rota(), on_call(*MANY), f"oncall: {' '.join(MANY[:20])}"),
         (rota(), on_call(), "oncall: +14155550113"),
         (rota(), Snapshot(now=MONDAY_TEN), "oncall: +14155550113"),
         (rota(otherwise=""), on_call(), "office: +14155550112"),
@@ -250,6 +253,26 @@ def test_a_wrong_rota_is_one_sentence(target: str, problem: str) -> None:
     problems = problems_of(f"[routes.main.steps.a]\nring = [{target}]")
 
     assert any(problem in sentence for sentence in problems), problems
+
+
+@pytest.mark.parametrize(
+    ("text", "now", "until"),
+    [
+        ("15:00", "2026-11-28T12:00Z", "2026-11-28T14:00Z"),
+        ("15:00", "2026-11-28T14:00Z", "2026-11-29T14:00Z"),
+        ("24:00", "2026-11-28T14:00Z", "2026-11-28T23:00Z"),
+        ("2026-12-31 24:00", "2026-11-28T14:00Z", "2026-12-31T23:00Z"),
+        ("2028-02-29T09:05", "2026-11-28T14:00Z", "2028-02-29T08:05Z"),
+        ("02:30", "2026-10-24T23:00Z", "2026-10-25T00:30Z"),  # Clocks are set back from 03:00 to 02:00.
+        ("02:30", "2026-10-25T00:40Z", "2026-10-25T01:30Z"),
+        ("02:30", "2026-10-25T01:40Z", "2026-10-26T01:30Z"),
+        ("02:30", "2026-03-29T00:10Z", "2026-03-29T01:30Z"),  # Clocks are set forward from 02:00 to 03:00.
+    ],
+)
+def test_a_switch_holds_until_the_clock_of_the_place_says_so(text: str, now: str, until: str) -> None:
+    found = parse_until(text, ZoneInfo("Europe/Berlin"), datetime.fromisoformat(now))
+
+    assert found.astimezone(UTC) == datetime.fromisoformat(until)
 
 
 @pytest.mark.parametrize(
