@@ -2,6 +2,7 @@
 
 import logging
 import time
+from contextlib import suppress
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -40,14 +41,17 @@ class TargetRefresh(PeriodicJob):
         return _PAUSE
 
     def _read_contacts(self) -> None:
-        path = self._shared.plan.contacts_path
+        path, stamp = self._shared.plan.contacts_path, 0
+        if path is None:
+            return
+        with suppress(OSError):  # Reading it says why.
+            stamp = path.stat().st_mtime_ns
+        if stamp == self._contacts_stamp:
+            return
+        self._contacts_stamp = stamp
         try:
-            stamp = path.stat().st_mtime_ns if path is not None else None
-            if path is None or stamp == self._contacts_stamp:
-                return
-            self._contacts_stamp = stamp
             self._shared.live.contacts = read_contacts(path)
-        except (ContactsError, OSError) as error:
+        except ContactsError as error:
             log.error("contacts_refused", extra={"reason": str(error)[:1000]})  # noqa: TRY400 - The sentences say all.
 
 

@@ -1,7 +1,8 @@
 """The address book: the names of callers, and which of them are VIPs or blocked."""
 
 import csv
-from collections.abc import Iterator, Mapping, Sequence
+import io
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -47,10 +48,14 @@ def read_contacts(path: Path) -> Contacts:
     try:
         if path.stat().st_size > _MOST_BYTES:
             raise ContactsError([f"{path.name} is larger than {_MOST_BYTES} bytes; remove contacts"])
-        lines = path.read_text("utf-8-sig").splitlines()
+        text = path.read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ContactsError([f"{path.name} cannot be read: {error}; save it as UTF-8 beside the plan"]) from error
-    header, *rows = list(csv.reader(lines, delimiter=";" if lines and ";" in lines[0] else ",")) or [[]]
+    reader = csv.reader(io.StringIO(text), delimiter=";" if ";" in text.partition("\n")[0] else ",", strict=True)
+    try:
+        header, rows = next(reader, []), [(reader.line_num, row) for row in reader]
+    except csv.Error as error:
+        raise ContactsError([f"{path.name} line {reader.line_num}: {error}; look at its quotation marks"]) from error
     names = [name.strip().casefold() for name in header]
     if "number" not in names or not set(names) <= set(_COLUMNS) or len(set(names)) < len(names):
         raise ContactsError([f"{path.name} line 1: write the names of the columns: {', '.join(_COLUMNS)}"])
@@ -63,8 +68,10 @@ def read_contacts(path: Path) -> Contacts:
     return contacts
 
 
-def _add_rows(contacts: dict[str, Contact], names: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    for line, row in enumerate(rows, start=2):
+def _add_rows(
+    contacts: dict[str, Contact], names: Sequence[str], rows: Iterable[tuple[int, list[str]]]
+) -> Iterator[str]:
+    for line, row in rows:
         if not any(row):
             continue
         fields = dict(zip(names, (value.strip() for value in row), strict=False))
@@ -79,5 +86,5 @@ def _add_rows(contacts: dict[str, Contact], names: Sequence[str], rows: Sequence
         elif number in contacts:
             yield f"line {line}: {number} stands in the file twice; remove one"
         else:
-            name = "".join(letter for letter in fields.get("name", "") if letter.isprintable())[:100]
+            name = "".join(letter for letter in " ".join(fields.get("name", "").split()) if letter.isprintable())[:100]
             contacts[number] = Contact(name=name or None, is_vip=bool(flags[0]), is_blocked=bool(flags[1]))

@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+import pytest
+
 from app.context import EXTENSION, Services
 from app.dial.live_targets import TargetRefresh
 from tests.field.conftest import ALICE, BOB, REPORTS_TOKEN, App, Line
@@ -51,3 +53,18 @@ def test_a_changed_book_holds_without_a_restart_and_a_broken_one_changes_nothing
     rung.append(rings(Line(app).answer().reply))
 
     assert rung == [[BOB], [ALICE], [ALICE]]
+
+
+def test_a_book_that_is_gone_is_reported_once_and_stays_in_use(
+    make_app: App, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    book = tmp_path / "contacts.csv"
+    book.write_text("number,vip\n+14155550100,yes\n")
+    app = make_app(PLAN)
+    job = TargetRefresh(app.extensions[EXTENSION])
+    book.unlink()
+    for _ in range(3):
+        job.work()
+
+    assert rings(Line(app).answer().reply) == [ALICE]
+    assert [record.message for record in caplog.records].count("contacts_refused") == 1

@@ -75,6 +75,21 @@ def test_columns_may_be_missing_or_in_another_order_and_semicolons_part_them(tmp
             "number\n+14155550123\n+1 (415) 555-0123\n",
             ["contacts.csv line 3: +14155550123 stands in the file twice; remove one"],
         ),
+        (
+            'number,name\n+14155550123,"Ada\n+14155550124,Bob\n',
+            ["contacts.csv line 3: unexpected end of data; look at its quotation marks"],
+        ),
+        (
+            f"number,name\n+14155550123,{'x' * 200_000}\n",
+            ["contacts.csv line 2: field larger than field limit (131072); look at its quotation marks"],
+        ),
+        (
+            'number,name\n+14155550123,"Ada\nLovelace"\nnobody,Bob\n',
+            [
+                "contacts.csv line 4: the number is 'nobody'; write a number with + and its country code such as "
+                "+14155550100, or a SIP user such as sip:alice@phone.plivo.com"
+            ],
+        ),
         ("number\n" + "+14155550123\n" * 20_001, ["contacts.csv has 20001 lines; write at most 20000"]),
         (
             b"number\n\xff\xfe",
@@ -90,6 +105,12 @@ def test_a_mistake_is_named_with_its_line(tmp_path: Path, content: str | bytes, 
         read(tmp_path, content)
 
     assert refused.value.problems == problems
+
+
+def test_a_name_may_hold_any_letter_and_a_line_break(tmp_path: Path) -> None:
+    found = read(tmp_path, 'number,name\n+14155550123,"Ada\nLovelace"\n+14155550124,A\u2028B\x85C\n')
+
+    assert [contact.name for contact in found.values()] == ["Ada Lovelace", "A B C"]
 
 
 def test_a_plan_with_a_broken_book_is_refused(tmp_path: Path) -> None:
