@@ -36,7 +36,7 @@ from app.ops.request_id import use_request_ids
 from app.plan.contacts import read_contacts
 from app.plan.load import configured_plan
 from app.plan.model import Plan
-from app.plan.snapshot import LiveState
+from app.plan.snapshot import LiveState, Turns
 from app.records.model.target_state import DeadRule
 from app.records.spool.drainer import Drainer
 from app.records.spool.spool import Spool
@@ -146,7 +146,9 @@ def make_services(config: Config) -> Services:
     return Services(
         config=config,
         plan=plan,
-        live=LiveState(contacts=read_contacts(plan.contacts_path) if plan.contacts_path else {}),
+        live=LiveState(
+            contacts=read_contacts(plan.contacts_path) if plan.contacts_path else {}, turns=Turns(plan.rotating())
+        ),
         store=store,
         journal=journal,
         spool=spool,

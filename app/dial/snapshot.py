@@ -65,5 +65,4 @@ def without_trials(snapshot: Snapshot, trials: tuple[str, ...]) -> Snapshot:
 def note_turn(decision: Decision, live: LiveState, *, is_later: bool) -> None:
     """Let the next call of a rotating step begin with the next target; `is_later` where the step rang in this call."""
     if isinstance(decision, Ring) and decision.step.order == "rotating" and not is_later:
-        place = f"{decision.route.name}.{decision.step.name}"
-        live.rotation = {**live.rotation, place: live.rotation.get(place, 0) + 1}
+        live.turns.take(f"{decision.route.name}.{decision.step.name}")

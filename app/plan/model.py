@@ -3,7 +3,7 @@
 Field names are the keys of the TOML file; docs/dial-plan.md explains each.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -68,8 +68,8 @@ class Target(Table):
 
     def at(self, address: str) -> "Target":
         """Return the target with the number or SIP user that rings in its place."""
-        key = "user" if address.startswith("sip:") else "number"
-        return self.model_copy(update={"rota": None, "otherwise": None, key: address})
+        kind = "user" if address.startswith("sip:") else "number"
+        return self.model_copy(update={"rota": None, "otherwise": None, kind: address})
 
 
 class Step(Table):
@@ -136,10 +136,8 @@ class Route(Table):
         """Return whether a call may take this route: any, unless `callers` or `stir` says which."""
         if self.stir is not None and not has_stir(call, self.stir):
             return False
-        if self.callers is None:
-            return True
-        if is_outgoing(call):
-            return False
+        if self.callers is None or is_outgoing(call):
+            return self.callers is None
         is_vip = values.VIP in self.callers and contact_of(contacts, call.from_number).is_vip
         return is_vip or self._names_endpoint(call)
 
@@ -168,9 +166,9 @@ class Route(Table):
 
     def step_after(self, name: str) -> Step | None:
         """Return the step written after this one; None for the last and for a name that is gone."""
-        names = list(self.steps)
-        following = names.index(name) + 1 if name in self.steps else len(names)
-        return self.steps[names[following]] if following < len(names) else None
+        names = [*self.steps, None]
+        following = names[names.index(name) + 1] if name in self.steps else None
+        return self.steps[following] if following is not None else None
 
 
 _NO_ROUTE = Route.model_validate({"(name)": NOBODY})
@@ -236,6 +234,11 @@ class Plan(Table):
         steps = {(route.name, name): step for route in self.routes.values() for name, step in route.steps.items()}
         asks = any(step.order == "longest_idle" or step.busy_targets == "skip" for step in steps.values())
         return {place: step.dead_phones for place, step in steps.items() if asks or step.dead_phones is not None}
+
+    def rotating(self) -> Iterator[str]:
+        """Yield the place of each step whose targets take turns."""
+        for route in self.routes.values():
+            yield from (f"{route.name}.{name}" for name, step in route.steps.items() if step.order == "rotating")
 
     def route_named(self, name: str, call: CallFacts, contacts: Contacts = NO_CONTACTS) -> Route:
         """Return the route a call began with, or if a newer plan lacks it, the one of our number."""

@@ -1,5 +1,6 @@
 """In which order targets ring, who is left out, and what a call remembers: one table for each rule."""
 
+import os
 from collections import Counter
 from typing import Any
 
@@ -11,7 +12,7 @@ from app.plan.health import Health
 from app.plan.model import Plan
 from app.plan.next import Decision, Nothing, Ring, after, start
 from app.plan.order import Memory
-from app.plan.snapshot import Snapshot
+from app.plan.snapshot import Snapshot, Turns
 from app.voice.outcome import Outcome
 from tests.plan.support import MONDAY_TEN, in_short, inbound, plan_of, problems_of
 
@@ -165,6 +166,19 @@ def test_ten_thousand_calls_are_shuffled_evenly_and_each_the_same_again() -> Non
         counts = Counter(order[place] for order in orders)
         assert all(abs(count - 10_000 / 3) <= 300 for count in counts.values()), counts
     assert len(Counter(orders)) == 6
+
+
+def test_processes_of_one_server_take_turns_together() -> None:
+    turns = Turns(["main.team", "main.others"])
+    for _ in range(2):
+        child = os.fork()
+        if not child:
+            turns.take("main.others")
+            os._exit(0)
+        os.waitpid(child, 0)
+    turns.take("main.others")
+
+    assert turns.now() == {"main.team": 0, "main.others": 3}
 
 
 @pytest.mark.parametrize("rotation", range(7))
