@@ -8,17 +8,20 @@ from typing import IO
 import click
 
 from app.context import services
+from app.dial.live_targets import refresh
 from app.dial.snapshot import read_switches
 from app.ops.feeds import Feeds
+from app.plan.contacts import read_contacts
 from app.plan.describe import describe_decision, describe_plan, describe_route
 from app.plan.load import PlanError, configured_plan
 from app.plan.model import Plan
 from app.plan.next import Decision, Ring, after, start
 from app.plan.remarks import remarks
 from app.plan.snapshot import LiveState, Snapshot
-from app.plan.values import OUTCOME_WORDS
+from app.plan.values import OUTCOME_WORDS, STIR_WORDS
 from app.records.model.receipt import StoreUnavailable
 from app.records.reading.read_session import read_session
+from app.records.writing.target_states import read_targets
 from app.voice.events import CallFacts
 from app.voice.outcome import Outcome
 
@@ -62,24 +65,39 @@ def show(called: str | None, file: Path | None) -> None:
 @click.option("--called", metavar="NUMBER", help="Plivo's To: the number of yours that is called.")
 @click.option("--caller", metavar="NUMBER", default="+14155550123", show_default=True, help="Plivo's From: who calls.")
 @click.option("--outgoing", is_flag=True, help="The API placed the call: From is your number, To the person called.")
+@click.option("--stir", type=click.Choice(STIR_WORDS), help="What Plivo says of the caller's number.")
 @click.option("--at", type=_MOMENT, help="When, in UTC; without it now.")
 @click.option("--file", type=FILE, help="A plan's file; without it the plan of the settings.")
 @click.argument("outcomes", nargs=-1, type=click.Choice([str(word) for word in OUTCOME_WORDS]))
 def try_(
-    called: str | None, caller: str, outgoing: bool, at: datetime | None, file: Path | None, outcomes: tuple[str, ...]
+    called: str | None,
+    caller: str,
+    outgoing: bool,
+    stir: str | None,
+    at: datetime | None,
+    file: Path | None,
+    outcomes: tuple[str, ...],
 ) -> None:
     """Print what the caller gets when the dials end with these OUTCOMES, one after another.
 
-    A missed dial lasts its whole timeout, any other five seconds.
+    A missed dial lasts its whole timeout, any other five seconds. Switches, dead phones and phones that are out are
+    those of this moment.
     """
     plan = load(file)
     now = datetime.now(UTC) if at is None else at.replace(tzinfo=UTC)
-    call = CallFacts(from_number=caller, to_number=called, direction="outbound" if outgoing else "inbound")
+    is_level = stir is not None and len(stir) == 1
+    call = CallFacts(
+        from_number=caller,
+        to_number=called,
+        direction="outbound" if outgoing else "inbound",
+        verification=None if is_level else stir,
+        attestation=stir if is_level else None,
+    )
     snapshot = known_at(plan, now).at(now)
     decision = start(plan, call, snapshot)
     elapsed = 0
     click.echo(f"The caller {describe_decision(decision)}.")
-    hours = plan.route_for(call).hours
+    hours = plan.route_for(call, snapshot.contacts).hours
     if hours is not None and not outgoing and (rule := hours.state(now, snapshot.days)[1]):
         click.echo(f"The hours at that time are decided by: {rule}.")
     for index, outcome in enumerate(outcomes):
@@ -92,11 +110,12 @@ def try_(
 
 
 def known_at(plan: Plan, at: datetime) -> LiveState:
-    """Return what is known for a moment: calendars as last read, and what was changed by hand."""
-    live = LiveState()
+    """Return what is known for a moment: contacts, calendars as last read, switches, and the states of targets."""
+    live, store = LiveState(contacts=read_contacts(plan.contacts_path) if plan.contacts_path else {}), services().store
     read_feeds(plan, live, at)
-    with suppress(StoreUnavailable), read_session(services().store) as connection:
+    with suppress(StoreUnavailable), read_session(store) as connection:
         live.switches = read_switches(connection)
+        refresh(live, read_targets(store), now=round(at.timestamp() * 1000))
     return live
 
 

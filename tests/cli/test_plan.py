@@ -8,6 +8,9 @@ from click.testing import CliRunner, Result
 
 from app import create_app
 from app.cli.plan_state import group as cli
+from app.context import services
+from app.records.store.migrate import upgrade
+from app.records.writing.target_states import set_out
 from config import Config
 
 RECIPES = Path(__file__).parents[2] / "docs" / "plans"
@@ -110,6 +113,31 @@ def test_try_knows_the_hour_and_the_caller() -> None:
 
     assert at_night.stdout.startswith("The caller gets the ending message: ")
     assert blocked.stdout == "The caller gets the ending rejected: hang up as rejected (the caller is blocked).\n"
+
+
+def test_try_knows_contacts_stir_and_phones_taken_out(tmp_path: Path) -> None:
+    (tmp_path / "contacts.csv").write_text("number,vip,blocked\n+14155550123,yes,\n+14155550124,,yes\n")
+    plan = tmp_path / "plan.toml"
+    plan.write_text(
+        'contacts = "contacts.csv"\n'
+        '[routes.vip]\ncallers = "vip"\nsteps.a = { ring = ["+14155550111"] }\n'
+        '[routes.unsigned]\nstir = ["Not Verified", "C"]\nsteps.a = { ring = ["+14155550112"] }\n'
+        '[routes.main]\nsteps.a = { ring = ["+14155550113", "+14155550114"] }\n'
+    )
+    upgrade(services().store)
+    said = [run("try", "--file", plan, "--caller", caller).stdout for caller in ("+14155550123", "+14155550124")]
+    said += [run("try", "--file", plan, "--caller", "+1", "--stir", word).stdout for word in ("Not Verified", "C", "A")]
+    set_out(services().store, "+14155550113", is_out=True, actor="ann")
+    said.append(run("try", "--file", plan, "--caller", "+1").stdout)
+
+    assert said == [
+        "The caller rings a: +14155550111 for 30 s.\n",
+        "The caller gets the ending rejected: hang up as rejected (the caller is blocked).\n",
+        "The caller rings a: +14155550112 for 30 s.\n",
+        "The caller rings a: +14155550112 for 30 s.\n",
+        "The caller rings a: +14155550113 and +14155550114 for 30 s.\n",
+        "The caller rings a: +14155550114 for 30 s.\n",
+    ]
 
 
 def test_try_takes_an_hour_with_and_without_seconds() -> None:
@@ -215,6 +243,9 @@ def test_a_country_without_holidays_is_a_mistake_of_the_plan(tmp_path: Path) -> 
         (("close", "nowhere"), "the plan has no route 'nowhere'; its routes are main"),
         (("close", "main", "--until", "soon"), "'soon' is no time; write 15:00 or 2026-12-24 15:00"),
         (("close", "main", "--until", "2020-01-01 10:00"), "'2020-01-01 10:00' has passed; write a later time"),
+        (("close", "main", "--until", "2026-02-30 10:00"), "'2026-02-30 10:00' is no time; write 15:00 or 2026-12"),
+        (("close", "main", "--until", "9999-12-31 23:59"), "'9999-12-31 23:59' is more than 10 years away; write an "),
+        (("close", "main", "--say", "\x07"), "say "),
     ],
 )
 def test_a_switch_that_cannot_be_is_refused(arguments: tuple[str, ...], problem: str) -> None:
