@@ -10,7 +10,7 @@ _SPAN = re.compile(r"([01][0-9]|2[0-4]):([0-5][0-9])-([01][0-9]|2[0-4]):([0-5][0
 _DATE = r"(?:[0-9]{4}-)?[0-9]{2}-[0-9]{2}"
 _DATES = re.compile(rf"({_DATE})(?: to ({_DATE}))?(?: (\S+))?")
 _MOMENT = re.compile(r"(?:([0-9]{4}-[0-9]{2}-[0-9]{2})[ T])?([0-9]{1,2}:[0-9]{2})")
-_LONGEST = timedelta(days=3650)
+_LONGEST = timedelta(days=36_500)
 _WHAT_TO_WRITE = "write 2026-12-25, 12-25 for every year, 2026-12-24 to 2026-12-31, or 12-24 12:00-24:00"
 
 
@@ -69,7 +69,10 @@ class Dates(NamedTuple):
 def _dates(text: object) -> Dates:
     match = _DATES.fullmatch(text) if isinstance(text, str) else None
     if match is None:
-        raise ValueError(f"{text!r} is no date; {_WHAT_TO_WRITE}")
+        is_bare = isinstance(text, date)
+        raise ValueError(
+            f'{text} stands without quotes; write "{text}"' if is_bare else f"{text!r} is no date; {_WHAT_TO_WRITE}"
+        )
     first, last = match[1], match[2] or match[1]
     try:
         for day in (first, last):

@@ -52,7 +52,7 @@ class CalendarFeed(Table):
 
 
 def _calendar(value: Any) -> Any:
-    return {"url": value} if isinstance(value, str) else value
+    return value if isinstance(value, dict | Table) else {"url": value}
 
 
 class Hours(Table):

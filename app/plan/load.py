@@ -42,8 +42,8 @@ _KNOWN_KEYS = frozenset(key for _, tables in _HOMES for table in tables for key 
 _SENTENCES = {
     "missing": "{key} is missing",
     "tuple_type": "{key} is no list; write it in square brackets",
-    "model_type": "{key} is no table",
-    "dict_type": "{key} is no table",
+    "model_type": "{key} is no table; write {key} = {{ … }}",
+    "dict_type": "{key} is no table; write {key} = {{ … }}",
     "ending": f"{{key}} is no ending; write exactly one of {', '.join(endings.VERBS)} in it",
 }
 

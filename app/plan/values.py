@@ -133,12 +133,12 @@ def _xml_url(accepts: xml_values.Check, hint: str) -> xml_values.Check:
 
 def _feed_address(value: object) -> str:
     """Return the address of a calendar: a URL, or the path of a file."""
-    text = f"https://{value[9:]}" if isinstance(value, str) and value[:9] == "webcal://" else value
-    if isinstance(text, str) and text.startswith(("https://", "http://")):
-        return str(xml_values.url("the calendar", text))
-    if not isinstance(text, str) or "://" in text or not text.endswith(".ics"):
+    scheme, is_url, rest = value.partition("://") if isinstance(value, str) else ("", "", "")
+    if is_url and scheme.lower() in {"https", "http", "webcal"}:
+        return str(xml_values.url("the calendar", f"{scheme.lower().replace('webcal', 'https')}://{rest}"))
+    if not isinstance(value, str) or is_url or not value.endswith(".ics"):
         raise ValueError(f"{value!r} is no calendar; write the URL of one, or the path of an .ics file")
-    return text
+    return value
 
 
 def _called(value: object) -> str:

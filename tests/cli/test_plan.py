@@ -244,7 +244,7 @@ def test_a_country_without_holidays_is_a_mistake_of_the_plan(tmp_path: Path) -> 
         (("close", "main", "--until", "soon"), "'soon' is no time; write 15:00 or 2026-12-24 15:00"),
         (("close", "main", "--until", "2020-01-01 10:00"), "'2020-01-01 10:00' has passed; write a later time"),
         (("close", "main", "--until", "2026-02-30 10:00"), "'2026-02-30 10:00' is no time; write 15:00 or 2026-12"),
-        (("close", "main", "--until", "9999-12-31 23:59"), "'9999-12-31 23:59' is more than 10 years away; write an "),
+        (("close", "main", "--until", "9999-12-31 23:59"), "'9999-12-31 23:59' is more than 100 years away; write an "),
         (("close", "main", "--say", "\x07"), "say "),
     ],
 )

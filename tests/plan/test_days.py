@@ -99,12 +99,23 @@ def test_the_first_rule_that_holds_decides(keys: dict[str, object], moment: str,
         ('calendar = "ftp://example.com/a.ics"', "'ftp://example.com/a.ics' is no calendar; write the URL of one"),
         ('calendar = { url = "a.ics", events = "shut" }', "events is 'shut'; write close or open"),
         ('calendar = { address = "a.ics" }', "address is an unknown key"),
+        ("calendar = 5", "url: 5 is no calendar; write the URL of one, or the path of an .ics file"),
+        ("closed = [2026-12-25]", 'closed entry 1: 2026-12-25 stands without quotes; write "2026-12-25"'),
     ],
 )
 def test_a_wrong_day_is_one_sentence(line: str, problem: str) -> None:
     problems = problems_of(f'{HOURS}monday = ["09:00-17:00"]\n{line}')
 
     assert any(problem in sentence for sentence in problems), problems
+
+
+@pytest.mark.parametrize("address", ["webcal://a.example/b.ics", "HTTPS://a.example/b.ics"])
+def test_the_scheme_of_a_calendar_may_be_written_as_people_do(address: str) -> None:
+    calendar = plan_of(f'{HOURS}calendar = "{address}"').routes["main"].hours
+
+    assert calendar is not None
+    assert calendar.calendar is not None
+    assert calendar.calendar.url == "https://a.example/b.ics"
 
 
 @pytest.mark.parametrize("keys", ['open = ["12-24"]', 'calendar = { url = "a.ics", events = "open" }'])

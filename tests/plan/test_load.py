@@ -34,7 +34,7 @@ MISTAKES = [
     # The whole file.
     ("", "plan.toml: routes is missing"),
     ("routes = {}", "plan.toml: routes is empty; write at least one"),
-    ("routes = 5", "plan.toml: routes is no table"),
+    ("routes = 5", "plan.toml: routes is no table; write routes = { … }"),
     (f"{ONE_STEP}[rutes.b]", "plan.toml: rutes is an unknown key; write routes if you meant that"),
     (f"{ONE_STEP}[zzzzzz]", "plan.toml: zzzzzz is an unknown key; remove it"),
     (

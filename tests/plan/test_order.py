@@ -320,7 +320,7 @@ def test_a_plan_without_the_step_or_its_targets_goes_on() -> None:
         ('busy_targets = "no"', "busy_targets is 'no'; write ring or skip"),
         ("dead_phones = { failures = 0 }", "failures is 0; write whole failures from 1 to 10"),
         ('dead_phones = { then = "first" }', "then is 'first'; write last or never"),
-        ("dead_phones = true", "dead_phones is no table"),
+        ("dead_phones = true", "dead_phones is no table; write dead_phones = { … }"),
     ],
 )
 def test_what_is_no_order_is_refused(keys: str, problem: str) -> None:
