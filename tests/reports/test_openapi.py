@@ -11,10 +11,22 @@ from hypothesis import HealthCheck, assume, given, settings
 from schemathesis import Case
 from werkzeug.serving import make_server
 
+from app.reports.api import routes as api_routes
 from app.reports.api.openapi import make_document
 from tests.reports.conftest import REPORTS_TOKEN, Caller
 
 TOKEN = {"Authorization": f"Bearer {REPORTS_TOKEN}"}
+
+
+def test_the_document_is_made_once_and_names_the_url_of_each_request(lite_caller: Caller) -> None:
+    first = lite_caller.client.get("/openapi.json", base_url="http://calls.example.com").text
+    made = api_routes.document_text.cache_info().misses
+
+    second = lite_caller.client.get("/openapi.json", base_url="http://127.0.0.1:5000").text
+
+    assert api_routes.document_text.cache_info().misses == made
+    assert "http://calls.example.com/api" in first
+    assert second == first.replace("http://calls.example.com", "http://127.0.0.1:5000")
 
 
 def test_the_document_names_every_route(lite_caller: Caller) -> None:

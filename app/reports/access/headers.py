@@ -1,6 +1,7 @@
 """What every response of the reports asks of the browser, and how it is compressed."""
 
 import gzip
+from functools import lru_cache
 from http import HTTPStatus
 
 from flask import Response, request
@@ -46,11 +47,20 @@ def compress(response: Response) -> Response:
     response.direct_passthrough = False  # A file of ours is read; the largest has 232 KB.
     body = response.get_data()
     if len(body) >= _SMALLEST and request.accept_encodings.quality("gzip"):
-        response.set_data(gzip.compress(body, compresslevel=6, mtime=0))
+        is_open = request.endpoint == "api.openapi" or (request.endpoint or "").endswith("static")
+        response.set_data(_compress_once(body) if is_open else _compress(body))
         response.content_encoding = "gzip"
         if tag := response.get_etag()[0]:
             response.set_etag(tag, weak=True)  # The same file in other bytes.
     return response
+
+
+def _compress(body: bytes) -> bytes:
+    return gzip.compress(body, compresslevel=6, mtime=0)
+
+
+# What everybody may ask for is the same each time. Pages about calls are not kept.
+_compress_once = lru_cache(maxsize=32)(_compress)
 
 
 def is_https() -> bool:

@@ -1,6 +1,7 @@
 """The blueprint `api`: records as JSON and files, for programs."""
 
 import json
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from flask import Blueprint, Response, current_app, request
@@ -46,6 +47,8 @@ from app.reports.api.queries import (
 from app.reports.api.views import call_view, dial_view, listed_call_view, summary_view
 
 PREFIX = "/api/v1"
+
+_CALLED = "https://the-url-of-this-server.invalid"  # Replaced by each reply: a sender may choose the Host.
 
 bp = Blueprint("api", __name__)
 bp.register_error_handler(HTTPException, problems.on_http_error)
@@ -162,8 +165,14 @@ for _action in Action:
 @bp.get("/openapi.json")
 def openapi() -> Response:
     """Return the OpenAPI document."""
-    document = make_document(request.script_root or "/", called=own_url())
-    return current_app.response_class(json.dumps(document), mimetype="application/json")
+    text = document_text(request.script_root or "/").replace(_CALLED, json.dumps(own_url())[1:-1])
+    return current_app.response_class(text, mimetype="application/json")
+
+
+@lru_cache(maxsize=8)  # Making it takes 30 ms, and everybody may ask.
+def document_text(root: str) -> str:
+    """Return the OpenAPI document as JSON, with `_CALLED` for the URL of this server."""
+    return json.dumps(make_document(root, called=_CALLED))
 
 
 def _total(connection: Connection, filters: CallFilters | DialFilters) -> int:
