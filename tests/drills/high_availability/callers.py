@@ -63,8 +63,8 @@ class Callers(threading.Thread):
 
     def send_refused_again(self) -> int:
         """Send the refused notices again; return how many. Raises AssertionError where one is refused again."""
-        asyncio.run(self._repeat(refused := self.refused))
-        self.refused = []
+        refused, self.refused = self.refused, []
+        asyncio.run(self._repeat_all(refused))
         return len(refused)
 
     def assert_stored(self, rows: Iterator[tuple[str, str]]) -> None:
@@ -86,6 +86,9 @@ class Callers(threading.Thread):
                 await asyncio.sleep(self._next - time.monotonic())
                 await self._send(reader, writer, number, kind, self._request(target, fields))
         writer.close()
+
+    async def _repeat_all(self, refused: list[tuple[int, str]]) -> None:
+        await asyncio.gather(*(self._repeat(refused[first::_CONNECTIONS]) for first in range(_CONNECTIONS)))
 
     async def _repeat(self, refused: list[tuple[int, str]]) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", self._server.port)
