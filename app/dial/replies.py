@@ -15,7 +15,7 @@ from app.plan.document import confirm_document, music_document, voicemail_taken_
 from app.plan.document import document as plan_document
 from app.plan.model import Plan, Step
 from app.plan.next import Decision, End, Ring, Why
-from app.plan.sounds import read_sound, sounds_in
+from app.plan.prompts import read_sound, sounds_in
 from app.records.model.receipt import Reply
 from app.records.model.state import Placement
 from app.voice.xml import EMPTY, Hangup, Speak, plays_before_dialling, render

@@ -13,7 +13,6 @@ from app.plan import callers, document, endings, health, hours, model, outlets, 
 from app.plan.contacts import ContactsError, read_contacts
 from app.plan.model import Plan
 from app.plan.rules import mistakes
-from app.plan.sounds import read_sound, sounds_in
 from app.plan.values import Table
 from app.voice.xml import XmlError
 
@@ -180,8 +179,8 @@ def _unreadable(plan: Plan) -> Iterator[str]:
             read_contacts(plan.contacts_path)
     except ContactsError as error:
         yield from error.problems[:_MOST_PROBLEMS]
-    for name in dict.fromkeys(sounds_in(plan)):
+    for name in dict.fromkeys(prompts.sounds_in(plan)):
         try:
-            read_sound((plan.folder or Path()) / name)
+            prompts.read_sound((plan.folder or Path()) / name)
         except ValueError as error:
             yield str(error)
