@@ -8,8 +8,7 @@ from typing import IO
 import click
 
 from app.context import services
-from app.dial.live_targets import refresh
-from app.dial.snapshot import read_switches
+from app.dial.snapshot import read_switches, refresh
 from app.ops.feeds import Feeds
 from app.plan.contacts import read_contacts
 from app.plan.describe import describe_decision, describe_plan, describe_route

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from app.cli.plan import read_feeds
-from app.dial.live_targets import refresh
+from app.dial.snapshot import refresh
 from app.plan.contacts import read_contacts
 from app.plan.model import Plan
 from app.plan.snapshot import SWITCH, LiveState, Snapshot, Switch

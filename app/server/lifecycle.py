@@ -9,8 +9,7 @@ from flask import Flask
 
 from app.account.recordings import RecordingDeletion
 from app.context import EXTENSION, Refused, Services
-from app.dial.live_targets import TargetRefresh
-from app.dial.snapshot import PlanStateJob
+from app.dial.snapshot import LiveStateJob
 from app.notify.sending import sending
 from app.ops.feeds import Feeds, FeedsJob
 from app.plan.load import PlanError
@@ -74,12 +73,11 @@ def start(app: Flask) -> None:
     feeds.publish(shared.live, datetime.now(UTC))  # The first call already knows who is on call.
     jobs = app.extensions[_JOBS] = (
         shared.drainer,
-        TargetRefresh(shared),
+        LiveStateJob(shared),
         sending(app),
         Retention(shared.store, days=config.retention_days, directory=config.instance_dir, rules=shared.rules),
         RollupJob(shared.store),
         CallDerivation(shared.store),
-        PlanStateJob(shared.store, shared.live),
         FeedsJob(feeds, shared.live),
         RecordingDeletion(shared),
     )

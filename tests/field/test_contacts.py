@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from app.context import EXTENSION, Services
-from app.dial.live_targets import TargetRefresh
+from app.dial.snapshot import LiveStateJob
 from tests.field.conftest import ALICE, BOB, REPORTS_TOKEN, App, Line
 from tests.field.test_order import rings
 
@@ -44,7 +44,7 @@ def test_a_changed_book_holds_without_a_restart_and_a_broken_one_changes_nothing
     book.write_text("number,vip\n+14155550100,no\n")
     app = make_app(PLAN)
     services: Services = app.extensions[EXTENSION]
-    job, rung = TargetRefresh(services), []
+    job, rung = LiveStateJob(services), []
     for number, content in enumerate(("number,vip\n+14155550100,yes\n", "number,vip\nnobody,yes\n"), start=1):
         rung.append(rings(Line(app).answer().reply))
         book.write_text(content)
@@ -61,7 +61,7 @@ def test_a_book_that_is_gone_is_reported_once_and_stays_in_use(
     book = tmp_path / "contacts.csv"
     book.write_text("number,vip\n+14155550100,yes\n")
     app = make_app(PLAN)
-    job = TargetRefresh(app.extensions[EXTENSION])
+    job = LiveStateJob(app.extensions[EXTENSION])
     book.unlink()
     for _ in range(3):
         job.work()

@@ -15,7 +15,7 @@ from sqlalchemy import select, text
 from app.account.local_checks import check_targets
 from app.cli.group import add_commands
 from app.context import EXTENSION, Services
-from app.dial.live_targets import refresh
+from app.dial.snapshot import refresh
 from app.records.model.tables_events import outbox
 from app.records.model.target_state import DeadRule, TargetState
 from app.records.writing.target_states import read_targets
