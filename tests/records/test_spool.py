@@ -5,6 +5,7 @@ import random
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -204,6 +205,21 @@ def drainer(spool: Spool, journal: Journal) -> Iterator[Drainer]:
     drainer = Drainer(spool, journal)
     yield drainer
     drainer.stop()
+
+
+def test_receipts_that_wait_together_are_synced_together(spool: Spool, tmp_path: Path) -> None:
+    spool.put(busy_report())
+    log = tmp_path / "spool" / "spool.db-wal"
+    before = log.stat().st_size
+    with (tmp_path / "spool" / "write.lock").open("rb") as lock, ThreadPoolExecutor(64) as threads:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        waiting = [threads.submit(spool.put, busy_report(number)) for number in range(1, 65)]
+        time.sleep(0.5)
+        fcntl.flock(lock, fcntl.LOCK_UN)
+    assert [one.result() for one in waiting] == [None] * 64
+    assert spool.size() == 65
+    # A transaction of its own writes a page or more.
+    assert log.stat().st_size - before < 64 * 4096
 
 
 def test_a_drainer_woken_again_and_again_leaves_nothing_behind(store: Store, spool: Spool, drainer: Drainer) -> None:

@@ -56,17 +56,38 @@ class Spool:
         self._zone = zone
         self._timeout = timeout
         self._turn = threading.Lock()
+        self._putting = threading.Lock()
+        self._puts: dict[object, str] = {}  # Receipts on their way to disk.
         self._connection: sqlite3.Connection | None = None
         self._inode = 0  # Of the open file, which somebody may move away.
 
     def put(self, receipt: Receipt) -> None:
-        """Store a receipt; when this returns it is on disk. Raises `SpoolFull` when the disk refuses it."""
-        text = receipt_to_json(receipt)
+        """Store a receipt, together with those that wait; when this returns it is on disk. Raises `SpoolFull`."""
+        mine = object()
+        self._puts[mine] = receipt_to_json(receipt)
+        try:
+            if not self._putting.acquire(timeout=self._timeout):
+                raise SpoolFull(f"the spool was busy for {self._timeout} seconds")
+            try:
+                if mine in self._puts:
+                    self._put_waiting()
+            finally:
+                self._putting.release()
+        finally:
+            self._puts.pop(mine, None)
+
+    def _put_waiting(self) -> None:
+        """Store what waits, in one transaction."""
         while True:
             try:
                 with self._writing() as connection:
-                    connection.execute("INSERT INTO spool (receipt) VALUES (?)", (text,))
+                    waiting = self._puts.copy()
+                    connection.execute("BEGIN IMMEDIATE")
+                    connection.executemany("INSERT INTO spool (receipt) VALUES (?)", zip(waiting.values()))
+                    connection.execute("COMMIT")
                 if self._inode == self._inode_at_path():
+                    for one in waiting:
+                        self._puts.pop(one, None)
                     return
             except (sqlite3.Error, OSError) as error:
                 # Only a full disk is helped by more space; a lock that is held too long is not.
