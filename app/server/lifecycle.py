@@ -70,10 +70,12 @@ def start(app: Flask) -> None:
     shared = cast(Services, app.extensions[EXTENSION])
     config = shared.config
     feeds = Feeds.of(shared.plan, config)
-    feeds.publish(shared.live, datetime.now(UTC))  # The first call already knows who is on call.
+    live_state = LiveStateJob(shared)
+    feeds.publish(shared.live, datetime.now(UTC))  # The first call already knows who is on call,
+    live_state.work()  # and which routes are closed by hand.
     jobs = app.extensions[_JOBS] = (
         shared.drainer,
-        LiveStateJob(shared),
+        live_state,
         sending(app),
         Retention(shared.store, days=config.retention_days, directory=config.instance_dir, rules=shared.rules),
         RollupJob(shared.store),

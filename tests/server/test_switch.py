@@ -85,7 +85,7 @@ def test_a_switch_outlives_a_restart_and_is_in_the_audit_log(
 
     first.start()
 
-    until(lambda: "nobody can take your call" in answer(first), seconds=20)
+    assert "nobody can take your call" in answer(first)
     assert rows(database_url, tmp_path, "SELECT actor, action, subject, detail FROM audit_log") == [
         ("cli", "route.closed", "switch:main", '{"open": false}')
     ]
