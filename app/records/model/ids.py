@@ -35,10 +35,11 @@ class KeyMaker:
 
         Two nodes may make the same key, once in four million pairs; the insert fails and the writer tries again.
         """
-        key = first_key(at) | getrandbits(_RANDOM_BITS)
+        lowest = first_key(at)
         stepped = self._last + 1 + getrandbits(_STEP_BITS)
         # A step that leaves the millisecond would change the time in the key.
-        self._last = stepped if stepped >> _RANDOM_BITS == key >> _RANDOM_BITS else key
+        is_same = lowest <= stepped < lowest + (1 << _RANDOM_BITS)
+        self._last = stepped if is_same else lowest | getrandbits(_RANDOM_BITS)
         return self._last
 
 

@@ -51,7 +51,7 @@ def _derive_dial(dial: DialState, legs: list[LegState], call: CallState, *, is_o
     speaker = talker or _speaker(dial, legs)
     ended_at = _legs_ended_at(legs, talker, target_count, still_rang=still_rang)
     is_over = ended_at is not None and _is_over_without_report(legs, talker, target_count)
-    outcome = outcome_of(_facts(dial, speaker, call)._replace(still_rang=still_rang, legs_ended=is_over))
+    outcome = outcome_of(_facts(dial, speaker, call, still_rang=still_rang, legs_ended=is_over))
     if is_outranked:
         outcome = Outcome.UNKNOWN
     dial.outcome = outcome.value
@@ -100,7 +100,14 @@ def _loudness(leg: LegState) -> tuple[int, bool, int, str]:
     return rank, not ends_by_itself(code), leg.position or 0, leg.b_leg_uuid
 
 
-def _facts(dial: DialState, leg: LegState | None, call: CallState) -> Facts:
+def _facts(
+    dial: DialState,
+    leg: LegState | None,
+    call: CallState,
+    *,
+    still_rang: bool = False,
+    legs_ended: bool = False,
+) -> Facts:
     is_named = leg is not None and leg.b_leg_uuid == dial.b_leg_uuid
     code = _code(leg) if leg is not None else None
     if code is None or not (is_named or ends_by_itself(code) or dial.reported_at is None):
@@ -119,6 +126,8 @@ def _facts(dial: DialState, leg: LegState | None, call: CallState) -> Facts:
         is_caller(call.hangup_source, call.direction),
         call.hangup_code,
         leg is not None and leg.connected_at is not None,
+        still_rang,
+        legs_ended,
     )
 
 

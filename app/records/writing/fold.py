@@ -100,9 +100,10 @@ def _begin_dial(dial: DialState, at: int) -> None:
 
 
 def _fold_call(call: CallState, event: Event) -> None:
-    if SOURCE_RANK[event.source] > SOURCE_RANK[call.heard_from]:
+    said, heard = SOURCE_RANK[event.source], SOURCE_RANK[call.heard_from]
+    if said > heard:
         _forget_facts(call, event)
-    elif SOURCE_RANK[event.source] < SOURCE_RANK[call.heard_from]:
+    elif said < heard:
         return
     call.started_at = min(call.started_at, event.at)
     if not isinstance(event, LegEvent):  # The standard parameters of a leg's events may be the leg's own.
@@ -225,10 +226,7 @@ def _report(dial: DialState, event: DialEnded, receipt_key: int | None) -> None:
     dial.dial_status, dial.dial_ring_status = event.status, event.rang
     dial.dial_hangup_cause, dial.b_leg_uuid = event.cause, event.b_leg_uuid
     dial.reported_at, dial.report_key = event.at, receipt_key
-    dial.report_code, dial.reported_by = (
-        code_of(event.hangup.code, event.hangup.name, event.hangup.cause),
-        event.source.value,
-    )
+    dial.report_code, dial.reported_by = code, event.source.value
 
 
 def _fold_recording(record: CallRecord, event: RecordingMade, dial_id: str | None) -> None:

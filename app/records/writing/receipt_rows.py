@@ -26,19 +26,22 @@ class ReceiptRows:
         self._cursor = cursor
         self._sql = statements
         self._seen: dict[tuple[int, bytes], Seen] = {}
-        self._digests: dict[int, bytes] = {}  # By nonce.
+        self._nonce_keys: dict[str | None, int | None] = {None: None}  # By nonce.
+        self._digests: dict[int, bytes] = {}  # By the key of a nonce.
         self._new: list[tuple[int, int, bytes, Receipt, Seen]] = []
 
     def look_up_nonces(self, receipts: Sequence[Receipt]) -> None:
         """Read what came before with the nonces of these receipts, in one statement."""
-        if nonces := {receipt.nonce_key for receipt in receipts} - {None}:
-            self._cursor.execute(self._sql.receipts_of_nonces, (self._sql.many(nonces),))
+        keys = {receipt.nonce: receipt.nonce_key for receipt in receipts if receipt.nonce is not None}
+        self._nonce_keys.update(keys)
+        if keys:
+            self._cursor.execute(self._sql.receipts_of_nonces, (self._sql.many(keys.values()),))
             self._digests.update((nonce, bytes(digest)) for nonce, digest in self._cursor.fetchall())
 
     def is_forged(self, receipt: Receipt, digest: bytes) -> bool:
         """Return whether the receipt's nonce came before with other content. Plivo signs each request with its own."""
-        nonce = receipt.nonce_key
-        return nonce is not None and self._digests.setdefault(nonce, digest) != digest
+        key = self._nonce_keys[receipt.nonce]
+        return key is not None and self._digests.setdefault(key, digest) != digest
 
     def count(self, receipt: Receipt, call_key: int, digest: bytes, *, is_call_stored: bool) -> Seen | None:
         """Count another delivery of a receipt and return it; None for a new receipt.
@@ -63,7 +66,7 @@ class ReceiptRows:
     def write(self) -> None:
         """Write new receipts with one statement and copies with another."""
         if self._new:
-            self._sql.insert(self._cursor, self._sql.receipt, [_row(*one) for one in self._new])
+            self._sql.insert(self._cursor, self._sql.receipt, [self._row(*one) for one in self._new])
         copies = [
             (seen.deliveries, seen.last_received_at, seen.key) for seen in self._seen.values() if seen.key is not None
         ]
@@ -78,27 +81,26 @@ class ReceiptRows:
         seen = self._seen[call_key, digest] = Seen(*row)
         return seen
 
-
-def _row(key: int, call_key: int, digest: bytes, receipt: Receipt, seen: Seen) -> tuple[object, ...]:
-    return (
-        key,
-        call_key,
-        digest,
-        receipt.kind.value,
-        seen.dial_id,
-        receipt.method,
-        receipt.path,
-        receipt.query,
-        params_to_json(receipt.params),
-        receipt.signature,
-        receipt.sender,
-        receipt.request_id,
-        receipt.received_at,
-        seen.deliveries,
-        seen.last_received_at,
-        receipt.reply_status,
-        receipt.reply,
-        receipt.reply_micros,
-        placement_to_json(receipt.placement) if receipt.placement else None,
-        receipt.nonce_key,
-    )
+    def _row(self, key: int, call_key: int, digest: bytes, receipt: Receipt, seen: Seen) -> tuple[object, ...]:
+        return (
+            key,
+            call_key,
+            digest,
+            receipt.kind.value,
+            seen.dial_id,
+            receipt.method,
+            receipt.path,
+            receipt.query,
+            params_to_json(receipt.params),
+            receipt.signature,
+            receipt.sender,
+            receipt.request_id,
+            receipt.received_at,
+            seen.deliveries,
+            seen.last_received_at,
+            receipt.reply_status,
+            receipt.reply,
+            receipt.reply_micros,
+            placement_to_json(receipt.placement) if receipt.placement else None,
+            self._nonce_keys[receipt.nonce],
+        )
