@@ -9,6 +9,7 @@ import pytest
 
 from app.records.maintenance.check import check
 from app.records.maintenance.prune import erase, prune
+from app.records.model.ids import now
 from app.records.model.receipt import Receipt
 from app.records.model.state import Placement
 from app.records.spool.spool import Spool
@@ -329,12 +330,13 @@ def test_of_a_number_with_very_many_calls_only_the_newest_are_read(store: Store,
 
 
 def test_old_calls_and_erased_people_take_their_followups_along(store: Store, journal: Journal, tmp_path: Path) -> None:
-    keep(journal, *tell(CALLER, "missed", "missed"), Story("+14155550177", START + DAY, "missed"))
-    late = Story(CALLER, START + DAY, "busy")
-    keep(journal, late)
+    first = now() - 3 * DAY  # Each hour since the first call is counted before it is pruned.
+    late = Story(CALLER, first + DAY, "busy")
+    keep(journal, Story(CALLER, first, "missed"), Story(CALLER, first + HOUR, "missed"))
+    keep(journal, Story("+14155550177", first + DAY, "missed"), late)
     mark_followup(store, key_of(store, late), Action.NOTE, actor="anna", note="not +14155550177", rules=DEFAULT_RULES)
 
-    prune(store, before=START + HOUR, step=quiet)
+    prune(store, before=first + HOUR, step=quiet)
     assert followups(store) == [(CALLER, "main", "open", 2), ("+14155550177", "main", "open", 1)]
     spool = Spool(tmp_path / "spool", zone=UTC)
     assert erase(store, spool, "+14155550177", quiet).left == 0
