@@ -73,11 +73,5 @@ def _bytes(text: str) -> bytes:
 def _seal(what: str, values: Iterable[str], secret: str) -> bytes:
     """Return the seal over the values, each after its length, so that no letter can move to its neighbour."""
     message = f"dial {what}" + "".join([f"{len(value)}:{value}" for value in values])
-    mac = _keyed(secret).copy()
-    mac.update(_bytes(message))
-    return urlsafe_b64encode(mac.digest()[:_SEAL_BYTES])
-
-
-@lru_cache(maxsize=8)  # A copy of a keyed HMAC is made faster than a new one.
-def _keyed(secret: str) -> hmac.HMAC:
-    return hmac.new(secret.encode(), digestmod="sha256")
+    digest = hmac.digest(secret.encode(), _bytes(message), "sha256")
+    return urlsafe_b64encode(digest[:_SEAL_BYTES])

@@ -7,7 +7,6 @@ import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import lru_cache
 from typing import NamedTuple, Protocol
 
 from app.voice.signed_text import Params, name_differences, near_bases, rest_of_v3, show_url, split_url, utf8
@@ -248,11 +247,4 @@ def _is_among(header: str | None, expected: bytes) -> bool:
 
 
 def _sign(message: bytes, token: str) -> bytes:
-    mac = _keyed(token).copy()
-    mac.update(message)
-    return binascii.b2a_base64(mac.digest(), newline=False)
-
-
-@lru_cache(maxsize=8)  # A copy of a keyed HMAC is made faster than a new one.
-def _keyed(token: str) -> hmac.HMAC:
-    return hmac.new(utf8(token), digestmod="sha256")
+    return binascii.b2a_base64(hmac.digest(utf8(token), message, "sha256"), newline=False)
