@@ -17,8 +17,14 @@ from app.records.model.ids import now
 from app.records.reading.changes import read_changes
 from app.records.reading.read_session import read_session
 from app.records.reading.scope import Scope
-from app.records.writing.access_tokens import NameTaken, Role, add_token, list_tokens, revoke_token
-from app.records.writing.access_tokens import revoke as revoke_subject
+from app.records.writing.access_tokens import (
+    NameTaken,
+    Role,
+    add_token,
+    list_tokens,
+    revoke_subject,
+    revoke_token,
+)
 from app.records.writing.audit import record_change
 from app.reports.access.viewers import LONGEST_SHARE_DAYS, make_named_token, make_share
 

@@ -136,10 +136,10 @@ class Route(Table):
         """Return whether a call may take this route: any, unless `callers` or `stir` says which."""
         if self.stir is not None and not has_stir(call, self.stir):
             return False
-        if self.callers is None or is_outgoing(call):
-            return self.callers is None
+        if self.callers is None:
+            return True
         is_vip = values.VIP in self.callers and contact_of(contacts, call.from_number).is_vip
-        return is_vip or self._names_endpoint(call)
+        return not is_outgoing(call) and (is_vip or self._names_endpoint(call))
 
     def _names_endpoint(self, call: CallFacts) -> bool:
         return not identities(call.from_number).isdisjoint(set(self.callers or ()) - {values.VIP})

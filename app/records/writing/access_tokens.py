@@ -73,7 +73,7 @@ def revoke_token(store: Store, name: str, *, actor: str) -> bool:
     return is_gone
 
 
-def revoke(store: Store, subject: str, *, until: int, actor: str | None = None) -> None:
+def revoke_subject(store: Store, subject: str, *, until: int, actor: str | None = None) -> None:
     """Record on every node that a session or share link has ended; `until` is when it would have expired anyway.
 
     With an actor the change is in the audit log. Raises `StoreUnavailable`.

@@ -40,8 +40,11 @@ def _derive_talk(record: CallRecord, dials: list[DialState]) -> None:
     if dials:
         # A phone that only picked up may still decline the call with a key.
         connected = {leg.dial_id for leg in record.legs.values() if leg.connected_at is not None}
-        talks = [dial for dial in dials if dial.outcome == Outcome.ANSWERED or dial.dial_id in connected]
-        talks = [dial for dial in talks if dial.outcome in {Outcome.ANSWERED, Outcome.IN_PROGRESS}]
+        talks = [
+            dial
+            for dial in dials
+            if dial.outcome == Outcome.ANSWERED or (dial.outcome == Outcome.IN_PROGRESS and dial.dial_id in connected)
+        ]
         if not talks:
             return
         call.answered_by, answered_at = talks[0].answered_by, talks[0].answered_at

@@ -9,7 +9,7 @@ from flask.sessions import SecureCookieSession, SecureCookieSessionInterface, Se
 
 from app.context import Viewer, services
 from app.records.model.ids import now
-from app.records.writing.access_tokens import revoke
+from app.records.writing.access_tokens import revoke_subject
 from app.reports.access.headers import is_https
 from app.reports.access.tokens import token_mark
 from app.reports.access.viewers import ADMIN, find_by_mark, find_share, is_ended, session_mark
@@ -73,7 +73,7 @@ def _start(opened_by: dict[str, str]) -> None:
 
 def end_session() -> None:
     """End the session on every node, so that a copy of its cookie opens nothing. Raises `StoreUnavailable`."""
-    revoke(services().store, _subject(), until=now() + round(LIFETIME.total_seconds() * 1000))
+    revoke_subject(services().store, _subject(), until=now() + round(LIFETIME.total_seconds() * 1000))
     session.clear()
 
 
