@@ -5,30 +5,25 @@ the caller served. Notice routes take a report: where it cannot be stored they r
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial, wraps
 from typing import cast
 
 from flask import Response, current_app, json, request
 
 from app.context import Services, services
-from app.dial.decide import decide_after, decide_start, first_dial_id, next_dial_id
 from app.dial.replies import APOLOGY, Replies, xml_reply
 from app.dial.request import Webhook, current_webhook
-from app.dial.snapshot import note_turn, snapshot_of, trials_of, without_trials
+from app.dial.snapshot import snapshot_of
+from app.dial.steering import reply_after, reply_again, reply_to_start
 from app.dial.store_receipt import WriteReply, make_receipt, store, store_notice, translate
-from app.plan.callers import is_outgoing
-from app.plan.contacts import contact_of
-from app.plan.order import Memory
-from app.plan.snapshot import Snapshot
 from app.records.model.receipt import Reply, StoredReceipt
-from app.voice.events import DialEnded, Event, Kind
-from app.voice.outcome import Outcome, facts_of_report, outcome_of
+from app.voice.events import DialEnded, Kind
+from app.voice.outcome import facts_of_report, outcome_of
 
 log = logging.getLogger(__name__)
 
 REPLIES = "dialstatus-replies"
-_NO_LEGS: Mapping[str, str] = {}
 
 View = Callable[[Webhook, Services], Response]
 
@@ -64,14 +59,14 @@ def apologise(_webhook: Webhook, _shared: Services) -> Response:
 def start_without_store(webhook: Webhook, shared: Services) -> Response:
     """Reply to a new call with what the plan says, from memory alone."""
     event = translate(webhook, shared.config.plivo_timezone)
-    return xml_reply(_start(webhook, event, shared, snapshot_of(event, shared), replies()).document)
+    return xml_reply(reply_to_start(webhook, event, shared, snapshot_of(event, shared), replies()).document)
 
 
 @control(otherwise=start_without_store)
 def answer(webhook: Webhook, shared: Services) -> Response:
     """Reply to a new call with what the plan says."""
     event = translate(webhook, shared.config.plivo_timezone)
-    reply = _start(webhook, event, shared, snapshot_of(event, shared), replies())
+    reply = reply_to_start(webhook, event, shared, snapshot_of(event, shared), replies())
     stored = store(shared, webhook, make_receipt(webhook, event, reply))
     return stored.reply
 
@@ -86,8 +81,8 @@ def action(webhook: Webhook, shared: Services) -> Response:
     """Store how a dial ended and reply with what the caller gets next."""
     event = cast(DialEnded, translate(webhook, shared.config.plivo_timezone))
     outcome = outcome_of(facts_of_report(event))
-    go_on = partial(_go_on, webhook, event, shared, snapshot_of(event, shared), replies())
-    receipt = make_receipt(webhook, event, go_on(outcome), partial(_go_on_again, go_on, outcome, webhook))
+    go_on = partial(reply_after, webhook, event, shared, snapshot_of(event, shared), replies())
+    receipt = make_receipt(webhook, event, go_on(outcome), partial(reply_again, go_on, outcome, webhook))
     stored = store(shared, webhook, receipt)
     return stored.reply
 
@@ -174,72 +169,6 @@ def replies() -> Replies:
     """Return the running application's documents."""
     written: Replies = current_app.extensions[REPLIES]
     return written
-
-
-def _start(webhook: Webhook, event: Event, shared: Services, snapshot: Snapshot, documents: Replies) -> Reply:
-    decision = decide_start(event, shared.plan, snapshot)
-    note_turn(decision, shared.live, is_later=False)
-    reply = documents.write(
-        decision,
-        base_url=webhook.base_url,
-        dial_id=lambda: first_dial_id(event, shared.config.secret_key),
-        since=event.at // 1000,
-    )
-    name = contact_of(snapshot.contacts, event.call.from_number).name
-    if name is not None and reply.placement is not None and not is_outgoing(event.call):
-        reply = reply._replace(placement=reply.placement._replace(contact_name=name))
-    if not trials_of(decision):
-        return reply
-    without = without_trials(snapshot, trials_of(decision))
-    return reply._replace(otherwise=partial(_start, webhook, event, shared, without, documents))
-
-
-def _go_on(
-    webhook: Webhook,
-    event: DialEnded,
-    shared: Services,
-    snapshot: Snapshot,
-    documents: Replies,
-    outcome: Outcome,
-    *,
-    call_has_ended: bool = False,
-    legs: Mapping[str, str] = _NO_LEGS,
-) -> Reply:
-    ticket = webhook.ticket
-    # A request about a leg that is gone carries why it ended (seen in Plivo's open source ancestor).
-    caller_is_gone = call_has_ended or "HangupCause" in webhook.first
-    decision = decide_after(event, outcome, ticket, shared.plan, snapshot, caller_is_gone=caller_is_gone, legs=legs)
-    note_turn(decision, shared.live, is_later=ticket is not None and bool(Memory.from_text(ticket.turn).left))
-    reply = documents.write(
-        decision,
-        base_url=webhook.base_url,
-        dial_id=lambda: next_dial_id(event, ticket, shared.config.secret_key),
-        since=ticket.started_at if ticket else event.at // 1000,
-    )
-    if not trials_of(decision):
-        return reply
-    again = partial(_go_on, webhook, event, shared, without_trials(snapshot, trials_of(decision)), documents, outcome)
-    return reply._replace(otherwise=partial(again, call_has_ended=call_has_ended, legs=legs))
-
-
-def _go_on_again(
-    go_on: Callable[..., Reply],
-    reported: Outcome,
-    webhook: Webhook,
-    outcome: str,
-    *,
-    call_has_ended: bool,
-    legs: Mapping[str, str],
-) -> Reply | None:
-    """Return the reply for the record's outcome; None where the report alone says the same. Runs in the journal."""
-    remembers = webhook.ticket is not None and bool(webhook.ticket.turn)
-    if outcome == reported and not call_has_ended and not (legs and remembers):
-        return None
-    try:
-        return go_on(Outcome(outcome), call_has_ended=call_has_ended, legs=legs)
-    except Exception:
-        log.exception("decide_again_failed")  # The reply by the report alone still serves the caller.
-        return None
 
 
 def _write_recorded(response: Response, kept: StoredReceipt | None) -> None:
