@@ -3,8 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from sqlalchemy import Connection
+
+from app.context import services
 from app.plan.snapshot import FeedState
-from app.records.reading.anomalies import MOST_COUNTED, Anomalies
+from app.records.model.ids import now
+from app.records.reading.anomalies import MOST_COUNTED, Anomalies, find_anomalies
 from app.voice.numbers import mask
 from app.voice.times import offset_text
 from config import Config, SignatureMode
@@ -27,6 +31,19 @@ _UNSIGNED = Banner(
     text="Anybody who knows the address can send made-up reports. "
     "Set PLIVO_AUTH_TOKEN, and VERIFY_SIGNATURES to enforce.",
 )
+
+
+def current_banners(connection: Connection) -> list[Banner]:
+    """Return the warnings of this server now, the worst first."""
+    config, live = services().config, services().live
+    return find_banners(
+        config,
+        find_anomalies(connection, now=now(), longest=config.dial_time_limit, zone=config.plivo_timezone),
+        spooled=services().spool.size(),
+        down=sorted(live.health),
+        out=sorted(live.out),
+        feeds=live.feeds,
+    )
 
 
 def find_banners(

@@ -15,7 +15,7 @@ from app.reports.pages.formatting import FOLLOWUPS
 from app.reports.pages.heatmap import Heatmap, find_heatmap
 from app.reports.pages.query import DashboardQuery
 from app.reports.pages.ranges import DateRange
-from app.reports.pages.tiles import ORDER
+from app.reports.pages.tiles import ORDER, find_tiles
 from app.voice.explanation import UNEXPLAINED, exact_cause, explain
 from app.voice.hangup_causes import by_name
 from app.voice.outcome import Facts, outcome_of
@@ -93,6 +93,19 @@ def find_list(connection: Connection, summaries: Summaries, query: DashboardQuer
     except TooMany as error:
         return CallList(calls=[], refused=str(error))
     return CallList(calls=page.calls, before=page.before, whole=whole, pruned=pruned)
+
+
+def find_figures(
+    connection: Connection, summaries: Summaries, query: DashboardQuery, zone: tzinfo
+) -> dict[str, object]:
+    """Return the tiles, the charts and the counts beside the filters; none of them for a search."""
+    if query.is_search:
+        return {"tiles": [], "charts": None, "choices": {}}
+    return {
+        "tiles": find_tiles(summaries, query),
+        "charts": find_charts(summaries, query, zone),
+        "choices": find_choices(connection, summaries, query),
+    }
 
 
 def find_choices(connection: Connection, summaries: Summaries, query: DashboardQuery) -> dict[str, dict[str, int]]:

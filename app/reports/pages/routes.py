@@ -5,13 +5,11 @@ from dataclasses import replace
 from http import HTTPStatus
 
 from flask import Blueprint, Response, abort, make_response, render_template, request, session
-from sqlalchemy import Connection
 from werkzeug.exceptions import HTTPException
 
 from app.context import is_admin, services, viewer
 from app.records.model.ids import now
 from app.records.model.receipt import StoreUnavailable
-from app.records.reading.anomalies import find_anomalies
 from app.records.reading.calls import MOST_SORTED, message_of
 from app.records.reading.followups import FollowupFilters, followup_of, read_figures
 from app.records.reading.messages import find_message, messages_of
@@ -29,8 +27,8 @@ from app.reports.api.queries import make_cursor, read_cursor
 from app.reports.api.routes import own_url
 from app.reports.errors import error_page, message_page
 from app.reports.pages import formatting, glossary
-from app.reports.pages.banners import Banner, find_banners
-from app.reports.pages.dashboard import find_charts, find_choices, find_list
+from app.reports.pages.banners import current_banners
+from app.reports.pages.dashboard import find_figures, find_list
 from app.reports.pages.events import events_page
 from app.reports.pages.first_run import is_from_this_machine, is_unused, start_test_call, welcome
 from app.reports.pages.layout import (
@@ -47,7 +45,6 @@ from app.reports.pages.ranges import COMPARISONS, RANGES
 from app.reports.pages.resend import curl_command, replay_receipt
 from app.reports.pages.story import describe_call, targets_of
 from app.reports.pages.switch import phone_states, route_states, switch, switch_phone
-from app.reports.pages.tiles import find_tiles
 from app.reports.pages.timeline import draw_timeline
 from app.voice.explanation import explain
 from app.voice.numbers import mask
@@ -132,21 +129,16 @@ def dashboard() -> Response:
     with read_session(services().store) as connection:
         summaries = Summaries(connection, zone)
         found = find_list(connection, summaries, query, before)
-        banners = _banners(connection) if is_admin() else []
-        has_figures = not query.is_search
-        tiles = find_tiles(summaries, query) if has_figures else []
-        charts = find_charts(summaries, query, zone) if has_figures else None
+        banners = current_banners(connection) if is_admin() else []
+        figures = find_figures(connection, summaries, query, zone)
         messages = messages_of(connection, [one.call.call_key for one in found.calls if one.message is not None])
-        choices = find_choices(connection, summaries, query) if has_figures else {}
         followups = None if viewer().is_guest else read_figures(connection, FollowupFilters(scope=viewer().scope))
     page = _page(
         "dashboard.html",
         query=query,
         found=found,
         messages=messages,
-        tiles=tiles,
-        charts=charts,
-        choices=choices,
+        **figures,
         ranges=RANGES,
         comparisons=COMPARISONS,
         filters=FILTERS,
@@ -170,18 +162,6 @@ def _with_cursor(query: DashboardQuery) -> tuple[DashboardQuery, int | None]:
     except InvalidParameters:
         problem = {"cursor": "follow a link of the list; the newest calls are shown"}
         return replace(query, problems={**query.problems, **problem}), None
-
-
-def _banners(connection: Connection) -> list[Banner]:
-    config, live = services().config, services().live
-    return find_banners(
-        config,
-        find_anomalies(connection, now=now(), longest=config.dial_time_limit, zone=config.plivo_timezone),
-        spooled=services().spool.size(),
-        down=sorted(live.health),
-        out=sorted(live.out),
-        feeds=live.feeds,
-    )
 
 
 @bp.get("/calls.csv")
