@@ -98,7 +98,7 @@ def find_list(connection: Connection, summaries: Summaries, query: DashboardQuer
 def find_figures(
     connection: Connection, summaries: Summaries, query: DashboardQuery, zone: tzinfo
 ) -> dict[str, object]:
-    """Return the tiles, the charts and the counts beside the filters; none of them for a search."""
+    """Return the tiles, the charts and the counts beside the filters; a search has no figures."""
     if query.is_search:
         return {"tiles": [], "charts": None, "choices": {}}
     return {
